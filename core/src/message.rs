@@ -1,0 +1,416 @@
+//! What nodes say to each other. A frame is one CBOR array of messages; a message is an array of its number and its
+//! fields (`DESIGN.md`, "Formats").
+
+use crate::ballot::{Ballot, Epoch, Generation, Opening, Seat};
+use crate::codec::{Malformed, decode, encode, wire_enum, wire_struct};
+use crate::error::Error;
+use crate::identity::{FoundingId, NodeId, RequestId, StoreId};
+use crate::key::{Bucket, Key, KeyId, Register};
+use crate::lease::Lease;
+use crate::status::Status;
+use crate::value::{Entry, Value};
+
+/// The version of the wire format. Two nodes with different versions refuse each other.
+pub const PROTOCOL: u32 = 1;
+
+/// The first message of a link, in both directions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hello {
+    /// [`PROTOCOL`].
+    pub protocol: u32,
+    /// The cluster's name; an observer may leave it open.
+    pub cluster: Option<String>,
+    /// The cluster's size; an observer may leave it open.
+    pub cluster_size: Option<u32>,
+    /// The cluster's identity, once the sender knows it.
+    pub founding: Option<FoundingId>,
+    /// The sender.
+    pub node: NodeId,
+    /// Which start of that node this is.
+    pub boot: u64,
+    /// The sender's seat; an observer has none.
+    pub claim: Option<Claim>,
+    /// The sender's roster.
+    pub epoch: Epoch,
+    /// Where the sender can be reached.
+    pub addresses: Vec<String>,
+}
+
+wire_struct!(Hello { protocol, cluster, cluster_size, founding, node, boot, claim, epoch, addresses });
+
+/// A seat that a node says it sits in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// The seat.
+    pub seat: Seat,
+    /// With which store.
+    pub store: StoreId,
+    /// Which opening of that store.
+    pub opening: Opening,
+}
+
+wire_struct!(Claim { seat, store, opening });
+
+/// Which question an answer answers, so that late ones count for nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Question {
+    /// Of the asking store.
+    pub opening: Opening,
+    /// Counted by the asker.
+    pub number: u64,
+}
+
+wire_struct!(Question { opening, number });
+
+/// What an acceptor holds in a register.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Nothing was accepted.
+    Nothing {},
+    /// Accepted, but not known to be chosen.
+    Accepted {
+        /// At this ballot.
+        ballot: Ballot,
+        /// This entry.
+        entry: Entry,
+    },
+    /// Known to be chosen.
+    Learned {
+        /// This entry.
+        entry: Entry,
+    },
+}
+
+wire_enum!(Held, "what an acceptor holds" {
+    0 => Nothing {},
+    1 => Accepted { ballot, entry },
+    2 => Learned { entry },
+});
+
+impl Held {
+    /// The entry, if there is one.
+    pub fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::Nothing {} => None,
+            Self::Accepted { entry, .. } | Self::Learned { entry } => Some(entry),
+        }
+    }
+}
+
+/// One thing said by one node to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Message {
+    /// Who I am.
+    Hello {
+        /// All of it.
+        hello: Hello,
+    },
+    /// I will not talk to you.
+    Refuse {
+        /// Why, for people.
+        reason: String,
+    },
+    /// I am leaving.
+    Goodbye {},
+    /// Are you there?
+    Ping {
+        /// To be repeated in the answer.
+        number: u64,
+        /// The number of what the sender learned last.
+        learned: u64,
+    },
+    /// I am here.
+    Pong {
+        /// Of the ping.
+        number: u64,
+    },
+    /// Where other seats can be reached.
+    Addresses {
+        /// As far as I know.
+        addresses: Vec<String>,
+    },
+    /// Phase 1a.
+    Prepare {
+        /// Of this register.
+        register: Register,
+        /// The proposal's number.
+        ballot: Ballot,
+        /// Leases whose ends the proposer asks for.
+        asked: Vec<Lease>,
+    },
+    /// Phase 1b: I have promised.
+    Promise {
+        /// Of this register.
+        register: Register,
+        /// To this proposal.
+        ballot: Ballot,
+        /// What I hold.
+        held: Held,
+        /// Which of the leases that were asked for, and of those of what I hold, have ended here.
+        ended: Vec<Lease>,
+    },
+    /// Phase 2a.
+    Accept {
+        /// Of this register.
+        register: Register,
+        /// The proposal's number.
+        ballot: Ballot,
+        /// Its value.
+        entry: Entry,
+    },
+    /// Phase 2b: I have accepted; said to every seat.
+    Accepted {
+        /// Of this register.
+        register: Register,
+        /// This proposal.
+        ballot: Ballot,
+    },
+    /// I have promised more to another.
+    Rejected {
+        /// Of this register.
+        register: Register,
+        /// The proposal that came too late.
+        ballot: Ballot,
+        /// What stands against it.
+        promised: Ballot,
+    },
+    /// That generation is over.
+    Stale {
+        /// The register that was spoken of.
+        register: Register,
+        /// The generation I am in.
+        generation: Generation,
+    },
+    /// What do you hold?
+    Read {
+        /// In this register.
+        register: Register,
+        /// Which question this is.
+        question: Question,
+        /// Leases whose ends the reader asks for.
+        asked: Vec<Lease>,
+    },
+    /// This I hold.
+    Holding {
+        /// In this register.
+        register: Register,
+        /// The question.
+        question: Question,
+        /// What I hold.
+        held: Held,
+        /// Which of the leases that were asked for, and of those of what I hold, have ended here.
+        ended: Vec<Lease>,
+    },
+    /// This was chosen.
+    Chosen {
+        /// In this register.
+        register: Register,
+        /// This entry.
+        entry: Entry,
+    },
+    /// You are this key's home: propose this.
+    Forward {
+        /// In this register.
+        register: Register,
+        /// This entry.
+        entry: Entry,
+    },
+    /// What have you learned after that number?
+    Pull {
+        /// The last number I have seen.
+        after: u64,
+    },
+    /// This I have learned.
+    Learned {
+        /// All up to this number.
+        upto: u64,
+        /// Whether there is more.
+        more: bool,
+        /// Registers and whose entry was chosen in each.
+        items: Vec<Digest>,
+    },
+    /// Tell me what was chosen in these.
+    Fetch {
+        /// These registers.
+        registers: Vec<Register>,
+    },
+    /// An observer's request, or the repetition of one.
+    Request {
+        /// Which of the observer's requests.
+        number: u64,
+        /// What to do.
+        op: Op,
+    },
+    /// The observer does not want it any more.
+    Cancel {
+        /// Which of its requests.
+        number: u64,
+    },
+    /// The answer to an observer's request.
+    Response {
+        /// Which of its requests.
+        number: u64,
+        /// What came of it.
+        outcome: Outcome,
+    },
+}
+
+wire_enum!(Message, "a message" {
+    0 => Hello { hello },
+    1 => Refuse { reason },
+    2 => Goodbye {},
+    3 => Ping { number, learned },
+    4 => Pong { number },
+    5 => Addresses { addresses },
+    10 => Prepare { register, ballot, asked },
+    11 => Promise { register, ballot, held, ended },
+    12 => Accept { register, ballot, entry },
+    13 => Accepted { register, ballot },
+    14 => Rejected { register, ballot, promised },
+    15 => Stale { register, generation },
+    16 => Read { register, question, asked },
+    17 => Holding { register, question, held, ended },
+    18 => Chosen { register, entry },
+    19 => Forward { register, entry },
+    20 => Pull { after },
+    21 => Learned { upto, more, items },
+    22 => Fetch { registers },
+    30 => Request { number, op },
+    31 => Cancel { number },
+    32 => Response { number, outcome },
+});
+
+/// A learned register, without its value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Digest {
+    /// The register.
+    pub register: Register,
+    /// Whose entry was chosen.
+    pub request: RequestId,
+}
+
+wire_struct!(Digest { register, request });
+
+/// What a caller asks of the cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// Associate a key with a value.
+    Put {
+        /// The key.
+        id: KeyId,
+        /// The entry, with its leases and its request id fixed.
+        entry: Entry,
+    },
+    /// What is the key's value? May run a round of Paxos.
+    Get {
+        /// The key.
+        id: KeyId,
+    },
+    /// What has this seat learned of the key?
+    Peek {
+        /// The key.
+        id: KeyId,
+    },
+    /// End a latch.
+    End {
+        /// The latch.
+        lease: Lease,
+    },
+    /// Which keys has this seat learned?
+    Keys {
+        /// In this bucket.
+        bucket: Bucket,
+        /// Text keys that begin so; all keys where it is empty.
+        prefix: String,
+        /// Those after this one.
+        after: Option<Key>,
+    },
+    /// How is the cluster?
+    Status {},
+}
+
+wire_enum!(Op, "an operation" {
+    0 => Put { id, entry },
+    1 => Get { id },
+    2 => Peek { id },
+    3 => End { lease },
+    4 => Keys { bucket, prefix, after },
+    5 => Status {},
+});
+
+/// What came of an [`Op`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The key has this value now: of a put or a get.
+    Value {
+        /// The value in force.
+        value: Value,
+        /// The leases it hangs on.
+        leases: Vec<Lease>,
+        /// The fencing token.
+        generation: Generation,
+        /// Whether it is the caller's own entry.
+        won: bool,
+    },
+    /// The key has no value.
+    Absent {},
+    /// The latch is open.
+    Ended {},
+    /// Some keys.
+    Keys {
+        /// In the order of their encodings.
+        items: Vec<Listed>,
+        /// Whether there are more after the last of these.
+        more: bool,
+    },
+    /// The state of the cluster.
+    Status {
+        /// As this seat sees it.
+        status: Status,
+    },
+    /// It was not done.
+    Failed {
+        /// Why.
+        error: Error,
+    },
+}
+
+wire_enum!(Outcome, "an outcome" {
+    0 => Value { value, leases, generation, won },
+    1 => Absent {},
+    2 => Ended {},
+    3 => Keys { items, more },
+    4 => Status { status },
+    5 => Failed { error },
+});
+
+/// A key in a listing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// The key.
+    pub key: Key,
+    /// The fencing token of its entry.
+    pub generation: Generation,
+    /// Its value.
+    pub value: Value,
+}
+
+wire_struct!(Listed { key, generation, value });
+
+/// The messages of a frame.
+///
+/// # Errors
+/// Where the bytes are not exactly one array of messages.
+pub fn read_frame(bytes: &[u8]) -> Result<Vec<Message>, Malformed> {
+    decode(bytes)
+}
+
+/// The frame that carries these messages.
+pub fn write_frame(messages: &[Message]) -> Vec<u8> {
+    let mut w = crate::codec::Writer::new();
+    w.array(messages.len());
+    for message in messages {
+        w.raw(&encode(message));
+    }
+    w.finish()
+}

@@ -1,0 +1,51 @@
+//! Limits and times, each with a default.
+
+use std::time::Duration;
+
+/// What a node allows and how long it waits. All nodes of a cluster should agree on the sizes.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The longest key, in bytes of its encoding. 4 KiB.
+    pub max_key: usize,
+    /// The longest value, in bytes of its encoding. 1 MiB.
+    pub max_value: usize,
+    /// The longest frame, in bytes. 4 MiB; must hold a key, a value and 4 KiB.
+    pub max_frame: usize,
+    /// Requests in flight at one node, its own and its observers'. 16,384.
+    pub max_requests: usize,
+    /// Links at one node. 1,024.
+    pub max_links: usize,
+    /// How often links are pinged. 500 ms.
+    pub heartbeat: Duration,
+    /// A link that is silent for so long is taken down. 3 s.
+    pub peer_timeout: Duration,
+    /// How long a key's home has for a forwarded request before this seat takes over. 500 ms.
+    pub forward_timeout: Duration,
+    /// How long the acceptors have before a question is asked anew; doubles up to eight times that. 500 ms.
+    pub retry_after: Duration,
+    /// The first wait, at random up to this, of a proposer that was outbid; doubles up to 64 times that. 10 ms.
+    pub backoff: Duration,
+    /// What is accepted here and unlearned for so long is finished in the background. 1 s.
+    pub finish_after: Duration,
+    /// Learned marks wait this long at most for another batch to go with. 50 ms.
+    pub lazy_write: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            max_key: 4 << 10,
+            max_value: 1 << 20,
+            max_frame: 4 << 20,
+            max_requests: 16_384,
+            max_links: 1_024,
+            heartbeat: Duration::from_millis(500),
+            peer_timeout: Duration::from_secs(3),
+            forward_timeout: Duration::from_millis(500),
+            retry_after: Duration::from_millis(500),
+            backoff: Duration::from_millis(10),
+            finish_after: Duration::from_secs(1),
+            lazy_write: Duration::from_millis(50),
+        }
+    }
+}

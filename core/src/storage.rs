@@ -1,0 +1,79 @@
+//! The port to durable storage: a map from bytes to bytes that is loaded once and written in batches.
+//!
+//! What a seat has answered it must remember through any crash, so the contract is strict: when
+//! [`apply`](Storage::apply) succeeds, the whole batch is on stable storage; when it fails, nothing more is voted on
+//! with this store until it is opened anew.
+
+use std::future::Future;
+
+use crate::ballot::Opening;
+
+/// One record: `key` is overwritten with `value`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Compared as bytes; at most 8 KiB.
+    pub key: Vec<u8>,
+    /// At most the frame limit.
+    pub value: Vec<u8>,
+}
+
+/// All that a store holds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Loaded {
+    /// How often the store was opened; 0 for a new one.
+    pub opening: Opening,
+    /// Its records, in any order.
+    pub records: Vec<Record>,
+}
+
+/// Changes that become durable together or not at all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// The store's opening must be this when the batch is applied, else it fails with
+    /// [`StorageError::TakenOver`] and changes nothing. Checked in the same transaction.
+    pub expects: Opening,
+    /// What the store's opening is from then on.
+    pub opening: Opening,
+    /// Records to write.
+    pub puts: Vec<Record>,
+    /// Keys of records to remove; those that are not there are ignored.
+    pub removes: Vec<Vec<u8>>,
+}
+
+/// Why storage failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StorageError {
+    /// Somebody else has opened the store since.
+    #[error("another process has taken this store over (it is at opening {found}, this process opened it as {expected})")]
+    TakenOver {
+        /// The store's opening.
+        found: Opening,
+        /// What it should have been.
+        expected: Opening,
+    },
+    /// The medium failed, is full, or holds what is not a store.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Keeps a seat's records.
+pub trait Storage {
+    /// Reads all that the store holds. Called once, first.
+    fn load(&mut self) -> impl Future<Output = Result<Loaded, StorageError>>;
+
+    /// Makes a batch durable: all of it or nothing. Batches come one at a time, in order.
+    fn apply(&mut self, batch: Batch) -> impl Future<Output = Result<(), StorageError>>;
+}
+
+/// No storage: what an observer has.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoStorage;
+
+impl Storage for NoStorage {
+    async fn load(&mut self) -> Result<Loaded, StorageError> {
+        Ok(Loaded::default())
+    }
+    async fn apply(&mut self, _: Batch) -> Result<(), StorageError> {
+        Err(StorageError::Failed("a seat needs a storage: give the builder one".into()))
+    }
+}
