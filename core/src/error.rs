@@ -6,7 +6,9 @@ use crate::codec::wire_enum;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The time given ran out while fewer than a quorum of seats were up.
-    #[error("no quorum: {connected} of {cluster_size} seats are up, {quorum} are needed; the call may still take effect")]
+    #[error(
+        "no quorum: {connected} of {cluster_size} seats are up, {quorum} are needed; the call may still take effect"
+    )]
     NoQuorum {
         /// Seats that were up, this one included.
         connected: u64,

@@ -104,11 +104,16 @@ impl Bucket {
     /// [`Error::InvalidArgument`] where the name begins with `$`, [`Error::TooLarge`] where it is over 255 bytes.
     pub fn new(name: &str) -> Result<Self, Error> {
         if name.starts_with('$') {
-            let why = format!("bucket {name:?} is the cluster's own: choose a name that does not begin with $");
+            let why =
+                format!("bucket {name:?} is the cluster's own: choose a name that does not begin with $");
             return Err(Error::invalid(why));
         }
         if name.len() > Self::MAX {
-            return Err(Error::TooLarge { what: "bucket name".into(), size: name.len() as u64, limit: Self::MAX as u64 });
+            return Err(Error::TooLarge {
+                what: "bucket name".into(),
+                size: name.len() as u64,
+                limit: Self::MAX as u64,
+            });
         }
         Ok(Self(name.into()))
     }

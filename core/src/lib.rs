@@ -1,5 +1,6 @@
 //! The core of PaxosKV.
 mod ballot;
+mod cluster;
 mod codec;
 mod error;
 mod identity;
@@ -15,6 +16,7 @@ pub mod transport;
 mod value;
 
 pub use ballot::{Ballot, Epoch, Generation, Opening, Round, Seat, Seats, quorum};
+pub use cluster::{CallId, Chosen, Cluster, Erase, Found, Get, Put, StatusCall, Statuses};
 pub use codec::Malformed;
 pub use error::Error;
 pub use identity::{FoundingId, NodeId, RequestId, StoreId};

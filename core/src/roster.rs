@@ -149,9 +149,8 @@ mod tests {
     #[test]
     fn a_home_is_the_same_for_ever() {
         let roster = Roster::unfounded(5);
-        let homes = ["leader", "config", "a", ""].map(|key| {
-            roster.home(&KeyId { bucket: Bucket::default(), key: Key::new(key).unwrap() }).get()
-        });
+        let homes = ["leader", "config", "a", ""]
+            .map(|key| roster.home(&KeyId { bucket: Bucket::default(), key: Key::new(key).unwrap() }).get());
         assert_eq!(homes, [2, 1, 4, 5]);
     }
 }

@@ -44,7 +44,9 @@ pub struct Batch {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
     /// Somebody else has opened the store since.
-    #[error("another process has taken this store over (it is at opening {found}, this process opened it as {expected})")]
+    #[error(
+        "another process has taken this store over (it is at opening {found}, this process opened it as {expected})"
+    )]
     TakenOver {
         /// The store's opening.
         found: Opening,

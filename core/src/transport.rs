@@ -152,7 +152,9 @@ impl<A: Transport, B: Transport> Transport for Joined<A, B> {
     fn close(&mut self, link: LinkId, closing: Closing) {
         let inner = LinkId(link.0 / 2);
         let closing = match closing {
-            Closing::Duplicate { kept } if kept.0 % 2 == link.0 % 2 => Closing::Duplicate { kept: LinkId(kept.0 / 2) },
+            Closing::Duplicate { kept } if kept.0 % 2 == link.0 % 2 => {
+                Closing::Duplicate { kept: LinkId(kept.0 / 2) }
+            }
             // The link that is kept belongs to the other transport, which cannot say when it is down: so this
             // address is dialed again from time to time.
             Closing::Duplicate { .. } => Closing::Refused("linked by another transport".into()),

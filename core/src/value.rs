@@ -40,8 +40,7 @@ impl Value {
     /// [`Error::InvalidArgument`] where the bytes are not exactly one well-formed item.
     pub fn from_cbor(bytes: impl Into<Arc<[u8]>>) -> Result<Self, Error> {
         let bytes = bytes.into();
-        well_formed(&bytes)
-            .map_err(|e| Error::invalid(format!("this value is not one CBOR item: {e}")))?;
+        well_formed(&bytes).map_err(|e| Error::invalid(format!("this value is not one CBOR item: {e}")))?;
         Ok(Self(bytes))
     }
 

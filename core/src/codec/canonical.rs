@@ -55,7 +55,9 @@ fn item(r: &mut Reader<'_>, w: &mut Writer, depth: usize) -> Result<(), Malforme
     let Some(depth) = depth.checked_sub(1) else { return Err(r.malformed("shallower nesting")) };
     match r.head()? {
         Header::Float(x) if x.is_nan() => w.raw(NAN),
-        head @ (Header::Positive(_) | Header::Negative(_) | Header::Float(_) | Header::Simple(_)) => w.head(head),
+        head @ (Header::Positive(_) | Header::Negative(_) | Header::Float(_) | Header::Simple(_)) => {
+            w.head(head)
+        }
         Header::Break => return Err(r.malformed("a data item")),
         Header::Bytes(len) => {
             let bytes = string(r, len, false)?;
@@ -131,7 +133,11 @@ fn big(r: &mut Reader<'_>, w: &mut Writer, tag: u64, depth: usize) -> Result<(),
 fn string(r: &mut Reader<'_>, len: Option<usize>, text: bool) -> Result<Vec<u8>, Malformed> {
     if let Some(len) = len {
         let bytes = r.take(len)?;
-        return if text && std::str::from_utf8(&bytes).is_err() { Err(r.malformed("UTF-8 text")) } else { Ok(bytes) };
+        return if text && std::str::from_utf8(&bytes).is_err() {
+            Err(r.malformed("UTF-8 text"))
+        } else {
+            Ok(bytes)
+        };
     }
     let mut whole = Vec::new();
     loop {
@@ -179,17 +185,17 @@ mod tests {
     #[test]
     fn one_encoding_for_each_item() {
         for (from, to) in [
-            ("1800", "00"),                                     // a longer head than needed
-            ("fb3ff8000000000000", "f93e00"),                   // 1.5 as a double
-            ("fb7ff8000000000001", "f97e00"),                   // a NaN with a payload
-            ("5f4101420203ff", "43010203"),                     // a byte string in pieces
-            ("9f01ff", "8101"),                                 // an array of indefinite length
-            ("a2616201616102", "a2616102616201"),               // map keys out of order
-            ("a26161011820f5", "a21820f5616101"),               // by encoded bytes, not by length
-            ("c24101", "01"),                                   // a big number that is none
-            ("c3420000", "20"),                                 // and a negative one
+            ("1800", "00"),                                       // a longer head than needed
+            ("fb3ff8000000000000", "f93e00"),                     // 1.5 as a double
+            ("fb7ff8000000000001", "f97e00"),                     // a NaN with a payload
+            ("5f4101420203ff", "43010203"),                       // a byte string in pieces
+            ("9f01ff", "8101"),                                   // an array of indefinite length
+            ("a2616201616102", "a2616102616201"),                 // map keys out of order
+            ("a26161011820f5", "a21820f5616101"),                 // by encoded bytes, not by length
+            ("c24101", "01"),                                     // a big number that is none
+            ("c3420000", "20"),                                   // and a negative one
             ("c249010000000000000000", "c249010000000000000000"), // 2^64 stays big
-            ("f7", "f7"),                                       // undefined is not null
+            ("f7", "f7"),                                         // undefined is not null
         ] {
             assert_eq!(canonical(&hex(from)), Ok(hex(to)), "{from}");
             assert_eq!(canonical(&hex(to)), Ok(hex(to)), "{to} again");
@@ -198,7 +204,9 @@ mod tests {
 
     #[test]
     fn what_is_not_one_item_is_refused() {
-        for bad in ["", "0000", "a201000100", "ff", "5a00ffffff00", "9b7fffffffffffffff", "61ff", "7f41ffff", "1c"] {
+        for bad in
+            ["", "0000", "a201000100", "ff", "5a00ffffff00", "9b7fffffffffffffff", "61ff", "7f41ffff", "1c"]
+        {
             assert!(canonical(&hex(bad)).is_err(), "{bad}");
         }
         assert!(well_formed(&hex("0000")).is_err());
