@@ -20,6 +20,8 @@ pub struct Rules {
     pub count_openings: bool,
     /// Each batch asserts that the store's opening is still its own.
     pub check_opening: bool,
+    /// Answers for which nothing has to be written are covered by such an assertion, too.
+    pub assert_with_answers: bool,
     /// Home uses round 0 once, and not where it has promised or accepted.
     pub home_once: bool,
     /// Only the home seat uses round 0.
@@ -64,6 +66,7 @@ impl Default for Rules {
             highest_accepted_wins: true,
             count_openings: true,
             check_opening: true,
+            assert_with_answers: true,
             home_once: true,
             home_only: true,
             finish_minority: true,

@@ -320,11 +320,13 @@ impl Node {
 
     /// Ends a turn: what was caused since the last one is now in the outputs, as far as it may leave.
     pub fn end_turn(&mut self) {
-        let idle = !self.outbox.is_persisting() && !matches!(self.stopped, Some(Error::Storage { .. }));
-        if idle
-            && let Some(batch) = self.store.batch(self.now, self.settings.lazy_write, self.stopped.is_some())
-        {
-            self.outbox.persist(batch);
+        let works = self.seat.is_some() && !matches!(self.stopped, Some(Error::Storage { .. }));
+        if works && !self.outbox.is_persisting() {
+            let answers = self.outbox.has_answers() && self.rules.assert_with_answers;
+            let all = self.stopped.is_some();
+            if let Some(batch) = self.store.batch(self.now, self.settings.lazy_write, all, answers) {
+                self.outbox.persist(batch);
+            }
         }
         self.outbox.flush();
     }

@@ -120,6 +120,11 @@ impl Outbox {
         self.under_way.is_some()
     }
 
+    /// Whether anything waits to be covered by a batch.
+    pub(super) fn has_answers(&self) -> bool {
+        !self.bound.0.is_empty() || !self.bound_outputs.is_empty()
+    }
+
     /// Starts a batch. All that was said so far waits for it.
     pub(super) fn persist(&mut self, batch: Batch) {
         self.outputs.push_back(Output::Persist(batch));

@@ -291,11 +291,24 @@ impl Store {
         self.urgent.is_empty() && self.lazy.is_empty() && self.lazy_seen.is_empty() && !self.meta_is_dirty
     }
 
-    /// What has to become durable now, if anything.
-    pub(super) fn batch(&mut self, now: Duration, patience: Duration, all: bool) -> Option<Batch> {
+    /// What has to become durable now, if anything. With `assert`, a batch is made also where there is nothing to
+    /// write: it asserts that the store is still this opening's, without which an answer from memory could be an
+    /// answer of the past.
+    pub(super) fn batch(
+        &mut self,
+        now: Duration,
+        patience: Duration,
+        all: bool,
+        assert: bool,
+    ) -> Option<Batch> {
         let waited = self.lazy_since.is_some_and(|since| now >= since + patience || all);
-        if self.urgent.is_empty() && !self.meta_is_dirty && !waited {
+        let write = waited || !self.urgent.is_empty() || self.meta_is_dirty;
+        if !write && !assert {
             return None;
+        }
+        let expects = std::mem::replace(&mut self.durable_opening, self.opening);
+        if !write {
+            return Some(Batch { expects, opening: self.opening, puts: Vec::new(), removes: Vec::new() });
         }
         let mut puts = Vec::new();
         if std::mem::take(&mut self.meta_is_dirty) {
@@ -312,8 +325,6 @@ impl Store {
         }
         self.lazy_since = None;
         self.batched_learned = self.last_learned;
-        let expects = self.durable_opening;
-        self.durable_opening = self.opening;
         Some(Batch { expects, opening: self.opening, puts, removes: Vec::new() })
     }
 }
