@@ -167,9 +167,11 @@ impl Node {
         match self.links.links.get_mut(&link) {
             None => return,
             Some(Link { hello: Some(_), greeted, .. }) => {
-                // It did not hear ours, or this is a repetition; to answer each of those would never end.
+                // It did not hear ours, or does not know its seat yet, or this is a repetition; to answer each of
+                // those would never end.
                 if self.now >= *greeted + self.settings.heartbeat {
                     self.say_hello(link, Vec::new());
+                    self.teach_roster(link);
                 }
                 return;
             }
@@ -363,8 +365,11 @@ impl Node {
             if self.now >= link.heard + self.settings.peer_timeout {
                 let silence = format!("nothing was heard for {:?}", self.settings.peer_timeout);
                 self.close(name, Closing::Faulty(silence));
-            } else if link.hello.is_some() {
+            } else if let Some(hello) = &link.hello {
                 greeted.push(name);
+                if hello.claim.is_some() && self.seat.is_some() && !self.may_vote() {
+                    self.say_hello(name, Vec::new());
+                }
             } else {
                 self.say_hello(name, Vec::new());
             }
