@@ -15,15 +15,16 @@ async fn the_last_frames_arrive_before_the_goodbye() {
     let mut a = Node::dialing(config.clone());
     let mut b = Node::listening(config).await;
     let (a_link, b_link) = link(&mut a, &mut b).await;
+    // More than sockets hold by themselves.
     for n in 0..100_u8 {
-        a.transport.send(a_link, vec![n; 10_000]);
+        a.transport.send(a_link, vec![n; 150_000]);
     }
     a.transport.close(a_link, Closing::Leaving);
     a.transport.send(a_link, b"too late".to_vec());
     a.flush().await;
     drop(a); // The process ends.
     for n in 0..100_u8 {
-        assert_eq!(b.event().await, Event::Frame { link: b_link, bytes: vec![n; 10_000] });
+        assert_eq!(b.event().await, Event::Frame { link: b_link, bytes: vec![n; 150_000] });
     }
     let Event::Down { link, reason } = b.event().await else { panic!("the link was to go down next") };
     assert_eq!(link, b_link);

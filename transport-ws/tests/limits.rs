@@ -13,27 +13,29 @@ use paxoskv_core::transport::{Closing, Event};
 use paxoskv_transport_ws::WsConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
-async fn over_the_limit(secret: Option<paxoskv_transport_ws::Secret>) {
+async fn over_the_limit(limit: usize, secret: Option<paxoskv_transport_ws::Secret>) {
     let generous = WsConfig { secret, ..quick() };
-    let strict = WsConfig { max_frame: 100_000, ..generous.clone() };
+    let strict = WsConfig { max_frame: limit, ..generous.clone() };
     let mut a = Node::dialing(generous);
     let mut b = Node::listening(strict).await;
     let (a_link, b_link) = link(&mut a, &mut b).await;
-    a.transport.send(a_link, vec![1; 100_000]);
-    a.transport.send(a_link, vec![2; 100_001]);
-    assert_eq!(b.frame().await.1.len(), 100_000, "at the limit it is still good");
+    a.transport.send(a_link, vec![1; limit]);
+    a.transport.send(a_link, vec![2; limit + 1]);
+    assert_eq!(b.frame().await.1.len(), limit, "at the limit it is still good");
     assert_says(&b.down(b_link).await, "over the limit");
     assert_says(&a.down(a_link).await, "over the limit");
 }
 
 #[tokio::test]
 async fn a_frame_over_the_limit_costs_the_link() {
-    over_the_limit(None).await;
+    over_the_limit(100_000, None).await;
+    over_the_limit(10, None).await;
 }
 
 #[tokio::test]
 async fn an_encrypted_frame_over_the_limit_costs_the_link() {
-    over_the_limit(secret("a secret")).await;
+    over_the_limit(100_000, secret("a secret")).await;
+    over_the_limit(10, secret("a secret")).await;
 }
 
 #[tokio::test]
@@ -158,16 +160,15 @@ async fn there_are_only_so_many_links() {
 
 #[tokio::test]
 async fn a_stranger_cannot_send_much_before_the_handshake() {
-    let b = Node::listening(WsConfig { secret: secret("a secret"), ..quick() }).await;
+    // Pings are part of no handshake, and each is answered: only their bytes count.
+    let patient = WsConfig { handshake_timeout: PATIENCE * 10, ..quick() };
+    let b = Node::listening(patient).await;
     let (tcp, _) = upgraded(b.at, "127.0.0.1", "").await;
     let role = tokio_tungstenite::tungstenite::protocol::Role::Client;
     let mut socket = tokio_tungstenite::WebSocketStream::from_raw_socket(tcp, role, None).await;
-    let _ = socket.send(Message::Binary(Bytes::from(vec![0; 4 << 20]))).await;
-    let ended = async {
-        // The node's preface, and then the end: it did not read on.
-        while let Some(Ok(_)) = socket.next().await {}
-    };
-    tokio::time::timeout(Duration::from_secs(4), ended)
-        .await
-        .expect("the stranger was to be cut off at once");
+    for _ in 0..200 {
+        let _ = socket.send(Message::Ping(Bytes::from(vec![0; 125]))).await;
+    }
+    let ended = async { while let Some(Ok(_)) = socket.next().await {} };
+    tokio::time::timeout(PATIENCE, ended).await.expect("the stranger was to be cut off");
 }
