@@ -1,0 +1,50 @@
+//! What the tests of the storage have in common.
+#![allow(dead_code, unreachable_pub, clippy::unwrap_used)]
+
+use std::path::Path;
+
+use futures::executor::block_on;
+use paxoskv::storage::RedbStorage;
+use paxoskv_core::storage::{Batch, Loaded, Record, StorageError};
+use paxoskv_core::{Opening, Storage};
+
+pub fn record(key: &[u8], value: &[u8]) -> Record {
+    Record { key: key.to_vec(), value: value.to_vec() }
+}
+
+pub fn batch(expects: u64, opening: u64, puts: &[Record], removes: &[&[u8]]) -> Batch {
+    Batch {
+        expects: Opening(expects),
+        opening: Opening(opening),
+        puts: puts.to_vec(),
+        removes: removes.iter().map(|key| key.to_vec()).collect(),
+    }
+}
+
+pub fn load(storage: &mut RedbStorage) -> Result<Loaded, StorageError> {
+    block_on(storage.load()).map(|mut loaded| {
+        loaded.records.sort_by(|a, b| a.key.cmp(&b.key));
+        loaded
+    })
+}
+
+pub fn apply(storage: &mut RedbStorage, batch: Batch) -> Result<(), StorageError> {
+    block_on(storage.apply(batch))
+}
+
+/// Opens and loads, as a seat does.
+pub fn open_and_load(dir: &Path) -> Result<Loaded, StorageError> {
+    load(&mut RedbStorage::open(dir)?)
+}
+
+/// A folder with a store of 100 records, opening 1.
+pub fn filled() -> (tempfile::TempDir, Loaded) {
+    let dir = tempfile::tempdir().unwrap();
+    let mut storage = RedbStorage::open(dir.path()).unwrap();
+    let records: Vec<_> = (0..100u32)
+        .map(|n| record(format!("key {n:03}").as_bytes(), format!("the value {n:03}").repeat(9).as_bytes()))
+        .collect();
+    apply(&mut storage, batch(0, 1, &records, &[])).unwrap();
+    drop(storage);
+    (dir, Loaded { opening: Opening(1), records })
+}

@@ -1,0 +1,24 @@
+//! A batch that expects another opening than the store's changes nothing, and ends this store's use.
+
+mod storage_help;
+use storage_help::*;
+
+use paxoskv::storage::RedbStorage;
+use paxoskv_core::Opening;
+use paxoskv_core::storage::StorageError;
+
+#[test]
+fn a_batch_with_an_old_opening_is_refused_whole() {
+    let (dir, before) = filled();
+    let mut storage = RedbStorage::open(dir.path()).unwrap();
+    apply(&mut storage, batch(1, 2, &[], &[])).unwrap();
+
+    let late = apply(&mut storage, batch(1, 2, &[record(b"late", b"!")], &[b"key 000"])).unwrap_err();
+    assert_eq!(late, StorageError::TakenOver { found: Opening(2), expected: Opening(1) });
+    let after = apply(&mut storage, batch(2, 2, &[], &[])).unwrap_err();
+    assert_eq!(after, late, "a store that was taken over is not written any more");
+
+    drop(storage);
+    let reopened = open_and_load(dir.path()).unwrap();
+    assert_eq!((reopened.opening, reopened.records), (Opening(2), before.records));
+}
