@@ -69,6 +69,14 @@ pub fn display(bytes: &[u8]) -> String {
     }
 }
 
+/// Some bytes as a CBOR byte string.
+pub fn byte_string(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    head(Header::Bytes(Some(bytes.len())), &mut out);
+    out.extend_from_slice(bytes);
+    out
+}
+
 fn mark(bytes: &[u8]) -> Json {
     let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
     Json::Object(Map::from_iter([(MARK.to_owned(), Json::String(hex))]))
@@ -94,7 +102,8 @@ fn write(json: &Json, out: &mut Vec<u8>) -> Result<(), Error> {
             Some(Json::String(hex)) if map.len() == 1 => {
                 let wrong =
                     |why: String| Error::invalid(format!("{{\"{MARK}\":\"{hex}\"}} is not CBOR: {why}"));
-                let bytes = unmark(hex).ok_or_else(|| wrong("expected pairs of hexadecimal digits".into()))?;
+                let bytes =
+                    unmark(hex).ok_or_else(|| wrong("expected pairs of hexadecimal digits".into()))?;
                 let item = Value::from_cbor(bytes).map_err(|e| wrong(e.to_string()))?;
                 out.extend_from_slice(item.cbor());
             }

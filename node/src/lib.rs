@@ -38,7 +38,7 @@ mod timer;
 #[cfg(feature = "ws")]
 pub use folder::data_folder;
 #[cfg(feature = "ws")]
-pub use native::{FIRST_PORT, NativeBuilder, StartError, native};
+pub use native::{FIRST_PORT, NativeBuilder, StartError, loopback_seats, native};
 pub use paxoskv_core::*;
 #[cfg(feature = "ws")]
 pub use paxoskv_transport_ws as ws;

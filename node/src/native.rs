@@ -65,7 +65,9 @@ pub enum StartError {
         source: io::Error,
     },
     /// The node would be open to everyone.
-    #[error("{address} can be reached from other machines: that needs a cluster secret; without one, listen on 127.0.0.1")]
+    #[error(
+        "{address} can be reached from other machines: that needs a cluster secret; without one, listen on 127.0.0.1"
+    )]
     NeedsSecret {
         /// The address.
         address: SocketAddr,
@@ -217,8 +219,7 @@ impl NativeBuilder {
             (Some(_), Keep::Default) => return Err(StartError::NoFolder),
         };
         let join = self.join.unwrap_or_else(|| {
-            let others = Seat::all(size.unwrap_or(CLUSTER_SIZE)).filter(|other| Some(*other) != seat);
-            others.map(default_address).collect()
+            loopback_seats(size.unwrap_or(CLUSTER_SIZE), seat.map_or(0, Seat::get)).collect()
         });
         let mut builder = Cluster::builder(self.cluster.clone().unwrap_or_default());
         if self.cluster.is_none() {
@@ -251,6 +252,12 @@ fn seat_of(n: u8, size: u8) -> Result<Seat, StartError> {
     seat.ok_or_else(|| {
         Error::invalid(format!("there is no seat {n} in a cluster of {size}: choose 1 to {size}")).into()
     })
+}
+
+/// Where the seats of a cluster listen on this machine unless told otherwise, without the seat `except` (0 for none):
+/// `127.0.0.1:7401` and so on.
+pub fn loopback_seats(cluster_size: u8, except: u8) -> impl Iterator<Item = String> {
+    Seat::all(cluster_size).filter(move |seat| seat.get() != except).map(default_address)
 }
 
 fn default_address(seat: Seat) -> String {
