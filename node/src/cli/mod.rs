@@ -23,6 +23,7 @@ mod signals;
 use std::time::Duration;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use args::{Cli, Command};
 use failure::{Exit, Failure};
@@ -32,6 +33,10 @@ pub(crate) fn main() -> i32 {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => return failure::print_help(&error),
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            failure::print_help(&error);
+            return Exit::Usage as i32;
+        }
         Err(error) => return Failure::usage(&error, "paxoskv --help").report(),
     };
     match start(cli) {
