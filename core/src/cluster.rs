@@ -42,7 +42,7 @@ pub(crate) enum Command {
 /// a put that was cancelled or timed out may or may not have happened.
 ///
 /// ```
-/// use futures::executor::{LocalPool, block_on};
+/// use futures::executor::LocalPool;
 /// use futures::task::LocalSpawnExt;
 /// use paxoskv_core::{Cluster, memory};
 ///

@@ -240,6 +240,8 @@ pub enum Message {
         number: u64,
         /// What to do.
         op: Op,
+        /// How long the observer waits for the answer, in milliseconds; for ever where this is left open.
+        patience: Option<u64>,
     },
     /// The observer does not want it any more.
     Cancel {
@@ -275,7 +277,7 @@ wire_enum!(Message, "a message" {
     20 => Pull { after },
     21 => Learned { upto, more, items },
     22 => Fetch { registers },
-    30 => Request { number, op },
+    30 => Request { number, op, patience },
     31 => Cancel { number },
     32 => Response { number, outcome },
 });

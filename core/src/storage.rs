@@ -64,6 +64,9 @@ pub trait Storage {
     fn load(&mut self) -> impl Future<Output = Result<Loaded, StorageError>>;
 
     /// Makes a batch durable: all of it or nothing. Batches come one at a time, in order.
+    ///
+    /// A batch with nothing to write only asserts the opening: it need not touch the disk, and where nobody else can
+    /// open the store while this process has it, it is done at once.
     fn apply(&mut self, batch: Batch) -> impl Future<Output = Result<(), StorageError>>;
 }
 

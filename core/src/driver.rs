@@ -1,0 +1,207 @@
+//! The future between the node and the world: it feeds the [`Node`] what its ports bring, and carries out what the
+//! node wants.
+//!
+//! Group commit happens here: all that is ready is handed to the node before a turn ends, and what it caused becomes
+//! durable in one batch. While a batch is under way the node goes on thinking; what that causes goes with the next.
+
+use std::collections::BTreeMap;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures::channel::{mpsc, oneshot};
+use futures::future::{Fuse, FusedFuture};
+use futures::{FutureExt, StreamExt};
+use tracing::{error, info};
+
+use crate::cluster::{CallId, Command, News};
+use crate::error::Error;
+use crate::message::Outcome;
+use crate::node::{Input, Node, Output, Setup};
+use crate::storage::{Batch, Storage, StorageError};
+use crate::timer::Timer;
+use crate::transport::{Event, Transport};
+
+/// How many inputs a turn takes in at most, so that answers are not held back by a flood of questions.
+const TURN: usize = 512;
+
+pub(crate) struct Driver<S, T, C> {
+    pub(crate) setup: Setup,
+    pub(crate) storage: S,
+    pub(crate) transport: T,
+    pub(crate) timer: C,
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    pub(crate) news: Arc<News>,
+    pub(crate) dial: Vec<String>,
+}
+
+/// Closes the news however the driver ends, also where it is dropped.
+struct Closing(Arc<News>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// What woke the driver.
+enum Woken {
+    Event(Event),
+    Command(Option<Command>),
+    Applied(Result<(), StorageError>),
+    Timer,
+}
+
+impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
+    /// Runs until the node has left, all handles are dropped, or the storage fails.
+    pub(crate) async fn run(mut self) -> Result<(), Error> {
+        let _closing = Closing(self.news.clone());
+        let loaded = match self.setup.seat {
+            Some(_) => self.storage.load().await.map_err(|e| Error::Storage { why: e.to_string() })?,
+            None => Default::default(),
+        };
+        let mut node = Node::new(self.setup.clone(), loaded)?;
+        let mut calls = BTreeMap::new();
+        let mut leaving: Vec<oneshot::Sender<()>> = Vec::new();
+        let mut failed = None;
+        let mut storage = Some(self.storage);
+        let mut applying = pin!(Fuse::terminated());
+        let mut sleeping = pin!(Fuse::terminated());
+        let mut sleeping_until = None;
+        self.transport.dial(&self.dial);
+        node.handle(self.timer.now(), Input::Tick);
+        loop {
+            // A turn ends when nothing more is ready, or when it has become long.
+            node.end_turn();
+            while let Some(output) = node.next_output() {
+                match output {
+                    Output::Persist(batch) => {
+                        if let Some(storage) = storage.take() {
+                            applying.set(apply(storage, batch).fuse());
+                        }
+                    }
+                    Output::Send { link, frame } => self.transport.send(link, frame),
+                    Output::Close { link, closing } => self.transport.close(link, closing),
+                    Output::Dial(addresses) => self.transport.dial(&addresses),
+                    Output::Reply { call, outcome } => reply(&mut calls, call, outcome),
+                    Output::Status(status) => {
+                        info!("{status}");
+                        self.news.status(status);
+                    }
+                    Output::Refused(error) => self.news.refused(error),
+                }
+            }
+            if failed.is_some() || !leaving.is_empty() && node.has_left() {
+                break;
+            }
+            if sleeping_until != node.wake_at() || sleeping.is_terminated() {
+                sleeping_until = node.wake_at();
+                if let Some(at) = sleeping_until {
+                    sleeping.set(self.timer.sleep_until(at).fuse());
+                }
+            }
+            let mut handled = 0;
+            while handled < TURN {
+                let ready = poll_fn(|cx| {
+                    if let Poll::Ready((back, result)) = applying.as_mut().poll_unless_done(cx) {
+                        storage = Some(back);
+                        return Poll::Ready(Some(Woken::Applied(result)));
+                    }
+                    if let Poll::Ready(command) = self.commands.poll_next_unpin(cx) {
+                        return Poll::Ready(Some(Woken::Command(command)));
+                    }
+                    if let Poll::Ready(event) = self.transport.poll_event(cx) {
+                        return Poll::Ready(Some(Woken::Event(event)));
+                    }
+                    if sleeping.as_mut().poll_unless_done(cx).is_ready() {
+                        return Poll::Ready(Some(Woken::Timer));
+                    }
+                    if handled > 0 { Poll::Ready(None) } else { Poll::Pending }
+                });
+                let Some(woken) = ready.await else { break };
+                handled += 1;
+                let input = match woken {
+                    Woken::Applied(Ok(())) => Input::Persisted,
+                    Woken::Applied(Err(why)) => {
+                        let why = why.to_string();
+                        error!(why, "storage failed: this seat votes no more");
+                        failed = Some(Error::Storage { why: why.clone() });
+                        Input::PersistFailed { why }
+                    }
+                    Woken::Timer => Input::Tick,
+                    Woken::Event(event) => match input(event, &self.transport) {
+                        Some(input) => input,
+                        None => continue,
+                    },
+                    Woken::Command(Some(Command::Call { call, op, timeout, reply })) => {
+                        calls.insert(call, reply);
+                        Input::Call { call, op, timeout }
+                    }
+                    Woken::Command(Some(Command::Cancel { call })) => {
+                        calls.remove(&call);
+                        Input::Cancel { call }
+                    }
+                    Woken::Command(Some(Command::Leave { done })) => {
+                        leaving.push(done);
+                        Input::Leave
+                    }
+                    Woken::Command(None) => {
+                        // All handles are gone: nobody can ever ask this node for anything again, so it leaves.
+                        let (done, _) = oneshot::channel();
+                        if !leaving.is_empty() {
+                            break;
+                        }
+                        leaving.push(done);
+                        Input::Leave
+                    }
+                };
+                node.handle(self.timer.now(), input);
+            }
+        }
+        poll_fn(|cx| self.transport.poll_flush(cx)).await;
+        self.news.close();
+        drop(leaving);
+        failed.map_or(Ok(()), Err)
+    }
+}
+
+fn input(event: Event, transport: &impl Transport) -> Option<Input> {
+    Some(match event {
+        Event::Up { link, dialed } => Input::LinkUp { link, dialed, addresses: transport.addresses() },
+        Event::Down { link, reason } => {
+            tracing::debug!(link = link.0, reason, "link down");
+            Input::LinkDown { link }
+        }
+        Event::Frame { link, bytes } => Input::Frame { link, bytes },
+        Event::Unreachable { reason, refused: true, .. } => Input::Refused { reason },
+        Event::Unreachable { address, reason, .. } => {
+            tracing::debug!(address, reason, "unreachable");
+            return None;
+        }
+    })
+}
+
+/// A fused future may be polled once it has ended; it says then that it is not ready.
+trait PollUnlessDone: FusedFuture {
+    fn poll_unless_done(
+        self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> Poll<Self::Output> {
+        if self.is_terminated() { Poll::Pending } else { self.poll(cx) }
+    }
+}
+
+impl<F: FusedFuture> PollUnlessDone for F {}
+
+async fn apply<S: Storage>(mut storage: S, batch: Batch) -> (S, Result<(), StorageError>) {
+    let result = storage.apply(batch).await;
+    (storage, result)
+}
+
+fn reply(calls: &mut BTreeMap<CallId, oneshot::Sender<Outcome>>, call: CallId, outcome: Outcome) {
+    if let Some(reply) = calls.remove(&call) {
+        // Whoever gave up waiting does not want it.
+        reply.send(outcome).ok();
+    }
+}

@@ -1,0 +1,47 @@
+//! A store in memory.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::ballot::Opening;
+use crate::storage::{Batch, Loaded, Record, Storage, StorageError};
+
+/// A store that lives as long as its last clone. A seat that restarts with a new one does not remember what it
+/// voted, so it comes back as another store, which the cluster refuses in that seat.
+#[derive(Clone, Debug, Default)]
+pub struct MemoryStorage(Arc<Mutex<State>>);
+
+#[derive(Debug, Default)]
+struct State {
+    opening: Opening,
+    records: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+impl MemoryStorage {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Storage for MemoryStorage {
+    async fn load(&mut self) -> Result<Loaded, StorageError> {
+        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let records =
+            state.records.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() });
+        Ok(Loaded { opening: state.opening, records: records.collect() })
+    }
+
+    async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if state.opening != batch.expects {
+            return Err(StorageError::TakenOver { found: state.opening, expected: batch.expects });
+        }
+        state.opening = batch.opening;
+        state.records.extend(batch.puts.into_iter().map(|record| (record.key, record.value)));
+        for key in batch.removes {
+            state.records.remove(&key);
+        }
+        Ok(())
+    }
+}

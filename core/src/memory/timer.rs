@@ -1,0 +1,35 @@
+//! The system's clock.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use crate::timer::Timer;
+
+/// Tells the time by [`Instant`], on any native executor.
+#[derive(Clone, Copy, Debug)]
+pub struct SystemTimer {
+    start: Instant,
+}
+
+impl SystemTimer {
+    /// A clock that starts at zero.
+    pub fn new() -> Self {
+        Self { start: Instant::now() }
+    }
+}
+
+impl Default for SystemTimer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Timer for SystemTimer {
+    fn now(&self) -> Duration {
+        self.start.elapsed()
+    }
+
+    fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {
+        futures_timer::Delay::new(at.saturating_sub(self.now()))
+    }
+}

@@ -1,0 +1,46 @@
+//! What is to be looked at when.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::time::Duration;
+
+use crate::cluster::CallId;
+use crate::key::KeyId;
+use crate::transport::LinkId;
+
+/// A thing to look at. It may have been dealt with meanwhile: whoever is woken checks that.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Alarm {
+    /// Ping everybody.
+    Heartbeat,
+    /// An attempt may have waited long enough.
+    Attempt(KeyId),
+    /// A call may have run out of time.
+    Call(CallId),
+    /// An observer's request may have run out of time.
+    Observed(LinkId, u64),
+    /// A seat that was asked may have had long enough.
+    Asked(CallId),
+}
+
+/// Alarms in the order of their times.
+#[derive(Debug, Default)]
+pub(super) struct Alarms(BinaryHeap<Reverse<(Duration, Alarm)>>);
+
+impl Alarms {
+    pub(super) fn set(&mut self, at: Duration, alarm: Alarm) {
+        self.0.push(Reverse((at, alarm)));
+    }
+
+    pub(super) fn next(&self) -> Option<Duration> {
+        self.0.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// The next alarm whose time has come.
+    pub(super) fn due(&mut self, now: Duration) -> Option<Alarm> {
+        if self.next()? > now {
+            return None;
+        }
+        self.0.pop().map(|Reverse((_, alarm))| alarm)
+    }
+}

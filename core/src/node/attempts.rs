@@ -1,0 +1,413 @@
+//! The proposer's side: what is done for a key until all who wait for it have their answer.
+//!
+//! There is one attempt a key at a time, which all who want something of that key join. It asks, proposes, forwards
+//! or waits; every answer, every alarm and everything that is learned brings it back to `settle`, which looks who
+//! can be answered and what to try next.
+
+use std::time::Duration;
+
+use super::Node;
+use super::alarms::Alarm;
+use super::requests::{Asker, Waiter, Want};
+use super::voting::Peer;
+use crate::ballot::{Ballot, Generation, Round, Seat};
+use crate::key::{KeyId, Register};
+use crate::lease::Lease;
+use crate::message::{Held, Message, Question};
+use crate::paxos::{Proposer, Reader, Step, Verdict};
+use crate::transport::LinkId;
+use crate::value::{Entry, Value};
+
+pub(super) struct Attempt {
+    pub(super) generation: Generation,
+    pub(super) stage: Stage,
+    pub(super) waiters: Vec<Waiter>,
+    /// How often something was tried in vain.
+    tries: u32,
+    /// The highest round that stood against this attempt.
+    seen: Round,
+    /// When to look again; alarms for other times are of the past.
+    due: Duration,
+    /// Whether home was asked and did not come back in time.
+    pub(super) forwarded: bool,
+    /// How many reads were unsure.
+    pub(super) unsure: u32,
+}
+
+/// What an attempt is at.
+pub(super) enum Stage {
+    /// Nothing: to be tried as soon as there is a quorum.
+    Idle,
+    /// Outbid; keeps still for a random time.
+    Resting,
+    /// The key's home was asked to propose.
+    Forwarded,
+    /// A quorum is asked what it holds.
+    Reading { reader: Reader, asked: Vec<Lease> },
+    /// A ballot is under way; `started` is the number of the last question asked before it.
+    Proposing { proposer: Proposer, asked: Vec<Lease>, started: u64 },
+    /// The end of some lease is being decided.
+    Ending,
+}
+
+impl Attempt {
+    fn new(generation: Generation) -> Self {
+        let (stage, waiters, seen) = (Stage::Idle, Vec::new(), Round(0));
+        Self { generation, stage, waiters, tries: 0, seen, due: Duration::ZERO, forwarded: false, unsure: 0 }
+    }
+
+    /// Goes on in a newer generation.
+    pub(super) fn move_to(&mut self, generation: Generation) {
+        self.generation = generation;
+        self.stage = Stage::Idle;
+        self.forwarded = false;
+        self.unsure = 0;
+    }
+
+    pub(super) fn register(&self, id: &KeyId) -> Register {
+        Register { id: id.clone(), generation: self.generation }
+    }
+
+    /// The leases of those who want to put: questions of a put name them.
+    fn own_leases(&self) -> Vec<Lease> {
+        self.waiters.iter().filter_map(Waiter::entry).flat_map(|entry| entry.leases.iter().cloned()).collect()
+    }
+}
+
+impl Node {
+    /// Somebody wants something of a key.
+    pub(super) fn want(&mut self, id: KeyId, asker: Asker, want: Want) {
+        let generation = self.store.generation(&id);
+        self.want_in(Register { id, generation }, asker, want);
+    }
+
+    pub(super) fn want_in(&mut self, register: Register, asker: Asker, want: Want) {
+        let Register { id, generation } = register;
+        let attempt = self.attempts.entry(id.clone()).or_insert_with(|| Attempt::new(generation));
+        if generation > attempt.generation {
+            attempt.move_to(generation);
+        }
+        let waiter = Waiter { asker, want, joined: self.question };
+        if !waiter.repeats(&attempt.waiters) {
+            attempt.waiters.push(waiter);
+        }
+        self.ready.push_back(id);
+    }
+
+    fn set_due(&mut self, id: &KeyId, attempt: &mut Attempt, after: Duration) {
+        attempt.due = self.now + after;
+        self.alarms.set(attempt.due, Alarm::Attempt(id.clone()));
+    }
+
+    fn patience(&mut self, attempt: &Attempt) -> Duration {
+        let after = self.settings.retry_after * 2u32.pow(attempt.tries.min(3));
+        after + self.jitter(after / 4)
+    }
+
+    /// Asks all seats what they hold.
+    pub(super) fn read(&mut self, id: &KeyId, attempt: &mut Attempt, known: Option<Entry>) {
+        let mut asked = attempt.own_leases();
+        asked.extend(known.iter().flat_map(|entry| entry.leases.iter().cloned()));
+        asked.sort();
+        asked.dedup();
+        let question = self.next_question();
+        let reader = Reader::new(question, self.quorum(), self.epoch(), known);
+        let message = Message::Read { register: attempt.register(id), question, asked: asked.clone() };
+        self.ask_all(id, message);
+        attempt.stage = Stage::Reading { reader, asked };
+        let patience = self.patience(attempt);
+        self.set_due(id, attempt, patience);
+    }
+
+    /// Starts a ballot at phase 1. With nothing of its own to propose, it finishes what others have begun.
+    pub(super) fn propose_ballot(&mut self, id: &KeyId, attempt: &mut Attempt, own: Option<Entry>) {
+        let Some(ballot) = self.next_ballot(attempt.seen) else { return };
+        let mut asked = attempt.own_leases();
+        asked.extend(own.iter().flat_map(|entry| entry.leases.iter().cloned()));
+        asked.sort();
+        asked.dedup();
+        let message = Message::Prepare { register: attempt.register(id), ballot, asked: asked.clone() };
+        self.ask_all(id, message);
+        let proposer = Proposer::new(ballot, self.quorum(), own);
+        attempt.stage = Stage::Proposing { proposer, asked, started: self.question };
+        let patience = self.patience(attempt);
+        self.set_due(id, attempt, patience);
+    }
+
+    fn next_ballot(&mut self, seen: Round) -> Option<Ballot> {
+        let round = self.next_round(seen);
+        Some(Ballot { epoch: self.epoch(), round, seat: self.seat?, opening: self.store.opening })
+    }
+
+    /// The fast path of the home seat: round 0, straight to phase 2. Its own acceptor accepts first; the outbox
+    /// keeps the Accept for the others back until that is durable.
+    pub(super) fn propose_at_home(&mut self, id: &KeyId, attempt: &mut Attempt, entry: Entry) {
+        let Some(seat) = self.seat else { return };
+        let ballot = Ballot { epoch: self.epoch(), round: Round(0), seat, opening: self.store.opening };
+        let register = attempt.register(id);
+        self.accept(Peer { seat, link: None }, register.clone(), ballot, &entry);
+        let others = self.others(id);
+        self.outbox.send(&others, &Message::Accept { register, ballot, entry: entry.clone() });
+        let proposer = Proposer::home(ballot, self.quorum(), entry);
+        attempt.stage = Stage::Proposing { proposer, asked: Vec::new(), started: self.question };
+        let patience = self.patience(attempt);
+        self.set_due(id, attempt, patience);
+    }
+
+    /// Asks the key's home to propose.
+    pub(super) fn forward(&mut self, id: &KeyId, attempt: &mut Attempt, home: LinkId, entry: Entry) {
+        self.outbox.send(&[home], &Message::Forward { register: attempt.register(id), entry });
+        attempt.forwarded = true;
+        attempt.stage = Stage::Forwarded;
+        let patience = self.settings.forward_timeout;
+        self.set_due(id, attempt, patience);
+    }
+
+    fn ask_all(&mut self, id: &KeyId, message: Message) {
+        let others = self.others(id);
+        self.outbox.send(&others, &message);
+        self.inbox.push_back(message);
+    }
+
+    /// The ballot's entry, where this node is proposing it.
+    pub(super) fn proposed_at(&self, register: &Register, at: Ballot) -> Option<Entry> {
+        let attempt =
+            self.attempts.get(&register.id).filter(|attempt| attempt.generation == register.generation)?;
+        match &attempt.stage {
+            Stage::Proposing { proposer, .. } if proposer.ballot() == at => proposer.proposed().cloned(),
+            _ => None,
+        }
+    }
+
+    /// Takes an attempt out of the table to work on it, if it is at that register.
+    fn take_attempt(&mut self, register: &Register) -> Option<Attempt> {
+        let same = self
+            .attempts
+            .get(&register.id)
+            .is_some_and(|attempt| attempt.generation == register.generation || !self.rules.match_questions);
+        if same { self.attempts.remove(&register.id) } else { None }
+    }
+
+    fn put_back(&mut self, id: &KeyId, attempt: Attempt) {
+        self.attempts.insert(id.clone(), attempt);
+        self.ready.push_back(id.clone());
+    }
+
+    pub(super) fn on_promise(
+        &mut self,
+        seat: Seat,
+        register: &Register,
+        ballot: Ballot,
+        held: Held,
+        ended: Vec<Lease>,
+    ) {
+        let rules = self.rules;
+        let Some(mut attempt) = self.take_attempt(register) else { return };
+        let (step, ballot, started) = match &mut attempt.stage {
+            Stage::Proposing { proposer, started, .. } => {
+                (proposer.promise(&rules, seat, ballot, held, ended), proposer.ballot(), *started)
+            }
+            _ => (Step::Wait, ballot, 0),
+        };
+        match step {
+            Step::Wait => {}
+            Step::Accept(entry) => {
+                let message = Message::Accept { register: register.clone(), ballot, entry };
+                self.ask_all(&register.id, message);
+            }
+            Step::Chosen(entry) => self.learn(register, &entry),
+            Step::Nothing => {
+                self.answer_absent(&mut attempt, started);
+                // There is nothing to finish either: what one seat holds here cannot have been chosen.
+                attempt.waiters.retain(|waiter| !waiter.finishes());
+                attempt.stage = Stage::Idle;
+                attempt.unsure = 0;
+            }
+            Step::OwnEnded(leases) => self.end_leases(&register.id, &mut attempt, leases),
+        }
+        self.put_back(&register.id, attempt);
+    }
+
+    pub(super) fn on_rejected(&mut self, register: &Register, ballot: Ballot, promised: Ballot) {
+        let Some(mut attempt) = self.take_attempt(register) else { return };
+        if let Stage::Proposing { proposer, .. } = &attempt.stage
+            && proposer.ballot() == ballot
+        {
+            attempt.seen = attempt.seen.max(promised.round);
+            self.rest(&register.id, &mut attempt);
+        }
+        self.put_back(&register.id, attempt);
+    }
+
+    /// Keeps still for a random time that grows, so that duelling proposers part.
+    pub(super) fn rest(&mut self, id: &KeyId, attempt: &mut Attempt) {
+        let most = self.settings.backoff * 2u32.pow(attempt.tries.min(6));
+        let pause = self.jitter(most);
+        attempt.tries += 1;
+        attempt.stage = Stage::Resting;
+        self.set_due(id, attempt, pause);
+    }
+
+    pub(super) fn on_stale(&mut self, register: &Register, generation: Generation) {
+        self.fetched(register);
+        let Some(mut attempt) = self.take_attempt(register) else { return };
+        if generation > attempt.generation {
+            attempt.move_to(generation);
+        }
+        self.put_back(&register.id, attempt);
+    }
+
+    pub(super) fn on_holding(
+        &mut self,
+        seat: Seat,
+        register: &Register,
+        question: Question,
+        held: Held,
+        ended: Vec<Lease>,
+    ) {
+        let rules = self.rules;
+        let Some(mut attempt) = self.take_attempt(register) else { return };
+        let Stage::Reading { reader, .. } = &mut attempt.stage else {
+            return self.put_back(&register.id, attempt);
+        };
+        let verdict = reader.answer(&rules, seat, question, held, ended);
+        let asked = reader.question().number;
+        match verdict {
+            Verdict::Wait => {}
+            Verdict::Chosen(entry) => {
+                let reader = reader.clone();
+                self.learn(register, &entry);
+                self.conclude(&register.id, &mut attempt, &reader, &entry);
+            }
+            Verdict::Absent => {
+                self.answer_absent(&mut attempt, asked);
+                attempt.stage = Stage::Idle;
+                // Whoever finishes something here has seen that there is something.
+                attempt.unsure = if attempt.waiters.iter().any(Waiter::finishes) { 2 } else { 0 };
+            }
+            Verdict::Unsure => {
+                if reader.answered() > self.others(&register.id).len() {
+                    self.unsure(&register.id, &mut attempt);
+                }
+            }
+        }
+        self.put_back(&register.id, attempt);
+    }
+
+    /// A put that is under way looks like this: so wait a moment before taking the round from whoever is at it.
+    fn unsure(&mut self, id: &KeyId, attempt: &mut Attempt) {
+        attempt.unsure += 1;
+        if attempt.unsure > 1 {
+            attempt.stage = Stage::Idle;
+        } else {
+            self.rest(id, attempt);
+        }
+    }
+
+    /// Those whose question was asked after they came are told that nothing is there.
+    fn answer_absent(&mut self, attempt: &mut Attempt, asked: u64) {
+        let rules = self.rules;
+        let (done, wait) = std::mem::take(&mut attempt.waiters).into_iter().partition(|waiter| {
+            matches!(waiter.want, Want::Get) && (waiter.joined < asked || !rules.match_questions)
+        });
+        attempt.waiters = wait;
+        self.all_absent(done);
+    }
+
+    /// Has the end registers of these leases decided; until then the attempt waits.
+    pub(super) fn end_leases(&mut self, id: &KeyId, attempt: &mut Attempt, leases: Vec<Lease>) {
+        attempt.stage = Stage::Ending;
+        let patience = self.patience(attempt);
+        self.set_due(id, attempt, patience);
+        for lease in leases {
+            let end = lease.end();
+            let waiting = self.ending.entry(end.clone()).or_default();
+            if !waiting.contains(id) {
+                waiting.push(id.clone());
+            }
+            if !self.attempts.contains_key(&end) {
+                self.propose(end, Value::yes());
+            }
+        }
+    }
+
+    /// A lease has ended for good: those who waited for that go on.
+    pub(super) fn end_learned(&mut self, end: &KeyId) {
+        for id in self.ending.remove(end).unwrap_or_default() {
+            let Some(mut attempt) = self.attempts.remove(&id) else { continue };
+            if matches!(attempt.stage, Stage::Ending) {
+                attempt.stage = Stage::Idle;
+            }
+            if !self.rules.read_after_end {
+                self.answer_absent(&mut attempt, u64::MAX);
+            }
+            self.put_back(&id, attempt);
+        }
+    }
+
+    /// An attempt has waited long enough.
+    pub(super) fn attempt_due(&mut self, id: &KeyId) {
+        let Some(mut attempt) = self.attempts.remove(id) else { return };
+        if self.now >= attempt.due {
+            match &attempt.stage {
+                Stage::Idle | Stage::Resting | Stage::Forwarded | Stage::Ending => {
+                    attempt.stage = Stage::Idle
+                }
+                Stage::Reading { reader, .. } => {
+                    attempt.unsure += u32::from(reader.answered() >= self.quorum());
+                    attempt.tries += 1;
+                    attempt.stage = Stage::Idle;
+                }
+                Stage::Proposing { .. } => {
+                    attempt.tries += 1;
+                    attempt.stage = Stage::Idle;
+                }
+            }
+        }
+        self.put_back(id, attempt);
+    }
+
+    /// The home that was asked is gone: do not wait for it.
+    pub(super) fn home_lost(&mut self, seat: Seat) {
+        for (id, attempt) in &mut self.attempts {
+            if matches!(attempt.stage, Stage::Forwarded) && self.roster.home(id) == seat {
+                attempt.stage = Stage::Idle;
+                self.ready.push_back(id.clone());
+            }
+        }
+    }
+
+    /// A seat has come: it is asked what the others are being asked.
+    pub(super) fn ask_again(&mut self, seat: Seat) {
+        let Some(link) = self.link_to(seat) else { return };
+        let mut questions = Vec::new();
+        for (id, attempt) in &self.attempts {
+            let register = attempt.register(id);
+            match &attempt.stage {
+                Stage::Reading { reader, asked } => {
+                    questions.push(Message::Read {
+                        register,
+                        question: reader.question(),
+                        asked: asked.clone(),
+                    });
+                }
+                Stage::Proposing { proposer, asked, .. } => {
+                    let ballot = proposer.ballot();
+                    questions.push(match proposer.proposed() {
+                        Some(entry) => Message::Accept { register, ballot, entry: entry.clone() },
+                        None => Message::Prepare { register, ballot, asked: asked.clone() },
+                    });
+                }
+                _ => {}
+            }
+        }
+        for question in questions {
+            self.outbox.send(&[link], &question);
+        }
+    }
+
+    /// How many keys are being finished in the background.
+    pub(super) fn finishing(&self) -> usize {
+        self.attempts.values().filter(|attempt| attempt.waiters.iter().any(Waiter::finishes)).count()
+    }
+}

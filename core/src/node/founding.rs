@@ -1,0 +1,171 @@
+//! How a cluster begins, and how empty seats are filled (`DESIGN.md`, "Founding").
+//!
+//! Before anything else the stores that are there decide one register, `$founding`, by both phases of Paxos: its
+//! value lists which stores sit in at least a quorum of the seats. Until a store has learned it, it votes on nothing
+//! else, and it answers for one founding only, for ever. So two foundings of one name, which can only come about
+//! where a seat was given to two stores, share no store, and at most one of them can ever have a quorum of the
+//! seats that it lists.
+//!
+//! A seat that the founding left empty is filled by the register (`$seat`, n), decided by those who are seated: a
+//! store that was never there is like one that was down from the start.
+
+use std::time::Duration;
+
+use tracing::{info, warn};
+
+use super::Node;
+use super::requests::{Asker, Want};
+use crate::ballot::{Generation, Seat};
+use crate::codec::decode;
+use crate::error::Error;
+use crate::identity::{RequestId, StoreId};
+use crate::key::{KeyId, Register};
+use crate::message::Message;
+use crate::roster::{Founding, Seated};
+use crate::transport::LinkId;
+use crate::value::{Entry, Value};
+
+/// How long a quorum waits for the rest to be there, so that the founding can list them all.
+const GATHERING: Duration = Duration::from_millis(500);
+
+impl Node {
+    pub(super) fn is_founding(id: &KeyId) -> bool {
+        id.bucket.name() == "$founding"
+    }
+
+    /// Whether a store holds a seat.
+    pub(super) fn holds(&self, seat: Seat, store: StoreId) -> bool {
+        match self.roster.holder(seat) {
+            Some(holder) => holder == store || !self.rules.one_store_a_seat,
+            None => false,
+        }
+    }
+
+    /// Whether this store's word counts: it has learned the founding, and that it holds its seat.
+    pub(super) fn may_vote(&self) -> bool {
+        self.claim().is_some_and(|claim| self.holds(claim.seat, claim.store))
+    }
+
+    /// The roster, as the store remembers it.
+    pub(super) fn recall_roster(&mut self) -> Result<(), Error> {
+        if let Some(entry) = self.store.learned(&Founding::register(), Generation(0)).cloned() {
+            self.take_founding(&entry).map_err(|why| Error::Storage { why })?;
+        }
+        for seat in Seat::all(self.roster.cluster_size) {
+            if let Some(entry) = self.store.learned(&Founding::seat_register(seat), Generation(0)).cloned() {
+                self.take_seat(seat, &entry).map_err(|why| Error::Storage { why })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_founding(&mut self, entry: &Entry) -> Result<(), String> {
+        let founding: Founding =
+            decode(entry.value.cbor()).map_err(|e| format!("the founding is damaged: {e}"))?;
+        let ours = self.cluster.as_ref() == Some(&founding.cluster)
+            && u32::from(self.roster.cluster_size) == founding.cluster_size;
+        if !ours || !founding.is_sound() {
+            return Err("the founding is of another cluster".into());
+        }
+        self.roster.found(&founding);
+        Ok(())
+    }
+
+    fn take_seat(&mut self, seat: Seat, entry: &Entry) -> Result<(), String> {
+        let store =
+            decode(entry.value.cbor()).map_err(|e| format!("the holder of {seat} is damaged: {e}"))?;
+        self.roster.fill(seat, store);
+        Ok(())
+    }
+
+    /// Takes in what was learned about the roster, and looks at all links anew.
+    pub(super) fn roster_learned(&mut self, register: &Register, entry: &Entry) {
+        let result = if Self::is_founding(&register.id) {
+            self.take_founding(entry)
+        } else {
+            match Seat::all(self.roster.cluster_size)
+                .find(|seat| Founding::seat_register(*seat) == register.id)
+            {
+                Some(seat) => self.take_seat(seat, entry),
+                None => Err("a seat that is not in this cluster".into()),
+            }
+        };
+        if let Err(why) = result {
+            warn!(why, "ignored a decision about the roster");
+            return;
+        }
+        // The roster must not be forgotten: what the store votes from here on stands on it.
+        self.store.insist(&register.id);
+        self.changed = true;
+        if let (true, Some(id)) = (Self::is_founding(&register.id), self.roster.founding) {
+            info!(founding = %id, "the cluster is founded");
+        }
+        for (_, link) in self.links.seats() {
+            self.outbox.send(&[link], &Message::Chosen { register: register.clone(), entry: entry.clone() });
+        }
+        self.review();
+        self.ready.extend(self.attempts.keys().cloned());
+    }
+
+    /// Tells a peer who sits where, so that it can take part.
+    pub(super) fn teach_roster(&mut self, link: LinkId) {
+        let seats = Seat::all(self.roster.cluster_size).map(Founding::seat_register);
+        for id in std::iter::once(Founding::register()).chain(seats) {
+            if let Some(entry) = self.store.learned(&id, Generation(0)).cloned() {
+                let register = Register { id, generation: Generation(0) };
+                self.outbox.send(&[link], &Message::Chosen { register, entry });
+            }
+        }
+    }
+
+    /// Founds the cluster, once there are stores for a quorum of its seats and a while for the rest has passed.
+    pub(super) fn consider_founding(&mut self) {
+        let (Some(claim), Some(cluster)) = (self.claim(), self.cluster.clone()) else { return };
+        let register = Founding::register();
+        if self.roster.founding.is_some() || self.attempts.contains_key(&register) {
+            return;
+        }
+        let mut seats = vec![Seated { seat: claim.seat, store: claim.store }];
+        for (seat, link) in self.links.seats() {
+            let peer = self.links.hello(link).filter(|hello| hello.founding.is_none());
+            if let Some(theirs) = peer.and_then(|hello| hello.claim) {
+                seats.push(Seated { seat, store: theirs.store });
+            }
+        }
+        if seats.len() < self.roster.quorum() {
+            self.founding_since = None;
+            return;
+        }
+        let wait = GATHERING + self.jitter(GATHERING);
+        let since = *self.founding_since.get_or_insert(self.now);
+        if seats.len() < usize::from(self.roster.cluster_size) && self.now < since + wait {
+            return;
+        }
+        seats.sort_by_key(|seated| seated.seat);
+        let cluster_size = u32::from(self.roster.cluster_size);
+        let value = Value::from_wire(&Founding { cluster, cluster_size, seats });
+        self.propose(register, value);
+    }
+
+    /// Has a seat that stands empty filled by the store that claims it.
+    pub(super) fn consider_seats(&mut self) {
+        if !self.may_vote() {
+            return self.consider_founding();
+        }
+        for (seat, link) in self.links.seats() {
+            let id = Founding::seat_register(seat);
+            let claim = self.links.hello(link).and_then(|hello| hello.claim);
+            if let (Some(claim), None) = (claim, self.roster.holder(seat))
+                && !self.attempts.contains_key(&id)
+            {
+                self.propose(id, Value::from_wire(&claim.store));
+            }
+        }
+    }
+
+    /// Puts something for the cluster's own sake.
+    pub(super) fn propose(&mut self, id: KeyId, value: Value) {
+        let entry = Entry { value, leases: Vec::new(), request: RequestId(super::random(&mut self.rng)) };
+        self.want(id, Asker::Cluster, Want::Put(entry));
+    }
+}

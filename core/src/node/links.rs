@@ -1,0 +1,431 @@
+//! Who is at the other end: greeting, refusing, heartbeats, addresses.
+//!
+//! A link counts for something once both ends have said Hello and neither had a reason to refuse. What a peer says
+//! as a *seat* counts only while the roster says that its store holds that seat.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::alarms::Alarm;
+use super::{Node, Output};
+use crate::ballot::Seat;
+use crate::error::Error;
+use crate::key::KeyId;
+use crate::message::{Hello, Message, PROTOCOL, read_frame};
+use crate::transport::{Closing, LinkId};
+
+/// Addresses that a node remembers, and how long one may be.
+const ADDRESSES: usize = 256;
+const ADDRESS: usize = 512;
+
+/// How long a node that has just started waits for somebody who does not refuse it, and until when a refusal is
+/// news about this node rather than about the one that came later.
+const REFUSED_AFTER: Duration = Duration::from_secs(1);
+const REFUSED_UNTIL: Duration = Duration::from_secs(3);
+
+#[derive(Default)]
+pub(super) struct Links {
+    links: BTreeMap<LinkId, Link>,
+    /// The link to each seat whose holder is linked.
+    voters: BTreeMap<Seat, LinkId>,
+    /// The link to each seat that somebody says to sit in.
+    claims: BTreeMap<Seat, LinkId>,
+    /// Where seats can be reached.
+    addresses: BTreeSet<String>,
+}
+
+struct Link {
+    dialed: bool,
+    /// What the peer said of itself; `None` until then.
+    hello: Option<Hello>,
+    heard: Duration,
+    /// When Hello was said last.
+    greeted: Duration,
+}
+
+impl Links {
+    pub(super) fn names(&self) -> Vec<LinkId> {
+        self.links.keys().copied().collect()
+    }
+
+    fn greeted(&self) -> impl Iterator<Item = (LinkId, &Link, &Hello)> {
+        self.links.iter().filter_map(|(name, link)| Some((*name, link, link.hello.as_ref()?)))
+    }
+
+    pub(super) fn hello(&self, link: LinkId) -> Option<&Hello> {
+        self.links.get(&link)?.hello.as_ref()
+    }
+
+    pub(super) fn observers(&self) -> u32 {
+        u32::try_from(self.greeted().filter(|(_, _, hello)| hello.claim.is_none()).count())
+            .unwrap_or(u32::MAX)
+    }
+
+    /// The cluster's name, from the first peer that knows it.
+    pub(super) fn cluster(&self) -> Option<String> {
+        self.greeted().find_map(|(_, _, hello)| hello.cluster.clone())
+    }
+
+    /// Links to seats, in the order of seats.
+    pub(super) fn seats(&self) -> Vec<(Seat, LinkId)> {
+        self.claims.iter().map(|(seat, link)| (*seat, *link)).collect()
+    }
+}
+
+impl Node {
+    pub(super) fn link_up(&mut self, link: LinkId, dialed: bool, addresses: Vec<String>) {
+        if self.links.links.len() >= self.settings.max_links {
+            let reason =
+                format!("this node has {} links already, which is its limit", self.settings.max_links);
+            return self.outbox.close(link, Closing::Refused(reason));
+        }
+        self.links.links.insert(link, Link { dialed, hello: None, heard: self.now, greeted: self.now });
+        self.say_hello(link, addresses);
+    }
+
+    fn say_hello(&mut self, link: LinkId, addresses: Vec<String>) {
+        let hello = Hello {
+            protocol: PROTOCOL,
+            cluster: self.cluster.clone(),
+            cluster_size: self.cluster_size.map(u32::from),
+            founding: self.roster.founding,
+            node: self.node,
+            boot: self.boot,
+            claim: self.claim(),
+            epoch: self.epoch(),
+            addresses,
+        };
+        self.outbox.send(&[link], &Message::Hello { hello });
+        if let Some(link) = self.links.links.get_mut(&link) {
+            link.greeted = self.now;
+        }
+    }
+
+    pub(super) fn link_down(&mut self, link: LinkId) {
+        let Some(gone) = self.links.links.remove(&link) else { return };
+        self.forget_link(link, gone.hello.as_ref());
+    }
+
+    /// What hangs on a link ends with it.
+    fn forget_link(&mut self, link: LinkId, hello: Option<&Hello>) {
+        self.review();
+        self.drop_observer(link);
+        self.ask_elsewhere(link);
+        if let Some(seat) = hello.and_then(|hello| hello.claim).map(|claim| claim.seat)
+            && self.voter_link(seat).is_none()
+        {
+            self.pulls.remove(&seat);
+            self.home_lost(seat);
+        }
+    }
+
+    pub(super) fn close(&mut self, link: LinkId, closing: Closing) {
+        let Some(gone) = self.links.links.remove(&link) else { return };
+        debug!(link = link.0, ?closing, "closing a link");
+        self.outbox.close(link, closing);
+        self.forget_link(link, gone.hello.as_ref());
+    }
+
+    fn refuse(&mut self, link: LinkId, reason: String) {
+        self.outbox.send(&[link], &Message::Refuse { reason: reason.clone() });
+        self.close(link, Closing::Refused(reason));
+    }
+
+    pub(super) fn frame(&mut self, link: LinkId, bytes: &[u8]) {
+        let Some(from) = self.links.links.get_mut(&link) else { return };
+        from.heard = self.now;
+        if bytes.len() > self.settings.max_frame {
+            let what = format!(
+                "sent a frame of {} bytes, over the limit of {}",
+                bytes.len(),
+                self.settings.max_frame
+            );
+            return self.close(link, Closing::Faulty(what));
+        }
+        let messages = match read_frame(bytes) {
+            Ok(messages) => messages,
+            Err(malformed) => return self.close(link, Closing::Faulty(format!("sent {malformed}"))),
+        };
+        for message in messages {
+            match message {
+                Message::Hello { hello } => self.greet(link, hello),
+                Message::Refuse { reason } => {
+                    self.close(link, Closing::Refused(reason.clone()));
+                    self.refused_by(reason);
+                }
+                message if self.links.hello(link).is_some() => self.hear(link, message),
+                // A peer that has not said who it is says nothing.
+                _ => {}
+            }
+            self.settle_all();
+        }
+    }
+
+    fn greet(&mut self, link: LinkId, hello: Hello) {
+        match self.links.links.get_mut(&link) {
+            None => return,
+            Some(Link { hello: Some(_), greeted, .. }) => {
+                // It did not hear ours, or this is a repetition; to answer each of those would never end.
+                if self.now >= *greeted + self.settings.heartbeat {
+                    self.say_hello(link, Vec::new());
+                }
+                return;
+            }
+            Some(_) => {}
+        }
+        if hello.node == self.node && hello.boot == self.boot {
+            return self.close(link, Closing::Itself);
+        }
+        if let Err(reason) = self.check(&hello) {
+            info!(peer = %hello.node, reason, "refused a peer");
+            if hello.claim.is_some() {
+                self.refused_by(reason.clone());
+            }
+            return self.refuse(link, reason);
+        }
+        if let Err(closing) = self.check_twins(link, &hello) {
+            return self.close(link, closing);
+        }
+        self.adopt(&hello);
+        self.refused = None;
+        let seat = hello.claim.map(|claim| claim.seat);
+        let addresses = hello.addresses.clone();
+        debug!(link = link.0, peer = %hello.node, ?seat, "linked");
+        if let Some(link) = self.links.links.get_mut(&link) {
+            link.hello = Some(hello);
+        }
+        self.review();
+        if seat.is_some() {
+            self.learn_addresses(Some(link), addresses);
+            self.teach_roster(link);
+        }
+        self.tell_addresses(link);
+        if let Some(seat) = seat {
+            self.ask_again(seat);
+            self.ask_seats();
+        }
+    }
+
+    /// Why two nodes will not talk. The same words on both sides, since both may log them.
+    fn check(&self, hello: &Hello) -> Result<(), String> {
+        if hello.protocol != PROTOCOL {
+            return Err(format!("protocol versions differ: {} and {PROTOCOL}", hello.protocol));
+        }
+        if let (Some(ours), Some(theirs)) = (&self.cluster, &hello.cluster)
+            && ours != theirs
+        {
+            return Err(format!("cluster names differ: {theirs:?} and {ours:?}"));
+        }
+        if let (Some(ours), Some(theirs)) = (self.cluster_size, hello.cluster_size)
+            && u32::from(ours) != theirs
+        {
+            return Err(format!("cluster sizes differ: {theirs} and {ours}"));
+        }
+        if let (Some(ours), Some(theirs)) = (self.roster.founding, hello.founding)
+            && ours != theirs
+            && self.rules.one_founding
+        {
+            return Err(format!("two clusters of one name, founded apart: {theirs} and {ours}"));
+        }
+        if hello.node == self.node {
+            return Err(format!("node {} runs twice: its data folder was copied", self.node));
+        }
+        let Some(claim) = hello.claim else { return Ok(()) };
+        if claim.seat.get() > self.roster.cluster_size && self.cluster_size.is_some() {
+            return Err(format!("{} is not in a cluster of {} seats", claim.seat, self.roster.cluster_size));
+        }
+        match self.roster.holder(claim.seat) {
+            Some(holder) if holder != claim.store && self.rules.one_store_a_seat => Err(format!(
+                "{} is held by store {holder}, so store {} cannot sit there: start it with the data folder of that seat, \
+                 or in an empty seat",
+                claim.seat, claim.store
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// One link a pair of nodes, one start of a node, one opening of a store: the older gives way to the newer.
+    fn check_twins(&mut self, link: LinkId, hello: &Hello) -> Result<(), Closing> {
+        let dialed = self.links.links.get(&link).is_some_and(|link| link.dialed);
+        let mut outdated = Vec::new();
+        for (other, known, theirs) in self.links.greeted() {
+            if theirs.node == hello.node && theirs.boot == hello.boot {
+                // The side that dialed the superfluous one closes it, so that both keep the same: the one that the
+                // lower node dialed.
+                if dialed && (known.dialed || self.node > hello.node) {
+                    return Err(Closing::Duplicate { kept: other });
+                }
+                if !dialed && known.dialed && self.node > hello.node {
+                    outdated.push((other, Closing::Duplicate { kept: link }));
+                }
+                continue;
+            }
+            let same_store = match (theirs.claim, hello.claim) {
+                (Some(old), Some(new)) => (old.store == new.store).then_some(new.opening > old.opening),
+                _ => None,
+            };
+            match same_store.or((theirs.node == hello.node).then_some(hello.boot > theirs.boot)) {
+                None => {}
+                Some(true) => outdated.push((other, Closing::Faulty("the node was started anew".into()))),
+                Some(false) => {
+                    return Err(Closing::Refused("a later start of this node is linked already".into()));
+                }
+            }
+        }
+        for (link, closing) in outdated {
+            self.close(link, closing);
+        }
+        Ok(())
+    }
+
+    /// An observer that left things open takes them from the first seat it meets.
+    fn adopt(&mut self, hello: &Hello) {
+        if self.seat.is_some() || hello.claim.is_none() {
+            return;
+        }
+        if self.cluster.is_none() {
+            self.cluster = hello.cluster.clone();
+        }
+        if let (None, Some(size)) = (self.cluster_size, hello.cluster_size)
+            && let Ok(size) = u8::try_from(size)
+            && Seat::new(size).is_some()
+        {
+            self.cluster_size = Some(size);
+            self.roster = crate::roster::Roster::unfounded(size);
+        }
+        self.roster.founding = self.roster.founding.or(hello.founding);
+    }
+
+    /// Looks at all links with the roster as it is now: who speaks for which seat, and who has lost the right to.
+    pub(super) fn review(&mut self) {
+        let mut refused = Vec::new();
+        self.changed = true;
+        self.links.voters.clear();
+        self.links.claims.clear();
+        let mut seats = Vec::new();
+        for (name, _, hello) in self.links.greeted() {
+            let Some(claim) = hello.claim else { continue };
+            match self.check(hello) {
+                Err(reason) => refused.push((name, reason)),
+                Ok(()) => seats.push((name, claim)),
+            }
+        }
+        for (name, claim) in seats {
+            if self.seat != Some(claim.seat) {
+                self.links.claims.insert(claim.seat, name);
+                if self.holds(claim.seat, claim.store) {
+                    self.links.voters.insert(claim.seat, name);
+                }
+            }
+        }
+        for (link, reason) in refused {
+            self.refuse(link, reason);
+        }
+        self.consider_seats();
+    }
+
+    /// The link to a seat whose holder is at the other end.
+    pub(super) fn voter_link(&self, seat: Seat) -> Option<LinkId> {
+        self.links.voters.get(&seat).copied()
+    }
+
+    /// The link to whoever says to sit in a seat.
+    pub(super) fn link_to(&self, seat: Seat) -> Option<LinkId> {
+        self.links.claims.get(&seat).copied()
+    }
+
+    /// Which seat's vote a peer's word on a key is, if any. Before there is a roster, stores stand for the seats
+    /// that they claim, and vote on the founding alone.
+    pub(super) fn speaks_for(&self, link: LinkId, id: &KeyId) -> Option<Seat> {
+        let claim = self.links.hello(link)?.claim?;
+        if self.seat == Some(claim.seat) && self.rules.one_store_a_seat {
+            return None;
+        }
+        let entitled =
+            Self::is_founding(id) && self.roster.founding.is_none() || self.holds(claim.seat, claim.store);
+        entitled.then_some(claim.seat)
+    }
+
+    /// The links to all others who vote on a key.
+    pub(super) fn others(&self, id: &KeyId) -> Vec<LinkId> {
+        let founding = Self::is_founding(id) && self.roster.founding.is_none();
+        let seats = if founding { &self.links.claims } else { &self.links.voters };
+        seats.values().copied().collect()
+    }
+
+    pub(super) fn heartbeat(&mut self) {
+        self.alarms.set(self.now + self.settings.heartbeat, Alarm::Heartbeat);
+        let mut greeted = Vec::new();
+        for name in self.links.names() {
+            let Some(link) = self.links.links.get(&name) else { continue };
+            if self.now >= link.heard + self.settings.peer_timeout {
+                let silence = format!("nothing was heard for {:?}", self.settings.peer_timeout);
+                self.close(name, Closing::Faulty(silence));
+            } else if link.hello.is_some() {
+                greeted.push(name);
+            } else {
+                self.say_hello(name, Vec::new());
+            }
+        }
+        let number = self.now.as_millis() as u64;
+        self.outbox.send(&greeted, &Message::Ping { number, learned: self.store.last_learned() });
+        self.consider_founding();
+        self.consider_seats();
+        self.consider_refusal();
+    }
+
+    /// Notes that somebody will not have this node. That is only news while the node is new and nobody has it.
+    pub(super) fn refused_by(&mut self, reason: String) {
+        warn!(reason, "refused");
+        let age = self.now.saturating_sub(self.started.unwrap_or(self.now));
+        let is_news = self.seat.is_none() || age < REFUSED_UNTIL;
+        if is_news && !self.is_member() && self.links.greeted().next().is_none() {
+            self.refused = Some(reason);
+        }
+    }
+
+    fn is_member(&self) -> bool {
+        self.seat.is_some_and(|seat| self.roster.holder(seat) == Some(self.store.meta.store))
+    }
+
+    fn consider_refusal(&mut self) {
+        let age = self.now.saturating_sub(self.started.unwrap_or(self.now));
+        if age < REFUSED_AFTER || self.links.greeted().next().is_some() {
+            return;
+        }
+        if let Some(why) = self.refused.take() {
+            let error = Error::Refused { why };
+            self.fail_all_calls(&error);
+            self.outbox.output(Output::Refused(error));
+        }
+    }
+
+    pub(super) fn goodbye(&mut self) {
+        let links: Vec<LinkId> = self.links.greeted().map(|(link, ..)| link).collect();
+        self.outbox.send(&links, &Message::Goodbye {});
+    }
+
+    /// Remembers where seats can be reached, and tells the others what is new.
+    pub(super) fn learn_addresses(&mut self, from: Option<LinkId>, addresses: Vec<String>) {
+        let room = ADDRESSES - self.links.addresses.len().min(ADDRESSES);
+        let usable = |address: &String| address.len() <= ADDRESS && !self.links.addresses.contains(address);
+        let new: Vec<String> = addresses.into_iter().filter(usable).take(room).collect();
+        if new.is_empty() {
+            return;
+        }
+        self.links.addresses.extend(new.iter().cloned());
+        let links: Vec<LinkId> =
+            self.links.greeted().map(|(link, ..)| link).filter(|link| Some(*link) != from).collect();
+        self.outbox.send(&links, &Message::Addresses { addresses: new.clone() });
+        self.outbox.output(Output::Dial(new));
+    }
+
+    fn tell_addresses(&mut self, link: LinkId) {
+        if !self.links.addresses.is_empty() {
+            let addresses = self.links.addresses.iter().cloned().collect();
+            self.outbox.send(&[link], &Message::Addresses { addresses });
+        }
+    }
+}

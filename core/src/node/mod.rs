@@ -1,0 +1,507 @@
+//! One node's brain: inputs in, outputs out, and nothing else.
+//!
+//! A [`Node`] has no clock, no randomness, no disk and no network of its own: the time comes with each input,
+//! randomness from a seed, and all else goes through [`Input`] and [`Output`]. The same inputs give the same
+//! outputs, so a test runs thousands of schedules a second, and one that fails can be run again.
+//!
+//! # How to drive it
+//!
+//! 1. [`Node::new`] with what the storage had loaded.
+//! 2. [`Node::handle`] any number of inputs, as many as are there: what they cause becomes durable in one batch.
+//! 3. [`Node::end_turn`], then take outputs from [`Node::next_output`] until there are none, and carry them out.
+//! 4. Come back when something happens, at the latest at [`Node::wake_at`], with [`Input::Tick`].
+//!
+//! # The one invariant
+//!
+//! **Nothing that depends on this store's state leaves before that state is durable.** The `outbox` module keeps it: answers,
+//! votes and replies are held back until the driver has confirmed, by [`Input::Persisted`], the batch that holds
+//! what they speak of. One batch is under way at a time; what happens meanwhile goes with the next.
+//!
+//! # Who does what
+//!
+//! | module | subject |
+//! |---|---|
+//! | `store` | what the acceptor remembers, and the batches that make it durable |
+//! | `outbox` | what is said to whom, and when it may leave |
+//! | `links` | who is at the other end: greeting, refusing, heartbeats, addresses |
+//! | `founding` | how a cluster begins, and how empty seats are filled |
+//! | `voting` | the acceptor's and learner's side of the protocol |
+//! | `attempts` | the proposer's side: what is done for a key until all who wait for it have their answer |
+//! | `settle` | who has their answer, and what to try next |
+//! | `requests` | calls of the own handle and of observers |
+//! | `observing` | what a node without a seat does: ask a seat |
+//! | `catch_up` | learning what was missed |
+
+mod alarms;
+mod attempts;
+mod catch_up;
+mod founding;
+mod links;
+mod observing;
+mod outbox;
+mod requests;
+mod settle;
+mod store;
+mod voting;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::ballot::{Epoch, Round, Seat};
+use crate::cluster::CallId;
+use crate::error::Error;
+use crate::identity::NodeId;
+use crate::key::KeyId;
+use crate::message::{Claim, Message, Op, Outcome, Question};
+use crate::paxos::Learner;
+use crate::roster::Roster;
+use crate::rules::Rules;
+use crate::settings::Settings;
+use crate::status::{SeatState, SeatStatus, Status};
+use crate::storage::{Batch, Loaded};
+use crate::transport::{Closing, LinkId};
+
+use alarms::{Alarm, Alarms};
+use attempts::Attempt;
+use catch_up::Pull;
+use links::Links;
+use observing::Asked;
+use outbox::Outbox;
+use requests::Requests;
+use store::Store;
+
+/// Something that happened.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// A link is up.
+    LinkUp {
+        /// Its name.
+        link: LinkId,
+        /// Whether this side dialed.
+        dialed: bool,
+        /// Where this node can be reached, as its transport knows by now.
+        addresses: Vec<String>,
+    },
+    /// A link is down.
+    LinkDown {
+        /// Its name.
+        link: LinkId,
+    },
+    /// A frame came in.
+    Frame {
+        /// On this link.
+        link: LinkId,
+        /// The frame.
+        bytes: Vec<u8>,
+    },
+    /// Somebody turned a connection away before there was a link.
+    Refused {
+        /// The reason.
+        reason: String,
+    },
+    /// The batch under way is durable.
+    Persisted,
+    /// The batch under way has failed; nothing is known about what is on the disk.
+    PersistFailed {
+        /// What the storage said.
+        why: String,
+    },
+    /// The handle asks for something.
+    Call {
+        /// To be named in the reply.
+        call: CallId,
+        /// What.
+        op: Op,
+        /// How long it will wait; for ever where this is `None`.
+        timeout: Option<Duration>,
+    },
+    /// The handle does not want it any more.
+    Cancel {
+        /// Which call.
+        call: CallId,
+    },
+    /// Time has passed.
+    Tick,
+    /// Say goodbye. The node does nothing more but make durable what it holds.
+    Leave,
+}
+
+/// Something to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Output {
+    /// Make this durable, then come back with [`Input::Persisted`].
+    Persist(Batch),
+    /// Send a frame.
+    Send {
+        /// On this link.
+        link: LinkId,
+        /// The frame.
+        frame: Vec<u8>,
+    },
+    /// Take a link down.
+    Close {
+        /// Which.
+        link: LinkId,
+        /// Why.
+        closing: Closing,
+    },
+    /// Keep links to these addresses.
+    Dial(Vec<String>),
+    /// Answer a call.
+    Reply {
+        /// Which.
+        call: CallId,
+        /// With this.
+        outcome: Outcome,
+    },
+    /// The state of the cluster has changed.
+    Status(Status),
+    /// Every seat that could be reached has refused this node, which was never a member.
+    Refused(Error),
+}
+
+/// What a node is told about itself when it starts.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// The cluster's name; an observer may leave it open.
+    pub cluster: Option<String>,
+    /// The cluster's size; an observer may leave it open.
+    pub cluster_size: Option<u8>,
+    /// The seat, for those who have one.
+    pub seat: Option<Seat>,
+    /// Limits and times.
+    pub settings: Settings,
+    /// Where all randomness comes from; must differ for each start of each node.
+    pub entropy: [u8; 32],
+    #[doc(hidden)]
+    pub rules: Rules,
+}
+
+/// A node: see the [module](self).
+pub struct Node {
+    cluster: Option<String>,
+    /// As configured; an observer may not know it.
+    cluster_size: Option<u8>,
+    seat: Option<Seat>,
+    node: NodeId,
+    boot: u64,
+    settings: Settings,
+    rules: Rules,
+    rng: ChaCha12Rng,
+    started: Option<Duration>,
+    now: Duration,
+
+    roster: Roster,
+    store: Store,
+    outbox: Outbox,
+    /// What the node says to its own seat.
+    inbox: VecDeque<Message>,
+    links: Links,
+    learners: BTreeMap<KeyId, Learner>,
+    attempts: BTreeMap<KeyId, Attempt>,
+    /// Keys that wait for an end register, by that.
+    ending: BTreeMap<KeyId, Vec<KeyId>>,
+    /// Keys whose attempts have something new to look at.
+    ready: VecDeque<KeyId>,
+    /// What was accepted and not yet learned, since when.
+    unlearned: VecDeque<(Duration, KeyId)>,
+    requests: Requests,
+    asked: BTreeMap<CallId, Asked>,
+    pulls: BTreeMap<Seat, Pull>,
+    alarms: Alarms,
+    /// The last round used; ballots of this opening never repeat it.
+    round: Round,
+    /// The last question asked.
+    question: u64,
+    founding_since: Option<Duration>,
+    /// Whether something has changed that shows in the status.
+    changed: bool,
+    status: Option<Status>,
+    refused: Option<String>,
+    stopped: Option<Error>,
+}
+
+impl Node {
+    /// A node that starts, with what its storage holds. Its first output is the batch that counts this opening;
+    /// nothing is said before that is durable.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where the records are damaged or belong to another seat or cluster,
+    /// [`Error::InvalidArgument`] where the setup makes no sense.
+    pub fn new(setup: Setup, loaded: Loaded) -> Result<Self, Error> {
+        let Setup { cluster, cluster_size, seat, settings, entropy, rules } = setup;
+        let mut rng = ChaCha12Rng::from_seed(entropy);
+        if cluster_size.is_some_and(|size| Seat::new(size).is_none()) {
+            return Err(Error::invalid(format!("a cluster has 1 to {} seats", Seat::MAX)));
+        }
+        if settings.max_frame < settings.max_key + settings.max_value + 4096 {
+            return Err(Error::invalid("the frame limit must hold a key, a value and 4 KiB"));
+        }
+        let store = match (seat, &cluster, cluster_size) {
+            (None, ..) => Store::observer(random(&mut rng)),
+            (Some(seat), Some(cluster), Some(size)) if seat.get() <= size => {
+                Store::load(cluster, size, seat, loaded, &mut rng, rules)?
+            }
+            (Some(seat), Some(_), Some(size)) => {
+                return Err(Error::invalid(format!("{seat} is not in a cluster of {size} seats")));
+            }
+            (Some(_), ..) => {
+                return Err(Error::invalid("a node with a seat needs the cluster's name and size"));
+            }
+        };
+        let mut node = Self {
+            cluster,
+            cluster_size,
+            seat,
+            node: store.meta.node,
+            boot: store.meta.boot,
+            rules,
+            rng,
+            started: None,
+            now: Duration::ZERO,
+            roster: Roster::unfounded(cluster_size.unwrap_or(1)),
+            outbox: Outbox::new(settings.max_frame, rules, seat.is_none()),
+            store,
+            inbox: VecDeque::new(),
+            links: Links::default(),
+            learners: BTreeMap::new(),
+            attempts: BTreeMap::new(),
+            ending: BTreeMap::new(),
+            ready: VecDeque::new(),
+            unlearned: VecDeque::new(),
+            requests: Requests::default(),
+            asked: BTreeMap::new(),
+            pulls: BTreeMap::new(),
+            alarms: Alarms::default(),
+            round: Round(0),
+            question: 0,
+            founding_since: None,
+            changed: true,
+            status: None,
+            refused: None,
+            stopped: None,
+            settings,
+        };
+        node.recall_roster()?;
+        Ok(node)
+    }
+
+    /// Takes in what happened at `now`, a time that never goes back.
+    pub fn handle(&mut self, now: Duration, input: Input) {
+        self.now = now.max(self.now);
+        if self.stopped.is_some() {
+            return self.handle_stopped(input);
+        }
+        if self.started.is_none() {
+            self.start();
+        }
+        match input {
+            Input::LinkUp { link, dialed, addresses } => self.link_up(link, dialed, addresses),
+            Input::LinkDown { link } => self.link_down(link),
+            Input::Frame { link, bytes } => self.frame(link, &bytes),
+            Input::Refused { reason } => self.refused_by(reason),
+            Input::Persisted => self.outbox.persisted(),
+            Input::PersistFailed { why } => self.stop(Error::Storage { why }),
+            Input::Call { call, op, timeout } => self.call(call, op, timeout),
+            Input::Cancel { call } => self.cancel(call),
+            Input::Tick => {}
+            Input::Leave => {
+                self.goodbye();
+                self.stop(Error::Closed {});
+            }
+        }
+        self.ring();
+        self.settle_all();
+        self.news();
+    }
+
+    /// Ends a turn: what was caused since the last one is now in the outputs, as far as it may leave.
+    pub fn end_turn(&mut self) {
+        let works = self.seat.is_some() && !matches!(self.stopped, Some(Error::Storage { .. }));
+        if works && !self.outbox.is_persisting() {
+            let answers = self.outbox.has_answers() && self.rules.assert_with_answers;
+            let all = self.stopped.is_some();
+            if let Some(batch) = self.store.batch(self.now, self.settings.lazy_write, all, answers) {
+                self.outbox.persist(batch);
+            }
+        }
+        self.outbox.flush();
+    }
+
+    /// The next thing to be done, in order.
+    pub fn next_output(&mut self) -> Option<Output> {
+        self.outbox.next()
+    }
+
+    /// When the node wants to be woken, at the latest.
+    pub fn wake_at(&self) -> Option<Duration> {
+        let lazy = self.store.lazy_since().map(|since| since + self.settings.lazy_write);
+        let unlearned = self.unlearned.front().map(|(at, _)| *at);
+        [self.alarms.next(), lazy, unlearned].into_iter().flatten().min()
+    }
+
+    /// Whether the node has left, and all that it held is durable.
+    pub fn has_left(&self) -> bool {
+        self.stopped.is_some() && !self.outbox.is_persisting() && self.store.is_clean()
+    }
+
+    fn start(&mut self) {
+        self.started = Some(self.now);
+        self.alarms.set(self.now + self.settings.heartbeat, Alarm::Heartbeat);
+        for id in self.store.unlearned() {
+            self.unlearned.push_back((self.now, id));
+        }
+        self.consider_founding();
+    }
+
+    /// Rings the alarms whose time has come, and looks after what was accepted here long ago.
+    fn ring(&mut self) {
+        while let Some(alarm) = self.alarms.due(self.now) {
+            match alarm {
+                Alarm::Heartbeat => self.heartbeat(),
+                Alarm::Attempt(id) => self.attempt_due(&id),
+                Alarm::Call(call) => self.call_due(call),
+                Alarm::Observed(link, number) => self.observed_due(link, number),
+                Alarm::Asked(call) => self.asked_due(call),
+            }
+        }
+        self.finish_unlearned();
+    }
+
+    /// Hears what it said to its own seat, and moves every key on that has news, until nothing is left to do.
+    fn settle_all(&mut self) {
+        loop {
+            if let Some(message) = self.inbox.pop_front() {
+                self.hear_self(message);
+            } else if let Some(id) = self.ready.pop_front() {
+                self.advance(&id);
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Stops for good: calls fail, links close.
+    fn stop(&mut self, error: Error) {
+        let leaving = error == Error::Closed {};
+        self.fail_all_calls(&error);
+        for link in self.links.names() {
+            let closing = if leaving {
+                Closing::Leaving
+            } else {
+                Closing::Refused(format!("this seat has stopped: {error}"))
+            };
+            self.outbox.close(link, closing);
+        }
+        self.links = Links::default();
+        self.attempts.clear();
+        if !leaving {
+            self.outbox.discard();
+        }
+        self.stopped = Some(error);
+    }
+
+    fn handle_stopped(&mut self, input: Input) {
+        match input {
+            Input::Persisted => self.outbox.persisted(),
+            Input::PersistFailed { why } => {
+                self.outbox.discard();
+                self.stopped = Some(Error::Storage { why });
+            }
+            Input::Call { call, .. } => {
+                let error = self.stopped.clone().unwrap_or(Error::Closed {});
+                self.outbox.output(Output::Reply { call, outcome: Outcome::Failed { error } });
+            }
+            Input::LinkUp { link, .. } => self.outbox.close(link, Closing::Leaving),
+            _ => {}
+        }
+    }
+
+    /// Tells of a change of the cluster's state.
+    fn news(&mut self) {
+        if !std::mem::take(&mut self.changed) {
+            return;
+        }
+        let status = self.current_status();
+        if self.status.as_ref() != Some(&status) {
+            self.outbox.output(Output::Status(status.clone()));
+            let had_quorum = self.status.replace(status).is_some_and(|before| before.quorum);
+            if !had_quorum && self.has_quorum() {
+                self.ready.extend(self.attempts.keys().cloned());
+                self.settle_all();
+            }
+        }
+    }
+
+    fn current_status(&self) -> Status {
+        let state = |seat| match self.seat {
+            Some(own) if own == seat => SeatState::Own,
+            _ if self.link_to(seat).is_some() => SeatState::Connected,
+            _ if self.roster.holder(seat).is_some() => SeatState::Lost,
+            _ => SeatState::Empty,
+        };
+        Status {
+            cluster: self.cluster.clone().or_else(|| self.links.cluster()).unwrap_or_default(),
+            cluster_size: u32::from(self.roster.cluster_size),
+            quorum: self.has_quorum(),
+            epoch: self.roster.epoch,
+            seats: Seat::all(self.roster.cluster_size)
+                .map(|seat| SeatStatus { seat, state: state(seat) })
+                .collect(),
+            observers: self.links.observers(),
+        }
+    }
+
+    /// Whether more than half of the cluster's seats are up: linked, and known to be held by those who are there.
+    fn has_quorum(&self) -> bool {
+        self.seats_up() >= self.quorum()
+    }
+
+    fn seats_up(&self) -> usize {
+        if self.seat.is_none() {
+            return self.links.seats().len();
+        }
+        let others =
+            Seat::all(self.roster.cluster_size).filter(|seat| self.voter_link(*seat).is_some()).count();
+        others + usize::from(self.may_vote())
+    }
+
+    fn quorum(&self) -> usize {
+        if self.rules.quorum_of_size { self.roster.quorum() } else { self.seats_up() / 2 + 1 }
+    }
+
+    fn epoch(&self) -> Epoch {
+        self.roster.epoch
+    }
+
+    /// Who this node is, if it has a seat.
+    fn claim(&self) -> Option<Claim> {
+        Some(Claim { seat: self.seat?, store: self.store.meta.store, opening: self.store.opening })
+    }
+
+    fn next_question(&mut self) -> Question {
+        self.question += 1;
+        Question { opening: self.store.opening, number: self.question }
+    }
+
+    /// A round above all that were used or seen, so that no ballot is used twice.
+    fn next_round(&mut self, seen: Round) -> Round {
+        self.round = self.round.max(seen).next();
+        self.round
+    }
+
+    /// A random time up to `most`.
+    fn jitter(&mut self, most: Duration) -> Duration {
+        let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
+        Duration::from_micros(self.rng.next_u64() % micros)
+    }
+}
+
+fn random(rng: &mut ChaCha12Rng) -> [u8; 16] {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    bytes
+}

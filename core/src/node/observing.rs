@@ -1,0 +1,127 @@
+//! What a node without a seat does: it asks a seat, and another one when that does not answer.
+//!
+//! A request may be done twice, which is harmless: its entry, leases and request id were fixed before the first try.
+
+use std::time::Duration;
+
+use super::alarms::Alarm;
+use super::{Node, Output};
+use crate::cluster::CallId;
+use crate::error::Error;
+use crate::message::{Message, Op, Outcome};
+use crate::transport::LinkId;
+
+/// How long one seat has before another is asked.
+const ASK_ANOTHER: Duration = Duration::from_secs(2);
+
+/// A call that a seat is asked to do.
+pub(super) struct Asked {
+    op: Op,
+    deadline: Option<Duration>,
+    link: Option<LinkId>,
+    /// When another seat is to be asked.
+    due: Duration,
+    tries: usize,
+}
+
+impl Node {
+    pub(super) fn ask_for(&mut self, call: CallId, op: Op, timeout: Option<Duration>) {
+        if self.asked.len() >= self.settings.max_requests {
+            let error = Error::Overloaded { limit: self.settings.max_requests as u64 };
+            return self.outbox.reply(Output::Reply { call, outcome: Outcome::Failed { error } });
+        }
+        let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
+        if let Some(at) = deadline {
+            self.alarms.set(at, Alarm::Call(call));
+        }
+        // Calls are spread over the seats.
+        let tries = usize::try_from(call.0).unwrap_or(0);
+        self.asked.insert(call, Asked { op, deadline, link: None, due: self.now, tries });
+        self.ask(call);
+    }
+
+    fn ask(&mut self, call: CallId) {
+        let seats = self.links.seats();
+        let Some(asked) = self.asked.get_mut(&call) else { return };
+        if let Some(link) = asked.link.take() {
+            self.outbox.send(&[link], &Message::Cancel { number: call.0 });
+        }
+        if seats.is_empty() {
+            return;
+        }
+        let (_, link) = seats[asked.tries % seats.len()];
+        asked.tries = asked.tries.wrapping_add(1);
+        asked.link = Some(link);
+        asked.due = self.now + ASK_ANOTHER;
+        // The seat gives up a little before this node does, and can then say why.
+        let left = asked.deadline.map(|at| at.saturating_sub(self.now));
+        let patience = left.map(|left| left.saturating_sub((left / 10).min(Duration::from_millis(200))));
+        let patience = patience.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let request = Message::Request { number: call.0, op: asked.op.clone(), patience };
+        self.alarms.set(asked.due, Alarm::Asked(call));
+        self.outbox.send(&[link], &request);
+    }
+
+    /// A seat has been linked: those who found none ask it.
+    pub(super) fn ask_seats(&mut self) {
+        let waiting: Vec<CallId> =
+            self.asked.iter().filter(|(_, asked)| asked.link.is_none()).map(|(call, _)| *call).collect();
+        for call in waiting {
+            self.ask(call);
+        }
+    }
+
+    /// A link is down: what was asked there is asked elsewhere.
+    pub(super) fn ask_elsewhere(&mut self, gone: LinkId) {
+        let mut waiting = Vec::new();
+        for (call, asked) in &mut self.asked {
+            if asked.link == Some(gone) {
+                asked.link = None;
+                waiting.push(*call);
+            }
+        }
+        for call in waiting {
+            self.ask(call);
+        }
+    }
+
+    pub(super) fn asked_due(&mut self, call: CallId) {
+        let late = self.asked.get(&call).is_some_and(|asked| self.now >= asked.due);
+        if late && self.links.seats().len() > 1 {
+            self.ask(call);
+        } else if late && let Some(asked) = self.asked.get_mut(&call) {
+            asked.due = self.now + ASK_ANOTHER;
+            self.alarms.set(asked.due, Alarm::Asked(call));
+        }
+    }
+
+    /// A seat has answered.
+    pub(super) fn answered(&mut self, link: LinkId, number: u64, outcome: Outcome) {
+        let call = CallId(number);
+        if self.asked.get(&call).is_some_and(|asked| asked.link == Some(link)) {
+            self.asked.remove(&call);
+            self.outbox.reply(Output::Reply { call, outcome });
+        }
+    }
+
+    pub(super) fn asked_is_over(&mut self, call: CallId) {
+        let over = self.asked.get(&call).and_then(|asked| asked.deadline).is_some_and(|at| at <= self.now);
+        if over {
+            self.stop_asking(call);
+            let error = self.timed_out();
+            self.outbox.reply(Output::Reply { call, outcome: Outcome::Failed { error } });
+        }
+    }
+
+    pub(super) fn stop_asking(&mut self, call: CallId) {
+        if let Some(Asked { link: Some(link), .. }) = self.asked.remove(&call) {
+            self.outbox.send(&[link], &Message::Cancel { number: call.0 });
+        }
+    }
+
+    pub(super) fn fail_all_asked(&mut self, error: &Error) {
+        for call in std::mem::take(&mut self.asked).into_keys() {
+            self.outbox.reply(Output::Reply { call, outcome: Outcome::Failed { error: error.clone() } });
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What is said, to whom, and when it may leave.
+//!
+//! Questions leave at once: they say nothing about this store. Answers, votes and replies wait until the state that
+//! they speak of is durable. A home seat's round-0 Accept waits too, because its own acceptor has to have accepted
+//! durably first. And nothing at all is said before the store's opening is durable.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::mem;
+
+use super::Output;
+use crate::ballot::Round;
+use crate::codec::{Writer, encode};
+use crate::message::Message;
+use crate::rules::Rules;
+use crate::storage::Batch;
+use crate::transport::{Closing, LinkId};
+
+pub(super) struct Outbox {
+    max_frame: usize,
+    rules: Rules,
+    /// Whether the opening is durable; an observer has none.
+    open: bool,
+    /// What may leave now.
+    outputs: VecDeque<Output>,
+    /// Messages that wait for nothing but the end of the turn.
+    free: Frames,
+    /// What waits for the batch that is under way.
+    under_way: Option<Vec<Output>>,
+    /// What waits for the next batch.
+    bound: Frames,
+    bound_outputs: Vec<Output>,
+}
+
+impl Outbox {
+    pub(super) fn new(max_frame: usize, rules: Rules, open: bool) -> Self {
+        Self {
+            max_frame,
+            rules,
+            open,
+            outputs: VecDeque::new(),
+            free: Frames::default(),
+            under_way: None,
+            bound: Frames::default(),
+            bound_outputs: Vec::new(),
+        }
+    }
+
+    /// Says something to some.
+    pub(super) fn send(&mut self, links: &[LinkId], message: &Message) {
+        if links.is_empty() {
+            return;
+        }
+        let frames = if self.is_bound(message) { &mut self.bound } else { &mut self.free };
+        let bytes = encode(message);
+        for link in links {
+            frames.add(*link, &bytes, self.max_frame);
+        }
+    }
+
+    fn is_bound(&self, message: &Message) -> bool {
+        match message {
+            Message::Promise { .. }
+            | Message::Accepted { .. }
+            | Message::Rejected { .. }
+            | Message::Stale { .. }
+            | Message::Chosen { .. }
+            | Message::Learned { .. }
+            | Message::Response { .. } => self.rules.persist_before_answer,
+            Message::Holding { .. } => self.rules.persist_before_answer && self.rules.durable_reads,
+            Message::Accept { ballot, .. } => ballot.round == Round(0) && self.rules.persist_before_answer,
+            Message::Hello { .. }
+            | Message::Refuse { .. }
+            | Message::Goodbye {}
+            | Message::Ping { .. }
+            | Message::Pong { .. }
+            | Message::Addresses { .. }
+            | Message::Prepare { .. }
+            | Message::Read { .. }
+            | Message::Forward { .. }
+            | Message::Pull { .. }
+            | Message::Fetch { .. }
+            | Message::Request { .. }
+            | Message::Cancel { .. } => false,
+        }
+    }
+
+    /// Answers a call, once what it says is durable.
+    pub(super) fn reply(&mut self, output: Output) {
+        if self.rules.persist_before_answer {
+            self.bound_outputs.push(output);
+        } else {
+            self.outputs.push_back(output);
+        }
+    }
+
+    /// Does something that depends on nothing.
+    pub(super) fn output(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    /// Takes a link down, after what was said on it so far and waits for nothing.
+    pub(super) fn close(&mut self, link: LinkId, closing: Closing) {
+        for frame in self.free.take(link) {
+            self.outputs.push_back(Output::Send { link, frame });
+        }
+        self.bound.take(link);
+        self.outputs.push_back(Output::Close { link, closing });
+    }
+
+    /// Drops all that waits for a batch, which has failed.
+    pub(super) fn discard(&mut self) {
+        self.under_way = None;
+        self.bound = Frames::default();
+        let replies = mem::take(&mut self.bound_outputs);
+        // Replies that report a failure stand all the same; they were made after the batch had failed.
+        self.outputs.extend(replies.into_iter().filter(is_failure));
+    }
+
+    pub(super) fn is_persisting(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    /// Whether anything waits to be covered by a batch.
+    pub(super) fn has_answers(&self) -> bool {
+        !self.bound.0.is_empty() || !self.bound_outputs.is_empty()
+    }
+
+    /// Starts a batch. All that was said so far waits for it.
+    pub(super) fn persist(&mut self, batch: Batch) {
+        self.outputs.push_back(Output::Persist(batch));
+        let mut waiting = Vec::new();
+        if !self.open {
+            waiting.extend(self.free.take_all());
+        }
+        waiting.extend(self.bound.take_all());
+        waiting.append(&mut self.bound_outputs);
+        self.under_way = Some(waiting);
+    }
+
+    /// The batch that was under way is durable: what waited for it may leave.
+    pub(super) fn persisted(&mut self) {
+        self.open = true;
+        self.outputs.extend(self.under_way.take().into_iter().flatten());
+    }
+
+    /// Lets out what waits for nothing: all of it where no batch is under way, since then all is durable.
+    pub(super) fn flush(&mut self) {
+        if self.open {
+            self.outputs.extend(self.free.take_all());
+        }
+        if self.under_way.is_none() && self.open {
+            self.outputs.extend(self.bound.take_all());
+            self.outputs.extend(mem::take(&mut self.bound_outputs));
+        }
+    }
+
+    pub(super) fn next(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+}
+
+fn is_failure(output: &Output) -> bool {
+    matches!(output, Output::Reply { outcome: crate::message::Outcome::Failed { .. }, .. })
+}
+
+/// Messages gathered into frames, by link.
+#[derive(Default)]
+struct Frames(BTreeMap<LinkId, Vec<(usize, Vec<u8>)>>);
+
+impl Frames {
+    /// An array head takes nine bytes at most.
+    const HEAD: usize = 9;
+
+    fn add(&mut self, link: LinkId, message: &[u8], max_frame: usize) {
+        let frames = self.0.entry(link).or_default();
+        match frames.last_mut() {
+            Some((count, bytes)) if bytes.len() + message.len() + Self::HEAD <= max_frame => {
+                *count += 1;
+                bytes.extend_from_slice(message);
+            }
+            _ => frames.push((1, message.to_vec())),
+        }
+    }
+
+    fn take(&mut self, link: LinkId) -> Vec<Vec<u8>> {
+        let frames = self.0.remove(&link).unwrap_or_default();
+        frames.into_iter().map(|(count, messages)| frame(count, &messages)).collect()
+    }
+
+    fn take_all(&mut self) -> Vec<Output> {
+        let mut all = Vec::new();
+        for (link, frames) in mem::take(&mut self.0) {
+            all.extend(
+                frames
+                    .into_iter()
+                    .map(|(count, messages)| Output::Send { link, frame: frame(count, &messages) }),
+            );
+        }
+        all
+    }
+}
+
+fn frame(count: usize, messages: &[u8]) -> Vec<u8> {
+    let mut w = Writer::new();
+    w.array(count);
+    w.raw(messages);
+    w.finish()
+}

@@ -1,0 +1,303 @@
+//! Calls of the own handle, and requests of observers: taken in, answered, timed out, given up.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::alarms::Alarm;
+use super::{Node, Output};
+use crate::ballot::Generation;
+use crate::cluster::CallId;
+use crate::error::Error;
+use crate::identity::RequestId;
+use crate::key::{Bucket, Key, KeyId};
+use crate::lease::Lease;
+use crate::message::{Listed, Message, Op, Outcome};
+use crate::transport::LinkId;
+use crate::value::{Entry, Value};
+
+/// Leases that one entry may hang on.
+const LEASES: usize = 16;
+
+/// A page of a listing: at most so many keys and so many bytes.
+const PAGE: usize = 1_000;
+const PAGE_BYTES: usize = 1 << 20;
+
+/// Who wants something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Asker {
+    /// The own handle.
+    Own(CallId),
+    /// An observer, by the number of its request.
+    Observer(LinkId, u64),
+    /// Nobody who needs an answer: another seat, which learns for itself, or the cluster.
+    Cluster,
+}
+
+/// What somebody wants of a key.
+#[derive(Clone, Debug)]
+pub(super) enum Want {
+    /// To put this entry.
+    Put(Entry),
+    /// To end a latch, by putting this into its end register.
+    End(Entry),
+    /// To know what is there.
+    Get,
+    /// To have it decided what was begun in this generation.
+    Finish(Generation),
+}
+
+/// Somebody who waits for a key.
+#[derive(Clone, Debug)]
+pub(super) struct Waiter {
+    pub(super) asker: Asker,
+    pub(super) want: Want,
+    /// The number of the last question that was asked before they came: answers to it are too old for them.
+    pub(super) joined: u64,
+}
+
+impl Waiter {
+    /// What they want to put.
+    pub(super) fn entry(&self) -> Option<&Entry> {
+        match &self.want {
+            Want::Put(entry) | Want::End(entry) => Some(entry),
+            _ => None,
+        }
+    }
+
+    pub(super) fn finishes(&self) -> bool {
+        matches!(self.want, Want::Finish(_))
+    }
+
+    /// Whether the same is waited for already, on nobody's behalf.
+    pub(super) fn repeats(&self, others: &[Self]) -> bool {
+        self.asker == Asker::Cluster
+            && others.iter().any(|other| match (self.entry(), other.entry()) {
+                (Some(own), Some(known)) => own.request == known.request,
+                (None, None) => self.finishes() && other.finishes(),
+                _ => false,
+            })
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Requests(BTreeMap<Asker, Pending>);
+
+struct Pending {
+    id: KeyId,
+    deadline: Option<Duration>,
+}
+
+impl Node {
+    /// The own handle asks for something.
+    pub(super) fn call(&mut self, call: CallId, op: Op, timeout: Option<Duration>) {
+        if self.seat.is_none() {
+            return self.ask_for(call, op, timeout);
+        }
+        if let Some(timeout) = timeout {
+            self.alarms.set(self.now + timeout, Alarm::Call(call));
+        }
+        self.request(Asker::Own(call), op, timeout);
+    }
+
+    /// An observer asks for something.
+    pub(super) fn observed(&mut self, link: LinkId, number: u64, op: Op, patience: Option<Duration>) {
+        if let Some(patience) = patience {
+            self.alarms.set(self.now.saturating_add(patience), Alarm::Observed(link, number));
+        }
+        self.request(Asker::Observer(link, number), op, patience);
+    }
+
+    fn request(&mut self, asker: Asker, op: Op, timeout: Option<Duration>) {
+        if self.requests.0.contains_key(&asker) {
+            return; // a repetition of what is being done
+        }
+        match self.examine(op) {
+            Ok((id, want)) => {
+                let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
+                self.requests.0.insert(asker, Pending { id: id.clone(), deadline });
+                self.want(id, asker, want);
+            }
+            Err(outcome) => self.tell(asker, *outcome),
+        }
+    }
+
+    /// What has to be decided for an operation, or its outcome where nothing has to be.
+    fn examine(&mut self, op: Op) -> Result<(KeyId, Want), Box<Outcome>> {
+        let failed = |error| Box::new(Outcome::Failed { error });
+        if self.seat.is_none() {
+            let why = "this node has no seat, so it cannot answer requests: ask a seat".into();
+            return Err(failed(Error::Refused { why }));
+        }
+        if self.requests.0.len() >= self.settings.max_requests {
+            return Err(failed(Error::Overloaded { limit: self.settings.max_requests as u64 }));
+        }
+        match op {
+            Op::Put { id, entry } => {
+                self.check_id(&id).map_err(failed)?;
+                let (size, limit) = (entry.value.cbor().len(), self.settings.max_value);
+                if size > limit {
+                    let (size, limit) = (size as u64, limit as u64);
+                    return Err(failed(Error::TooLarge { what: "value".into(), size, limit }));
+                }
+                if entry.leases.len() > LEASES {
+                    return Err(failed(Error::invalid(format!("an entry has at most {LEASES} leases"))));
+                }
+                Ok((id, Want::Put(entry)))
+            }
+            Op::Get { id } => {
+                self.check_id(&id).map_err(failed)?;
+                Ok((id, Want::Get))
+            }
+            Op::End { lease: lease @ Lease::Latch { .. } } => {
+                let request = RequestId(super::random(&mut self.rng));
+                Ok((lease.end(), Want::End(Entry { value: Value::yes(), leases: Vec::new(), request })))
+            }
+            Op::End { .. } => Err(failed(Error::invalid("only a latch can be ended by anyone"))),
+            Op::Peek { id } => Err(Box::new(self.peek(&id))),
+            Op::Keys { bucket, prefix, after } => Err(Box::new(self.list(&bucket, &prefix, after))),
+            Op::Status {} => Err(Box::new(Outcome::Status { status: self.current_status() })),
+        }
+    }
+
+    fn check_id(&self, id: &KeyId) -> Result<(), Error> {
+        if id.bucket.is_system() {
+            return Err(Error::invalid(format!("bucket {:?} is the cluster's own", id.bucket.name())));
+        }
+        let (size, limit) = (id.key.cbor().len(), self.settings.max_key);
+        if size > limit {
+            return Err(Error::TooLarge { what: "key".into(), size: size as u64, limit: limit as u64 });
+        }
+        Ok(())
+    }
+
+    /// The entry that this seat has learned for a key and does not know to have ended.
+    fn known_entry(&self, id: &KeyId) -> Option<(&Entry, Generation)> {
+        let generation = self.store.generation(id);
+        let entry = self.store.learned(id, generation)?;
+        let ended = entry.leases.iter().any(|lease| self.store.has_ended(lease));
+        (!ended).then_some((entry, generation))
+    }
+
+    fn peek(&self, id: &KeyId) -> Outcome {
+        match self.known_entry(id) {
+            Some((entry, generation)) => {
+                let (value, leases) = (entry.value.clone(), entry.leases.clone());
+                Outcome::Value { value, leases, generation, won: false }
+            }
+            None => Outcome::Absent {},
+        }
+    }
+
+    fn list(&self, bucket: &Bucket, prefix: &str, after: Option<Key>) -> Outcome {
+        let first = after.clone().unwrap_or_else(|| Key::from_canonical(Vec::new()));
+        let from = KeyId { bucket: bucket.clone(), key: first };
+        let (mut items, mut bytes) = (Vec::new(), 0);
+        for (id, _) in self.store.rows_from(&from) {
+            if id.bucket != *bucket {
+                break;
+            }
+            if after.as_ref() == Some(&id.key) || !has_prefix(&id.key, prefix) {
+                continue;
+            }
+            let Some((entry, generation)) = self.known_entry(id) else { continue };
+            bytes += id.key.cbor().len() + entry.value.cbor().len();
+            if items.len() == PAGE || bytes > PAGE_BYTES && !items.is_empty() {
+                return Outcome::Keys { items, more: true };
+            }
+            items.push(Listed { key: id.key.clone(), generation, value: entry.value.clone() });
+        }
+        Outcome::Keys { items, more: false }
+    }
+
+    /// Answers one who waited for a key.
+    pub(super) fn answer_waiter(&mut self, waiter: Waiter, outcome: Outcome) {
+        self.requests.0.remove(&waiter.asker);
+        self.tell(waiter.asker, outcome);
+    }
+
+    pub(super) fn all_absent(&mut self, waiters: Vec<Waiter>) {
+        for waiter in waiters {
+            self.answer_waiter(waiter, Outcome::Absent {});
+        }
+    }
+
+    fn tell(&mut self, asker: Asker, outcome: Outcome) {
+        match asker {
+            Asker::Own(call) => self.outbox.reply(Output::Reply { call, outcome }),
+            Asker::Observer(link, number) => {
+                self.outbox.send(&[link], &Message::Response { number, outcome })
+            }
+            Asker::Cluster => {}
+        }
+    }
+
+    /// Takes somebody off the list of those who wait; true where they were on it.
+    fn give_up(&mut self, asker: Asker) -> bool {
+        let Some(pending) = self.requests.0.remove(&asker) else { return false };
+        if let Some(attempt) = self.attempts.get_mut(&pending.id) {
+            attempt.waiters.retain(|waiter| waiter.asker != asker);
+            self.ready.push_back(pending.id);
+        }
+        true
+    }
+
+    fn is_overdue(&self, asker: Asker) -> bool {
+        self.requests.0.get(&asker).and_then(|pending| pending.deadline).is_some_and(|at| at <= self.now)
+    }
+
+    fn time_out(&mut self, asker: Asker) {
+        if self.is_overdue(asker) && self.give_up(asker) {
+            self.tell(asker, Outcome::Failed { error: self.timed_out() });
+        }
+    }
+
+    pub(super) fn timed_out(&self) -> Error {
+        if self.has_quorum() {
+            return Error::Timeout {};
+        }
+        let (connected, quorum) = (self.seats_up() as u64, self.roster.quorum() as u64);
+        Error::NoQuorum { connected, quorum, cluster_size: u64::from(self.roster.cluster_size) }
+    }
+
+    pub(super) fn call_due(&mut self, call: CallId) {
+        self.time_out(Asker::Own(call));
+        self.asked_is_over(call);
+    }
+
+    pub(super) fn observed_due(&mut self, link: LinkId, number: u64) {
+        self.time_out(Asker::Observer(link, number));
+    }
+
+    pub(super) fn cancel(&mut self, call: CallId) {
+        self.give_up(Asker::Own(call));
+        self.stop_asking(call);
+    }
+
+    pub(super) fn drop_observed(&mut self, link: LinkId, number: u64) {
+        self.give_up(Asker::Observer(link, number));
+    }
+
+    /// An observer's link is down: nobody waits for the answers.
+    pub(super) fn drop_observer(&mut self, link: LinkId) {
+        let all = Asker::Observer(link, 0)..=Asker::Observer(link, u64::MAX);
+        let gone: Vec<Asker> = self.requests.0.range(all).map(|(asker, _)| *asker).collect();
+        for asker in gone {
+            self.give_up(asker);
+        }
+    }
+
+    /// All calls of the own handle fail.
+    pub(super) fn fail_all_calls(&mut self, error: &Error) {
+        let calls: Vec<Asker> =
+            self.requests.0.keys().filter(|asker| matches!(asker, Asker::Own(_))).copied().collect();
+        for asker in calls {
+            self.give_up(asker);
+            self.tell(asker, Outcome::Failed { error: error.clone() });
+        }
+        self.fail_all_asked(error);
+    }
+}
+
+fn has_prefix(key: &Key, prefix: &str) -> bool {
+    prefix.is_empty() || key.decode::<String>().is_ok_and(|text| text.starts_with(prefix))
+}

@@ -1,0 +1,198 @@
+//! The reader: asks a quorum what it holds.
+//!
+//! A read must not return what a minority holds: it may never be chosen, and the next reader would not see it. So a
+//! reader either knows from the answers that an entry is chosen, or that nothing was when the first of them was
+//! given, or it is unsure, and then somebody has to finish the round.
+
+use crate::ballot::{Ballot, Epoch, Seat};
+use crate::lease::Lease;
+use crate::message::{Held, Question};
+use crate::rules::Rules;
+use crate::value::Entry;
+
+/// One question to all acceptors, and their answers.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    question: Question,
+    quorum: usize,
+    epoch: Epoch,
+    /// The entry that was known to be chosen when the question was asked.
+    known: Option<Entry>,
+    answers: Vec<(Seat, Held, Vec<Lease>)>,
+}
+
+/// What the answers so far mean.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Less than a quorum has answered.
+    Wait,
+    /// This entry is chosen.
+    Chosen(Entry),
+    /// Nothing was chosen when the first of a quorum answered.
+    Absent,
+    /// Something may be chosen, or may become so: another answer may tell, else the round has to be finished.
+    Unsure,
+}
+
+/// Whether a chosen entry with leases is in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// No lease had ended when the first of a quorum answered.
+    Stands,
+    /// These leases have ended somewhere, or are about to: finish their end registers.
+    Flagged(Vec<Lease>),
+    /// Too few acceptors could say: ask again, now that the entry is known to be chosen.
+    Unknown,
+}
+
+impl Reader {
+    /// A new question. `known` is what is known to be chosen already, whose leases the question then names.
+    pub fn new(question: Question, quorum: usize, epoch: Epoch, known: Option<Entry>) -> Self {
+        Self { question, quorum, epoch, known, answers: Vec::new() }
+    }
+
+    /// The question that was asked.
+    pub fn question(&self) -> Question {
+        self.question
+    }
+
+    /// How many acceptors have answered.
+    pub fn answered(&self) -> usize {
+        self.answers.len()
+    }
+
+    /// Takes in an answer; one to another question counts for nothing.
+    pub fn answer(
+        &mut self,
+        rules: &Rules,
+        seat: Seat,
+        question: Question,
+        held: Held,
+        ended: Vec<Lease>,
+    ) -> Verdict {
+        let fits = question == self.question || !rules.match_questions;
+        if fits && self.answers.iter().all(|(of, ..)| *of != seat) {
+            self.answers.push((seat, held, ended));
+        }
+        self.verdict(rules)
+    }
+
+    fn verdict(&self, rules: &Rules) -> Verdict {
+        let learned = self.answers.iter().find_map(|(_, held, _)| match held {
+            Held::Learned { entry } => Some(entry),
+            _ => None,
+        });
+        if self.answers.len() < self.quorum {
+            return Verdict::Wait;
+        }
+        if let Some(entry) = learned.or(self.known.as_ref()) {
+            return Verdict::Chosen(entry.clone());
+        }
+        for (_, held, _) in &self.answers {
+            let Held::Accepted { ballot, entry } = held else { continue };
+            if self.votes(*ballot) >= self.quorum && ballot.epoch == self.epoch || !rules.finish_minority {
+                return Verdict::Chosen(entry.clone());
+            }
+        }
+        let nothing = self.answers.iter().filter(|(_, held, _)| *held == Held::Nothing {}).count();
+        if nothing >= self.quorum { Verdict::Absent } else { Verdict::Unsure }
+    }
+
+    fn votes(&self, at: Ballot) -> usize {
+        let votes = |held: &Held| matches!(held, Held::Accepted { ballot, .. } if *ballot == at);
+        self.answers.iter().filter(|(_, held, _)| votes(held)).count()
+    }
+
+    /// Whether any of these leases is flagged in an answer.
+    pub fn flagged<'a>(&self, leases: impl IntoIterator<Item = &'a Lease>) -> Vec<Lease> {
+        let flagged = |lease: &&Lease| self.answers.iter().any(|(_, _, ended)| ended.contains(lease));
+        leases.into_iter().filter(flagged).cloned().collect()
+    }
+
+    /// Whether a chosen entry stands: none of its leases is flagged by a quorum of acceptors that held it when they
+    /// answered, or that were asked for its leases by name after it was known to be chosen. An acceptor that does
+    /// not know the entry says nothing about its leases.
+    pub fn standing(&self, rules: &Rules, entry: &Entry) -> Standing {
+        let flagged = self.flagged(&entry.leases);
+        if !flagged.is_empty() {
+            return Standing::Flagged(flagged);
+        }
+        let asked = self.known.as_ref().is_some_and(|known| known.request == entry.request);
+        let knows = |held: &Held| held.entry().is_some_and(|held| held.request == entry.request);
+        let knowers = self
+            .answers
+            .iter()
+            .filter(|(_, held, _)| asked || knows(held) || !rules.flags_from_knowers)
+            .count();
+        if knowers >= self.quorum { Standing::Stands } else { Standing::Unknown }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ballot::{Opening, Round};
+    use crate::identity::RequestId;
+    use crate::value::Value;
+
+    const QUESTION: Question = Question { opening: Opening(1), number: 7 };
+
+    fn seat(n: u8) -> Seat {
+        Seat::new(n).unwrap()
+    }
+
+    fn entry(n: u8, leases: Vec<Lease>) -> Entry {
+        Entry { value: Value::new(&n).unwrap(), leases, request: RequestId([n; 16]) }
+    }
+
+    fn accepted(epoch: u64, round: u64, n: u8) -> Held {
+        let ballot = Ballot { epoch: Epoch(epoch), round: Round(round), seat: seat(1), opening: Opening(1) };
+        Held::Accepted { ballot, entry: entry(n, vec![]) }
+    }
+
+    fn verdict(answers: &[Held]) -> Verdict {
+        let mut reader = Reader::new(QUESTION, 2, Epoch(1), None);
+        let mut verdict = Verdict::Wait;
+        for (n, held) in answers.iter().enumerate() {
+            verdict = reader.answer(&Rules::default(), seat(n as u8 + 1), QUESTION, held.clone(), vec![]);
+        }
+        verdict
+    }
+
+    #[test]
+    fn a_quorum_at_one_ballot_of_this_epoch_is_a_choice() {
+        let chosen = Verdict::Chosen(entry(1, vec![]));
+        assert_eq!(verdict(&[accepted(1, 0, 1), accepted(1, 0, 1)]), chosen);
+        assert_eq!(verdict(&[accepted(1, 0, 1), Held::Nothing {}, accepted(1, 0, 1)]), chosen);
+        assert_eq!(verdict(&[accepted(1, 1, 1), accepted(1, 2, 1)]), Verdict::Unsure);
+        assert_eq!(verdict(&[accepted(0, 0, 1), accepted(0, 0, 1)]), Verdict::Unsure); // absorbed, not votes
+        assert_eq!(verdict(&[Held::Nothing {}, Held::Learned { entry: entry(1, vec![]) }]), chosen);
+    }
+
+    #[test]
+    fn a_minority_is_neither_a_value_nor_its_absence() {
+        assert_eq!(verdict(&[Held::Nothing {}]), Verdict::Wait);
+        assert_eq!(verdict(&[accepted(1, 0, 1), Held::Nothing {}]), Verdict::Unsure);
+        assert_eq!(verdict(&[Held::Nothing {}, Held::Nothing {}]), Verdict::Absent);
+    }
+
+    #[test]
+    fn only_those_who_know_the_entry_speak_of_its_leases() {
+        let rules = Rules::default();
+        let latch = Lease::Latch { nonce: [1; 16] };
+        let leased = entry(1, vec![latch.clone()]);
+        let learned = Held::Learned { entry: leased.clone() };
+
+        let mut reader = Reader::new(QUESTION, 2, Epoch(0), None);
+        reader.answer(&rules, seat(1), QUESTION, learned.clone(), vec![]);
+        reader.answer(&rules, seat(2), QUESTION, Held::Nothing {}, vec![]);
+        assert_eq!(reader.standing(&rules, &leased), Standing::Unknown);
+        reader.answer(&rules, seat(3), QUESTION, learned.clone(), vec![latch.clone()]);
+        assert_eq!(reader.standing(&rules, &leased), Standing::Flagged(vec![latch]));
+
+        let mut asked_by_name = Reader::new(QUESTION, 2, Epoch(0), Some(leased.clone()));
+        asked_by_name.answer(&rules, seat(1), QUESTION, learned, vec![]);
+        asked_by_name.answer(&rules, seat(2), QUESTION, Held::Nothing {}, vec![]);
+        assert_eq!(asked_by_name.standing(&rules, &leased), Standing::Stands);
+    }
+}

@@ -1,0 +1,88 @@
+//! The safety rules, each of which can be taken out to see the tests find it.
+
+/// Which rules a node keeps. All of them, always: the switches exist so that the simulation can show that it
+/// notices when one is missing.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)] // the tests name each field beside what it breaks
+pub struct Rules {
+    /// An acceptor persists before it answers.
+    pub persist_before_answer: bool,
+    /// A Read's answer waits until all that it shows is durable.
+    pub durable_reads: bool,
+    /// A promise survives a restart.
+    pub persist_promises: bool,
+    /// An acceptor refuses ballots below its promise.
+    pub keep_promises: bool,
+    /// A proposer adopts the entry of the highest ballot that its quorum holds.
+    pub highest_accepted_wins: bool,
+    /// The opening goes up at each start, so that no ballot is used twice.
+    pub count_openings: bool,
+    /// Each batch asserts that the store's opening is still its own.
+    pub check_opening: bool,
+    /// Answers for which nothing has to be written are covered by such an assertion, too.
+    pub assert_with_answers: bool,
+    /// Home uses round 0 once, and not where it has promised or accepted.
+    pub home_once: bool,
+    /// Only the home seat uses round 0.
+    pub home_only: bool,
+    /// A read finishes what a minority holds.
+    pub finish_minority: bool,
+    /// Answers to older questions count for nothing.
+    pub match_questions: bool,
+    /// Votes count for one ballot only.
+    pub count_by_ballot: bool,
+    /// A quorum is of the cluster's size, not of those who are connected.
+    pub quorum_of_size: bool,
+    /// One store a seat, also at founding.
+    pub one_store_a_seat: bool,
+    /// A store answers for one founding only, and not before it has learned it.
+    pub one_founding: bool,
+    /// Messages for an older generation are answered Stale.
+    pub stale_generations: bool,
+    /// A put looks whether a leased entry has ended before it returns it.
+    pub put_checks_flags: bool,
+    /// And so does a get.
+    pub get_checks_flags: bool,
+    /// Flags count only from acceptors that knew the entry or were asked by name after it was chosen.
+    pub flags_from_knowers: bool,
+    /// An end counts as soon as it is accepted, not only when it is learned.
+    pub flag_when_accepted: bool,
+    /// The end register is finished before the next generation is opened.
+    pub finish_ends: bool,
+    /// A get that has finished an end reads the next generation.
+    pub read_after_end: bool,
+    /// A put does not jump over its own success.
+    pub own_leases_first: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self {
+            persist_before_answer: true,
+            durable_reads: true,
+            persist_promises: true,
+            keep_promises: true,
+            highest_accepted_wins: true,
+            count_openings: true,
+            check_opening: true,
+            assert_with_answers: true,
+            home_once: true,
+            home_only: true,
+            finish_minority: true,
+            match_questions: true,
+            count_by_ballot: true,
+            quorum_of_size: true,
+            one_store_a_seat: true,
+            one_founding: true,
+            stale_generations: true,
+            put_checks_flags: true,
+            get_checks_flags: true,
+            flags_from_knowers: true,
+            flag_when_accepted: true,
+            finish_ends: true,
+            read_after_end: true,
+            own_leases_first: true,
+        }
+    }
+}
