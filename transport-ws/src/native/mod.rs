@@ -1,0 +1,33 @@
+//! Sockets, on tokio.
+//!
+//! The core polls [`WsTransport`]; tasks do the work behind it and meet it at bounded queues only. From the outside
+//! in:
+//!
+//! | file | what |
+//! |---|---|
+//! | `transport` | the port that the core polls |
+//! | `config`, `guard` | settings; whose upgrade requests are heard |
+//! | `serve`, `route` | connections that others open |
+//! | `dial`, `connect`, `tls` | connections to others |
+//! | `establish`, `socket` | from a connection to a link: preface and Noise |
+//! | `link`, `outbox` | one link: its reading, its writing, its queue |
+//! | `hub` | what all of them share |
+
+mod config;
+mod connect;
+mod dial;
+mod establish;
+mod guard;
+mod hub;
+mod link;
+mod outbox;
+mod route;
+mod serve;
+mod socket;
+mod tls;
+mod transport;
+
+pub use config::{SetupError, WsConfig};
+pub use guard::Guard;
+pub use serve::{Connection, serve};
+pub use transport::WsTransport;
