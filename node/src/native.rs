@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use axum::Router;
 use paxoskv_core::storage::StorageError;
 use paxoskv_core::{Cluster, Error, Seat, Settings};
-use paxoskv_transport_ws::Secret;
+use paxoskv_transport_ws::{Secret, SetupError, WsConfig};
 use tokio::net::{TcpListener, lookup_host};
 
 use crate::folder::data_folder;
-use crate::running::{Kept, NativeNode};
+use crate::running::{Kept, NativeNode, Parts};
 
 /// Seat n listens on this port plus n, unless told otherwise: 7401 and following.
 pub const FIRST_PORT: u16 = 7400;
@@ -40,8 +40,7 @@ pub fn native(cluster: impl Into<String>) -> NativeBuilder {
         keep: Keep::Default,
         listen: Listen::Default,
         join: None,
-        secret: None,
-        allow_origins: Vec::new(),
+        links: WsConfig::default(),
         settings: Settings::default(),
         routes: Router::new(),
     }
@@ -81,6 +80,9 @@ pub enum StartError {
     /// The system has no random numbers.
     #[error("the system gave no random numbers: {0}")]
     Entropy(getrandom::Error),
+    /// The settings of the links are no good.
+    #[error(transparent)]
+    Links(#[from] SetupError),
     /// The cluster's configuration is no good.
     #[error(transparent)]
     Cluster(#[from] Error),
@@ -108,8 +110,7 @@ pub struct NativeBuilder {
     keep: Keep,
     listen: Listen,
     join: Option<Vec<String>>,
-    secret: Option<Secret>,
-    allow_origins: Vec<String>,
+    links: WsConfig,
     settings: Settings,
     routes: Router,
 }
@@ -169,13 +170,20 @@ impl NativeBuilder {
 
     /// Links only to nodes that know the same secret. To listen beyond this machine takes one.
     pub fn secret(mut self, secret: Secret) -> Self {
-        self.secret = Some(secret);
+        self.links.secret = Some(secret);
         self
     }
 
     /// Lets web pages of this origin, like `https://example.org`, link to this node. Can be said several times.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
-        self.allow_origins.push(origin.into());
+        self.links.allow_origins.push(origin.into());
+        self
+    }
+
+    /// Lets others call this machine by this name, like `example.org`. Can be said several times; IP addresses and
+    /// `localhost` need no saying.
+    pub fn allow_host(mut self, name: impl Into<String>) -> Self {
+        self.links.allow_hosts.push(name.into());
         self
     }
 
@@ -185,7 +193,8 @@ impl NativeBuilder {
         self
     }
 
-    /// Serves these routes, too, on the address that the node listens on.
+    /// Serves these routes, too, on the address that the node listens on. As with links, requests from web pages of
+    /// other origins and under other host names are turned away.
     pub fn routes(mut self, routes: Router) -> Self {
         self.routes = self.routes.merge(routes);
         self
@@ -201,7 +210,7 @@ impl NativeBuilder {
         let seat = self.seat.map(|n| seat_of(n, size.unwrap_or(CLUSTER_SIZE))).transpose()?;
         let listener = match (self.listen, seat) {
             (Listen::Listener(listener), _) => Some(listener),
-            (Listen::Address(address), _) => Some(bind(&address, self.secret.is_some()).await?),
+            (Listen::Address(address), _) => Some(bind(&address, self.links.secret.is_some()).await?),
             (Listen::Default, Some(seat)) => Some(bind(&default_address(seat), true).await?),
             (Listen::Default, None) => None,
         };
@@ -231,19 +240,10 @@ impl NativeBuilder {
         if let Some(seat) = seat {
             builder = builder.seat(seat.get());
         }
-        let builder = builder.settings(self.settings.clone()).dial(join);
-        NativeNode::start(
-            builder,
-            crate::running::Parts {
-                seat,
-                kept,
-                listener,
-                secret: self.secret,
-                allow_origins: self.allow_origins,
-                max_frame: self.settings.max_frame,
-                routes: self.routes,
-            },
-        )
+        let links =
+            WsConfig { max_frame: self.settings.max_frame, max_links: self.settings.max_links, ..self.links };
+        let builder = builder.settings(self.settings).dial(join);
+        NativeNode::start(builder, Parts { seat, kept, listener, links, routes: self.routes })
     }
 }
 

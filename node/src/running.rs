@@ -5,11 +5,15 @@ use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
-use axum::serve::ListenerExt;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::storage::{Batch, Loaded, NoStorage, StorageError};
-use paxoskv_core::{Builder, Cluster, Error, Seat, Storage};
-use paxoskv_transport_ws::{Secret, WsConfig, WsTransport};
+use paxoskv_core::transport::NoTransport;
+use paxoskv_core::{Builder, Cluster, Error, NoTimer, Seat, Storage};
+use paxoskv_transport_ws::{Guard, WsConfig, WsTransport, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -41,30 +45,28 @@ pub(crate) struct Parts {
     pub(crate) seat: Option<Seat>,
     pub(crate) kept: Kept,
     pub(crate) listener: Option<TcpListener>,
-    pub(crate) secret: Option<Secret>,
-    pub(crate) allow_origins: Vec<String>,
-    pub(crate) max_frame: usize,
+    /// All but the address to listen on.
+    pub(crate) links: WsConfig,
     pub(crate) routes: Router,
 }
 
 impl NativeNode {
-    pub(crate) fn start(builder: Builder, parts: Parts) -> Result<Self, StartError> {
-        let Parts { seat, kept, listener, secret, allow_origins, max_frame, routes } = parts;
+    pub(crate) fn start(
+        builder: Builder<NoStorage, NoTransport, NoTimer>,
+        parts: Parts,
+    ) -> Result<Self, StartError> {
+        let Parts { seat, kept, listener, links, routes } = parts;
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
-        let (transport, links) = WsTransport::new(WsConfig { listen: address, secret, allow_origins });
-        let _ = max_frame;
+        let (transport, route) = WsTransport::new(WsConfig { listen: address, ..links })?;
         let mut entropy = [0; 32];
         getrandom::fill(&mut entropy).map_err(StartError::Entropy)?;
+        let guard = transport.guard();
         let folder = kept.path().map(Path::to_path_buf);
         let builder = builder.transport(transport).timer(TokioTimer::new()).entropy(entropy);
         let (cluster, driver) = builder.storage(kept).build()?;
         // All that is served on the node's address is put together here.
-        let app = links.merge(routes);
-        let server = listener.map(|listener| {
-            // Frames are small and each is waited for: they must not wait for more to go with.
-            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-            tokio::spawn(async move { axum::serve(listener, app).await })
-        });
+        let app = routes.layer(from_fn_with_state(guard, check)).merge(route);
+        let server = listener.map(|listener| tokio::spawn(serve(listener, app)));
         let (ended, end) = watch::channel(None);
         tokio::spawn(async move {
             // Sent also where the driver panics: then as the node being gone.
@@ -105,6 +107,15 @@ impl NativeNode {
         let mut end = self.end.clone();
         let result = end.wait_for(Option::is_some).await.map(|result| (*result).clone());
         result.ok().flatten().unwrap_or(Err(Error::Closed {}))
+    }
+}
+
+/// Any web page can reach this machine's ports: who asks under a strange name, or from another site, is not heard.
+/// The route of the links checks for itself.
+async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match guard.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(why) => (StatusCode::FORBIDDEN, why).into_response(),
     }
 }
 

@@ -92,6 +92,9 @@ pub(crate) struct NodeArgs {
     /// A web page's origin, like https://example.org, that may link to this node; can be repeated
     #[arg(long, env = "PAXOSKV_ALLOW_ORIGIN", value_name = "URL", value_delimiter = ',')]
     pub(crate) allow_origin: Vec<String>,
+    /// A name by which others call this machine, like example.org; can be repeated
+    #[arg(long, env = "PAXOSKV_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) allow_host: Vec<String>,
     /// A peer that is silent for so long is taken for lost
     #[arg(long, env = "PAXOSKV_PEER_TIMEOUT", value_name = "TIME", default_value = "3s", value_parser = time)]
     pub(crate) peer_timeout: Duration,

@@ -66,6 +66,7 @@ impl From<StartError> for Failure {
             StartError::NeedsSecret { .. } => {
                 Self::new(Exit::Usage, format!("{error} (--secret-file FILE gives the node a secret)"))
             }
+            StartError::Links(_) => Self::new(Exit::Usage, error.to_string()),
             StartError::InUse { .. } => Self::error(format!("{error} (--listen HOST:PORT)")),
             StartError::NoFolder => Self::error(format!("{error} (--data DIR or --memory)")),
             other => Self::error(other.to_string()),

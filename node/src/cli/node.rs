@@ -52,6 +52,9 @@ async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
     for origin in &args.allow_origin {
         builder = builder.allow_origin(origin);
     }
+    for name in &args.allow_host {
+        builder = builder.allow_host(name);
+    }
     for address in paxoskv::loopback_seats(args.cluster_size, seat).chain(args.join.iter().cloned()) {
         builder = builder.join(address);
     }
