@@ -50,7 +50,9 @@ pub fn native(cluster: impl Into<String>) -> NativeBuilder {
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The address to listen on is taken.
-    #[error("{address} is in use by another process: stop that, or choose another address to listen on")]
+    #[error(
+        "{address} is in use, perhaps by a node in the same seat: stop that, take another seat, or listen elsewhere"
+    )]
     InUse {
         /// The address.
         address: String,

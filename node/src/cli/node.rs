@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use futures::StreamExt;
 use paxoskv::{NativeNode, Settings, data_folder, native};
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 use super::args::{NodeArgs, SeatArg};
 use super::failure::{Exit, Failure};
@@ -27,11 +26,7 @@ pub(crate) async fn run(args: NodeArgs) -> Result<Exit, Failure> {
         return shell::run(std::slice::from_ref(&node), &introduction(&node, &args)).await;
     }
     info!("{}", introduction(&node, &args));
-    let result = wait(&node).await;
-    if let Err(failure) = &result {
-        error!("{}", failure.message);
-    }
-    result.map(|()| Exit::Done)
+    wait(&node).await.map(|()| Exit::Done)
 }
 
 async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
@@ -102,28 +97,17 @@ fn introduction(node: &NativeNode, args: &NodeArgs) -> String {
 /// Until the node stops or somebody stops it.
 async fn wait(node: &NativeNode) -> Result<(), Failure> {
     let mut signals = signals::listen()?;
-    let mut statuses = node.statuses();
-    let mut last = String::new();
-    loop {
-        tokio::select! {
-            Some(status) = statuses.next() => {
-                let line = status.to_string();
-                if line != last {
-                    info!("{line}");
-                    last = line;
-                }
-            }
-            refused = node.refused() => {
-                goodbye(std::slice::from_ref(node)).await;
-                return Err(refused.into());
-            }
-            stopped = node.stopped() => return Ok(stopped?),
-            _ = signals.next() => {
-                info!("leaving");
-                return tokio::select! {
-                    () = goodbye(std::slice::from_ref(node)) => Ok(()),
-                    _ = signals.next() => Err(Failure::error("stopped without a goodbye; nothing is lost")),
-                };
+    tokio::select! {
+        refused = node.refused() => {
+            goodbye(std::slice::from_ref(node)).await;
+            Err(refused.into())
+        }
+        stopped = node.stopped() => Ok(stopped?),
+        _ = signals.next() => {
+            info!("leaving");
+            tokio::select! {
+                () = goodbye(std::slice::from_ref(node)) => Ok(()),
+                _ = signals.next() => Err(Failure::error("stopped without a goodbye; nothing is lost")),
             }
         }
     }
