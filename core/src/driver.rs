@@ -69,6 +69,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
         let mut applying = pin!(Fuse::terminated());
         let mut sleeping = pin!(Fuse::terminated());
         let mut sleeping_until = None;
+        let mut said = String::new();
         self.transport.dial(&self.dial);
         node.handle(self.timer.now(), Input::Tick);
         loop {
@@ -86,7 +87,12 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
                     Output::Dial(addresses) => self.transport.dial(&addresses),
                     Output::Reply { call, outcome } => reply(&mut calls, call, outcome),
                     Output::Status(status) => {
-                        info!("{status}");
+                        // Of observers that come and go, only those who ask are told.
+                        let line = status.to_string();
+                        if line != said {
+                            info!("{line}");
+                            said = line;
+                        }
                         self.news.status(status);
                     }
                     Output::Refused(error) => self.news.refused(error),

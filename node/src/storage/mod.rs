@@ -18,10 +18,9 @@ mod worker;
 use std::path::Path;
 
 use futures::channel::oneshot;
-use paxoskv_core::storage::{Batch, Loaded, StorageError};
-
 use worker::{Job, Worker};
 
+pub use paxoskv_core::storage::*;
 pub use redb::StorageBackend;
 
 /// A store in one file, `store.redb` in a folder of its own.

@@ -1,0 +1,367 @@
+//! The command line. Every option has an environment variable, `PAXOSKV_` and its name.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+/// Write-once key-value store: whatever was put first for a key is its value, for everyone, whatever crashes.
+#[derive(Parser, Debug)]
+#[command(name = "paxoskv", version, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to log, like `info` or `paxoskv_core=debug`; RUST_LOG says it as well
+    #[arg(long, global = true, env = "PAXOSKV_LOG", value_name = "FILTER")]
+    pub(crate) log: Option<String>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run a whole cluster in this process, in memory, with a shell
+    Demo(DemoArgs),
+    /// Run a node; three of them, `node 1`, `node 2`, `node 3`, are a cluster
+    Node(NodeArgs),
+    /// Put a value for a key, unless it has one, and print the value that the key has
+    Put(OneShot<PutArgs>),
+    /// Print the value of a key
+    Get(OneShot<GetArgs>),
+    /// Make a key vacant whose value was put with --erasable
+    Erase(OneShot<EraseArgs>),
+    /// List the keys that have a value
+    Keys(OneShot<KeysArgs>),
+    /// Print the state of the cluster
+    Status(OneShot<StatusArgs>),
+    /// Measure puts and gets per second
+    Bench(BenchArgs),
+}
+
+impl Command {
+    /// What to log unless told: a node talks about itself, whoever types commands wants their output only.
+    pub(crate) fn log_filter(&self) -> &'static str {
+        match self {
+            Self::Node(args) if !args.shell => "warn,paxoskv=info",
+            Self::Node(_) | Self::Demo(_) => "warn",
+            // What goes wrong is in the one line that they end with.
+            _ => "error",
+        }
+    }
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// How many nodes
+    #[arg(long, env = "PAXOSKV_CLUSTER_SIZE", value_name = "N", default_value_t = 3, value_parser = sizes())]
+    pub(crate) cluster_size: u8,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+`paxoskv node 1`, `paxoskv node 2` and `paxoskv node 3` in three terminals find one another: each looks for the \
+others on ports 7401 and following of this machine, and at the addresses of --join.")]
+pub(crate) struct NodeArgs {
+    /// The seat to take, from 1 to the cluster's size, or `_`: the lowest that is free on this machine
+    #[arg(env = "PAXOSKV_SEAT", value_name = "SEAT|_")]
+    pub(crate) seat: SeatArg,
+    /// Read commands from the terminal, or from a pipe; the node leaves at the end of the input
+    #[arg(long, env = "PAXOSKV_SHELL", action = ArgAction::SetTrue)]
+    pub(crate) shell: bool,
+    /// The cluster's name
+    #[arg(long, env = "PAXOSKV_CLUSTER", value_name = "NAME", default_value = "default")]
+    pub(crate) cluster: String,
+    /// How many seats the cluster has
+    #[arg(long, env = "PAXOSKV_CLUSTER_SIZE", value_name = "N", default_value_t = 3, value_parser = sizes())]
+    pub(crate) cluster_size: u8,
+    /// The folder for this seat's data [default: $XDG_DATA_HOME/paxoskv/CLUSTER/SEAT]; with `_`, one for each seat
+    /// in it
+    #[arg(long, env = "PAXOSKV_DATA", value_name = "DIR", conflicts_with = "memory")]
+    pub(crate) data: Option<PathBuf>,
+    /// Keep the data in memory: when the node stops, its vote is lost, and the seat with it
+    #[arg(long, env = "PAXOSKV_MEMORY", action = ArgAction::SetTrue)]
+    pub(crate) memory: bool,
+    /// Where to listen [default: 127.0.0.1, port 7400 + SEAT]; beyond loopback only with a secret
+    #[arg(long, env = "PAXOSKV_LISTEN", value_name = "ADDR")]
+    pub(crate) listen: Option<String>,
+    /// Where another node is, host:port or ws://… or wss://…; can be repeated
+    #[arg(long, env = "PAXOSKV_JOIN", value_name = "ADDR", value_delimiter = ',')]
+    pub(crate) join: Vec<String>,
+    /// How seats link to one another
+    #[arg(long, env = "PAXOSKV_TRANSPORT", value_delimiter = ',', default_value = "ws")]
+    pub(crate) transport: Vec<TransportArg>,
+    /// A file with the cluster's secret, which all its nodes share
+    #[arg(long, env = "PAXOSKV_SECRET_FILE", value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+    /// A web page's origin, like https://example.org, that may link to this node; can be repeated
+    #[arg(long, env = "PAXOSKV_ALLOW_ORIGIN", value_name = "URL", value_delimiter = ',')]
+    pub(crate) allow_origin: Vec<String>,
+    /// A name by which others call this machine, like example.org; can be repeated
+    #[arg(long, env = "PAXOSKV_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
+    pub(crate) allow_host: Vec<String>,
+    /// A peer that is silent for so long is taken for lost
+    #[arg(long, env = "PAXOSKV_PEER_TIMEOUT", value_name = "TIME", default_value = "3s", value_parser = time)]
+    pub(crate) peer_timeout: Duration,
+}
+
+/// A seat, or the lowest that is free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SeatArg {
+    Lowest,
+    Seat(u8),
+}
+
+impl std::str::FromStr for SeatArg {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            _ if text == "_" => Ok(Self::Lowest),
+            Ok(seat) if paxoskv::Seat::new(seat).is_some() => Ok(Self::Seat(seat)),
+            _ => Err(format!("expected a seat from 1 to {}, or _", paxoskv::Seat::MAX)),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum TransportArg {
+    /// WebSocket
+    Ws,
+}
+
+/// A command that is done by an observer, and where it finds the cluster.
+#[derive(Args, Debug)]
+pub(crate) struct OneShot<T: Args> {
+    #[command(flatten)]
+    pub(crate) op: T,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Reach {
+    /// Where a node is, host:port or ws://… or wss://…; can be repeated [default: ports 7401 and following of this
+    /// machine]
+    #[arg(long, env = "PAXOSKV_AT", value_name = "ADDR", value_delimiter = ',')]
+    pub(crate) at: Vec<String>,
+    /// The cluster's name [default: whichever is there]
+    #[arg(long, env = "PAXOSKV_CLUSTER", value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+    /// How many seats the cluster has [default: whatever the nodes say]
+    #[arg(long, env = "PAXOSKV_CLUSTER_SIZE", value_name = "N", value_parser = sizes())]
+    pub(crate) cluster_size: Option<u8>,
+    /// A file with the cluster's secret
+    #[arg(long, env = "PAXOSKV_SECRET_FILE", value_name = "FILE")]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// One operation on the cluster, as one-shots and the shell have it.
+#[derive(Debug)]
+pub(crate) enum Operation {
+    Put(PutArgs),
+    Get(GetArgs),
+    Erase(EraseArgs),
+    Keys(KeysArgs),
+    Status(StatusArgs),
+}
+
+macro_rules! operation {
+    ($($args:ident => $variant:ident),*) => {
+        $(impl From<$args> for Operation {
+            fn from(args: $args) -> Self {
+                Self::$variant(args)
+            }
+        })*
+        impl Operation {
+            /// How the call is to be made.
+            pub(crate) fn call(&self) -> &CallArgs {
+                match self { $(Self::$variant(args) => &args.call),* }
+            }
+        }
+    };
+}
+operation!(PutArgs => Put, GetArgs => Get, EraseArgs => Erase, KeysArgs => Keys, StatusArgs => Status);
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct CallArgs {
+    /// Wait no longer than this, like 500ms or 1m [default: 10s; in the shell, until Ctrl-C]
+    #[arg(long, env = "PAXOSKV_TIMEOUT", value_name = "TIME", value_parser = time)]
+    pub(crate) timeout: Option<Duration>,
+    /// Print JSON
+    #[arg(long, env = "PAXOSKV_JSON", action = ArgAction::SetTrue)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PutArgs {
+    /// JSON where it parses as JSON, else a string
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: String,
+    /// JSON where it parses as JSON, else a string; `-` reads standard input, `@FILE` a file
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) value: String,
+    /// Let anyone erase it
+    #[arg(long, env = "PAXOSKV_ERASABLE", action = ArgAction::SetTrue)]
+    pub(crate) erasable: bool,
+    /// The bucket to put into
+    #[arg(long, env = "PAXOSKV_BUCKET", value_name = "NAME", default_value = "")]
+    pub(crate) bucket: String,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct GetArgs {
+    /// JSON where it parses as JSON, else a string
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: String,
+    /// What to print where the key has no value
+    #[arg(long, env = "PAXOSKV_DEFAULT", value_name = "VALUE", allow_negative_numbers = true)]
+    pub(crate) default: Option<String>,
+    /// Ask nobody: what one seat has learned. A key that it does not know may have a value all the same
+    #[arg(long, env = "PAXOSKV_LOCAL", action = ArgAction::SetTrue)]
+    pub(crate) local: bool,
+    /// The bucket to look into
+    #[arg(long, env = "PAXOSKV_BUCKET", value_name = "NAME", default_value = "")]
+    pub(crate) bucket: String,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct EraseArgs {
+    /// JSON where it parses as JSON, else a string
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: String,
+    /// The bucket to look into
+    #[arg(long, env = "PAXOSKV_BUCKET", value_name = "NAME", default_value = "")]
+    pub(crate) bucket: String,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct KeysArgs {
+    /// Only text keys that begin so
+    #[arg(default_value = "", hide_default_value = true)]
+    pub(crate) prefix: String,
+    /// The bucket to list
+    #[arg(long, env = "PAXOSKV_BUCKET", value_name = "NAME", default_value = "")]
+    pub(crate) bucket: String,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Clone, Debug)]
+pub(crate) struct BenchArgs {
+    /// How many clients, each of which waits for an answer before it asks again
+    #[arg(long, env = "PAXOSKV_CLIENTS", value_name = "N", default_value_t = 16,
+          value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(crate) clients: u32,
+    /// For how long
+    #[arg(long, env = "PAXOSKV_SECONDS", value_name = "S", default_value_t = 10.0, value_parser = seconds)]
+    pub(crate) seconds: f64,
+    /// Draw keys from so many [default: each put has a fresh 16-byte key and a 64-byte value]
+    #[arg(long, env = "PAXOSKV_KEYS", value_name = "K", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) keys: Option<u64>,
+    /// What the names of the --keys begin with [default: a fresh one for each run]
+    #[arg(long, env = "PAXOSKV_PREFIX", requires = "keys")]
+    pub(crate) prefix: Option<String>,
+    /// How many of a hundred calls are gets
+    #[arg(long, env = "PAXOSKV_GETS", value_name = "PERCENT", default_value_t = 50,
+          value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) gets: u8,
+    /// How many of a hundred calls are erases; puts are erasable then
+    #[arg(long, env = "PAXOSKV_ERASES", value_name = "PERCENT", default_value_t = 0,
+          value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(crate) erases: u8,
+    /// Write every call and its result to this file, one JSON object a line
+    #[arg(long, env = "PAXOSKV_HISTORY", value_name = "FILE")]
+    pub(crate) history: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+fn sizes() -> clap::builder::RangedI64ValueParser<u8> {
+    clap::value_parser!(u8).range(1..=i64::from(paxoskv::Seat::MAX))
+}
+
+fn time(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text).map_err(|e| format!("{e}; expected a time like 500ms, 10s or 1m"))
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.trim_end_matches('s').parse().map_err(|_| "expected seconds, like 10 or 0.5")?;
+    if (0.001..=1e6).contains(&seconds) { Ok(seconds) } else { Err("expected 0.001 to 1000000".into()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn parse(line: &str) -> Result<Command, clap::Error> {
+        Cli::try_parse_from(line.split(' ')).map(|cli| cli.command)
+    }
+
+    #[test]
+    fn clap_finds_no_fault_with_the_definitions() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_option_has_an_environment_variable() {
+        for command in Cli::command().get_subcommands() {
+            for option in command.get_arguments().filter(|arg| arg.get_long().is_some()) {
+                let long = option.get_long().unwrap();
+                let expected = format!("PAXOSKV_{}", long.replace('-', "_").to_uppercase());
+                assert_eq!(
+                    option.get_env().and_then(|name| name.to_str()),
+                    Some(&*expected),
+                    "--{long} of {}",
+                    command.get_name()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_seat_is_a_number_or_the_lowest() {
+        let Ok(Command::Node(node)) = parse("paxoskv node 2") else { panic!("a node") };
+        assert_eq!(node.seat, SeatArg::Seat(2));
+        let Ok(Command::Node(node)) = parse("paxoskv node _ --shell --join a:1,b:2 --join c:3") else {
+            panic!("a node")
+        };
+        assert_eq!(node.seat, SeatArg::Lowest);
+        assert_eq!(node.join, ["a:1", "b:2", "c:3"]);
+        for wrong in ["0", "32", "x", "-1"] {
+            assert!(parse(&format!("paxoskv node {wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn negative_numbers_are_keys_and_values() {
+        let Ok(Command::Put(put)) = parse("paxoskv put -1 -2.5 --timeout 500ms --json") else {
+            panic!("a put")
+        };
+        assert_eq!((&*put.op.key, &*put.op.value), ("-1", "-2.5"));
+        assert_eq!(put.op.call.timeout, Some(Duration::from_millis(500)));
+        assert!(put.op.call.json);
+    }
+
+    #[test]
+    fn a_value_can_be_a_dash() {
+        let Ok(Command::Put(put)) = parse("paxoskv put k -") else { panic!("a put") };
+        assert_eq!(put.op.value, "-");
+    }
+
+    #[test]
+    fn data_is_on_disk_or_in_memory() {
+        assert!(parse("paxoskv node 1 --data d --memory").is_err());
+    }
+}

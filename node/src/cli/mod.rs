@@ -1,0 +1,71 @@
+//! The program, from its arguments to its exit status.
+//!
+//! | file | what |
+//! |---|---|
+//! | `args` | the command line, which the shell reads as well |
+//! | `operation` | put, get, erase, keys, status: done for one-shots and the shell |
+//! | `oneshot`, `node`, `demo`, `shell`, `bench` | one command each |
+//! | `output`, `logs`, `failure`, `signals`, `secret` | what they share |
+
+mod args;
+mod bench;
+mod demo;
+mod failure;
+mod logs;
+mod node;
+mod oneshot;
+mod operation;
+mod output;
+mod secret;
+mod shell;
+mod signals;
+
+use std::time::Duration;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Cli, Command};
+use failure::{Exit, Failure};
+
+/// Runs the program; the result is its exit status.
+pub(crate) fn main() -> i32 {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if !error.use_stderr() => return failure::print_help(&error),
+        Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            failure::print_help(&error);
+            return Exit::Usage as i32;
+        }
+        Err(error) => return Failure::usage(&error, "paxoskv --help").report(),
+    };
+    match start(cli) {
+        Ok(exit) => exit as i32,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn start(cli: Cli) -> Result<Exit, Failure> {
+    logs::init(cli.log.as_deref(), cli.command.log_filter())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Failure::error(format!("cannot start: the system gave no threads: {e}")))?;
+    let result = runtime.block_on(run(cli.command));
+    // A thread that waits for the keyboard would be waited for as well.
+    runtime.shutdown_timeout(Duration::ZERO);
+    result
+}
+
+async fn run(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Node(args) => node::run(args).await,
+        Command::Bench(args) => bench::run(args).await.map(|()| Exit::Done),
+        Command::Put(shot) => oneshot::run(shot.op.into(), shot.reach).await,
+        Command::Get(shot) => oneshot::run(shot.op.into(), shot.reach).await,
+        Command::Erase(shot) => oneshot::run(shot.op.into(), shot.reach).await,
+        Command::Keys(shot) => oneshot::run(shot.op.into(), shot.reach).await,
+        Command::Status(shot) => oneshot::run(shot.op.into(), shot.reach).await,
+    }
+}

@@ -1,0 +1,125 @@
+//! A node that runs until it is told to leave.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use paxoskv::{NativeNode, Settings, data_folder, native};
+use tracing::{info, warn};
+
+use super::args::{NodeArgs, SeatArg};
+use super::failure::{Exit, Failure};
+use super::{secret, shell, signals};
+
+/// How many heartbeats a peer may miss before it is taken for lost, if its timeout is set to less than usual.
+const HEARTBEATS: u32 = 6;
+
+/// How long a node's goodbye may take.
+pub(crate) const GOODBYE: Duration = Duration::from_secs(5);
+
+/// Runs the node.
+pub(crate) async fn run(args: NodeArgs) -> Result<Exit, Failure> {
+    let node = match args.seat {
+        SeatArg::Seat(seat) => start(&args, seat).await?,
+        SeatArg::Lowest => start_lowest(&args).await?,
+    };
+    if args.shell {
+        return shell::run(std::slice::from_ref(&node), &introduction(&node, &args)).await;
+    }
+    info!("{}", introduction(&node, &args));
+    wait(&node).await.map(|()| Exit::Done)
+}
+
+async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
+    let mut settings = Settings { peer_timeout: args.peer_timeout, ..Settings::default() };
+    settings.heartbeat = settings.heartbeat.min(args.peer_timeout / HEARTBEATS);
+    let mut builder = native(&args.cluster).cluster_size(args.cluster_size).seat(seat).settings(settings);
+    builder = match folder(args, seat) {
+        Some(folder) => builder.data(folder),
+        None if args.memory => builder.memory(),
+        None => builder,
+    };
+    if let Some(address) = &args.listen {
+        builder = builder.listen(address);
+    }
+    if let Some(secret) = secret::read(args.secret_file.as_deref())? {
+        builder = builder.secret(secret);
+    }
+    for origin in &args.allow_origin {
+        builder = builder.allow_origin(origin);
+    }
+    for name in &args.allow_host {
+        builder = builder.allow_host(name);
+    }
+    for address in paxoskv::loopback_seats(args.cluster_size, seat).chain(args.join.iter().cloned()) {
+        builder = builder.join(address);
+    }
+    Ok(builder.start().await?)
+}
+
+/// The folder that was named; a folder belongs to one seat, so `_` takes one for each in it.
+fn folder(args: &NodeArgs, seat: u8) -> Option<PathBuf> {
+    let folder = args.data.as_ref()?;
+    Some(if args.seat == SeatArg::Lowest { folder.join(seat.to_string()) } else { folder.clone() })
+}
+
+/// A seat is free on this machine if nobody listens on its port and nobody has its store open. Both are found out by
+/// taking them, so two processes that start at once cannot take the same.
+async fn start_lowest(args: &NodeArgs) -> Result<NativeNode, Failure> {
+    let mut last = String::new();
+    for seat in 1..=args.cluster_size {
+        match start(args, seat).await {
+            Ok(node) => return Ok(node),
+            Err(failure) if failure.exit == Exit::Usage => return Err(failure),
+            Err(failure) => {
+                warn!("seat {seat} is not free: {}", failure.message);
+                last = failure.message;
+            }
+        }
+    }
+    Err(Failure::error(format!(
+        "none of the {} seats is free on this machine; the last: {last}",
+        args.cluster_size
+    )))
+}
+
+fn introduction(node: &NativeNode, args: &NodeArgs) -> String {
+    let seat = node.seat().map_or("no seat".into(), |seat| seat.to_string());
+    let address = node.address().map_or("nowhere".into(), |address| address.to_string());
+    let folder = node.folder().map(|folder| folder.to_path_buf());
+    let folder = folder.or_else(|| data_folder(&args.cluster, node.seat()?).filter(|_| !args.memory));
+    let data = folder.map_or("in memory".into(), |folder| format!("in {}", folder.display()));
+    format!(
+        "{seat} of {} in cluster {}, listening on {address}, data {data}",
+        args.cluster_size, args.cluster
+    )
+}
+
+/// Until the node stops or somebody stops it.
+async fn wait(node: &NativeNode) -> Result<(), Failure> {
+    let mut signals = signals::listen()?;
+    tokio::select! {
+        refused = node.refused() => {
+            goodbye(std::slice::from_ref(node)).await;
+            Err(refused.into())
+        }
+        stopped = node.stopped() => Ok(stopped?),
+        _ = signals.next() => {
+            info!("leaving");
+            tokio::select! {
+                () = goodbye(std::slice::from_ref(node)) => Ok(()),
+                _ = signals.next() => Err(Failure::error("stopped without a goodbye; nothing is lost")),
+            }
+        }
+    }
+}
+
+/// Says goodbye, so that the others need not wait to find out.
+pub(crate) async fn goodbye(nodes: &[NativeNode]) {
+    let leaving = futures::future::join_all(nodes.iter().map(async |node| {
+        node.leave().await;
+        node.stopped().await.ok();
+    }));
+    if tokio::time::timeout(GOODBYE, leaving).await.is_err() {
+        warn!("the goodbye took too long; the others will notice by themselves");
+    }
+}

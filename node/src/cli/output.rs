@@ -1,0 +1,63 @@
+//! What goes to standard output.
+
+use std::io::{self, Write};
+
+use paxoskv::{Chosen, Found, Status, json, message::Listed};
+use serde_json::{Value as Json, json as object};
+
+use super::failure::Failure;
+
+/// Prints one line.
+pub(crate) fn line(text: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    written.map_err(|e| Failure::error(format!("cannot write to standard output: {e}")))
+}
+
+/// The value that a put came to.
+pub(crate) fn chosen(chosen: &Chosen, as_json: bool) -> String {
+    if !as_json {
+        return json::display(chosen.cbor());
+    }
+    let value = json::from_cbor(chosen.cbor());
+    object!({ "value": value, "generation": chosen.generation(), "won": chosen.won() }).to_string()
+}
+
+/// The value that a get found.
+pub(crate) fn found(found: &Found, as_json: bool) -> String {
+    if !as_json {
+        return json::display(found.cbor());
+    }
+    object!({ "value": json::from_cbor(found.cbor()), "generation": found.generation() }).to_string()
+}
+
+/// The value that a get was given for want of one; it has no generation.
+pub(crate) fn default(cbor: &[u8], as_json: bool) -> String {
+    if !as_json {
+        return json::display(cbor);
+    }
+    object!({ "value": json::from_cbor(cbor), "generation": Json::Null }).to_string()
+}
+
+/// A key in a listing.
+pub(crate) fn listed(listed: &Listed, as_json: bool) -> String {
+    if !as_json {
+        return json::display(listed.key.cbor());
+    }
+    let (key, value) = (json::from_cbor(listed.key.cbor()), json::from_cbor(listed.value.cbor()));
+    object!({ "key": key, "value": value, "generation": listed.generation }).to_string()
+}
+
+/// The state of the cluster.
+pub(crate) fn status(status: &Status, as_json: bool) -> String {
+    if as_json {
+        return object!(status).to_string();
+    }
+    let Status { cluster, epoch, observers, seats, .. } = status;
+    let mut text = format!("{status} of cluster {cluster}, epoch {}, observers: {observers}", object!(epoch));
+    for seat in seats {
+        let state = object!(seat.state);
+        text += &format!("\n{}  {}", seat.seat, state.as_str().unwrap_or_default());
+    }
+    text
+}

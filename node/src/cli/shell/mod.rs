@@ -1,0 +1,136 @@
+//! Commands by hand, or from a pipe: the same as the one-shots, at a node of this process.
+//!
+//! At a terminal there is a prompt, with history and completion; Ctrl-C ends the call or clears the line, `exit` or
+//! Ctrl-D leaves. Else standard input is a script: one command a line, `#` starts a comment, and it goes on after
+//! errors; the exit status is that of the last command that failed, or 0.
+
+mod editor;
+mod input;
+mod line;
+
+use std::io::IsTerminal;
+
+use futures::StreamExt;
+use paxoskv::{Cluster, NativeNode, Statuses};
+
+use super::failure::{Exit, Failure};
+use super::operation::{self, Dash};
+use super::signals::{self, Signals, Told};
+use super::{logs, node, output};
+use input::{Input, Typed};
+use line::Line;
+
+/// Runs a shell at the first of these nodes until its input ends; then all of them leave.
+pub(crate) async fn run(nodes: &[NativeNode], introduction: &str) -> Result<Exit, Failure> {
+    let Some(first) = nodes.first() else { return Err(Failure::error("there is no node")) };
+    let interactive = std::io::stdin().is_terminal();
+    let input = if interactive {
+        output::line(introduction)?;
+        output::line("`help` lists the commands; `exit` or Ctrl-D leaves.")?;
+        editor::start()?
+    } else {
+        logs::print(format!("{introduction}\n"));
+        input::script()
+    };
+    let mut shell = Shell {
+        node: first,
+        statuses: first.statuses(),
+        last_status: String::new(),
+        signals: signals::listen()?,
+        interactive,
+        failed: Exit::Done,
+    };
+    let end = shell.run(input).await;
+    let failed = shell.failed;
+    logs::set_prompt(None);
+    editor::restore_terminal();
+    if interactive && end.is_ok() {
+        output::line("Goodbye.")?;
+    }
+    node::goodbye(nodes).await;
+    end.map(|()| if interactive { Exit::Done } else { failed })
+}
+
+struct Shell<'a> {
+    node: &'a NativeNode,
+    statuses: Statuses,
+    last_status: String,
+    signals: Signals,
+    interactive: bool,
+    failed: Exit,
+}
+
+impl Shell<'_> {
+    async fn run(&mut self, mut input: Input) -> Result<(), Failure> {
+        loop {
+            let node = self.node;
+            tokio::select! {
+                typed = input.next() => match typed {
+                    Some(Typed { text, done }) => {
+                        let go_on = self.line(&text).await?;
+                        done.send(()).ok();
+                        if !go_on {
+                            return Ok(());
+                        }
+                    }
+                    None => return Ok(()),
+                },
+                Some(status) = self.statuses.next() => self.tell(&status.to_string()),
+                refused = node.refused() => return Err(refused.into()),
+                stopped = node.stopped() => return Ok(stopped?),
+                _ = self.signals.next() => return Ok(()),
+            }
+        }
+    }
+
+    /// Does one line; false where it was the last.
+    async fn line(&mut self, text: &str) -> Result<bool, Failure> {
+        let operation = match line::parse(text) {
+            Ok(Line::Nothing) => return Ok(true),
+            Ok(Line::Exit) => return Ok(false),
+            Ok(Line::Help(help)) => return output::line(help.trim_end()).map(|()| true),
+            Ok(Line::Operation(operation)) => operation,
+            Err(failure) => {
+                self.report(&failure);
+                return Ok(true);
+            }
+        };
+        let node = self.node;
+        let cluster: &Cluster = node;
+        let call = operation::run(cluster, &operation, operation.call().timeout, Dash::Commands);
+        let mut call = std::pin::pin!(call);
+        loop {
+            tokio::select! {
+                done = &mut call => {
+                    if let Err(failure) = done {
+                        self.report(&failure);
+                    }
+                    return Ok(true);
+                }
+                Some(status) = self.statuses.next() => self.tell(&status.to_string()),
+                refused = node.refused() => return Err(refused.into()),
+                stopped = node.stopped() => return stopped.map(|()| false).map_err(Into::into),
+                told = self.signals.next() => {
+                    if told == Told::Terminate || !self.interactive {
+                        return Ok(false);
+                    }
+                    logs::print("cancelled; a put may have happened all the same\n".into());
+                    return Ok(true);
+                }
+            }
+        }
+    }
+
+    fn report(&mut self, failure: &Failure) {
+        failure.report();
+        self.failed = failure.exit;
+    }
+
+    /// Tells how the cluster is, if that has changed.
+    fn tell(&mut self, status: &str) {
+        if self.interactive && status != self.last_status {
+            logs::print(format!("{status}\n"));
+        }
+        status.clone_into(&mut self.last_status);
+    }
+}

@@ -1,0 +1,391 @@
+//! JSON for people and scripts, CBOR for the cluster.
+//!
+//! Keys and values are CBOR data items. JSON carries most of them: integers of 64 bits, finite floats, strings,
+//! arrays, maps with text keys, true, false, null. Any other item (bytes, tags, `undefined`, NaN, maps with other
+//! keys, larger integers, what is not CBOR at all) is written as `{"$cbor":"<its bytes in hexadecimal>"}`, and read
+//! back from that. A map that looks like this itself is written so, too, hence nothing is lost or confused.
+//!
+//! One thing is not kept: JavaScript has only numbers, so there an integral number is an integer, and here as well.
+//! `1.0` in JSON is the CBOR integer 1, if 64 bits hold it. The float 1.0, which only Rust can put, is printed as
+//! `1.0`.
+//!
+//! ```
+//! use paxoskv::json;
+//! assert_eq!(json::to_cbor(&serde_json::json!({ "a": 1.0 }))?, b"\xa1\x61a\x01");
+//! assert_eq!(json::from_cbor(b"\x82\x01\x41\x00").to_string(), r#"[1,{"$cbor":"4100"}]"#);
+//! # Ok::<(), paxoskv::Error>(())
+//! ```
+
+use ciborium_io::Read as _;
+use ciborium_ll::{Decoder, Encoder, Header};
+use paxoskv_core::{Error, Value};
+use serde_json::{Map, Number, Value as Json};
+
+/// The member that marks CBOR which JSON cannot carry.
+const MARK: &str = "$cbor";
+
+/// How deep items may nest, as in the core.
+const DEPTH: usize = 64;
+
+/// 2^63 and 2^64: the first floats that are no `i64` or `u64`.
+const TWO_63: f64 = 9_223_372_036_854_775_808.0;
+const TWO_64: f64 = 18_446_744_073_709_551_616.0;
+
+/// What a person typed: JSON where it is JSON, else the string itself.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] where a `{"$cbor":…}` in it is not one CBOR item in hexadecimal.
+pub fn from_argument(text: &str) -> Result<Vec<u8>, Error> {
+    match serde_json::from_str::<Json>(text) {
+        Ok(json) => to_cbor(&json),
+        Err(_) => to_cbor(&Json::String(text.to_owned())),
+    }
+}
+
+/// The CBOR data item for some JSON.
+///
+/// # Errors
+/// [`Error::InvalidArgument`] where a `{"$cbor":…}` in it is not one CBOR item in hexadecimal.
+pub fn to_cbor(json: &Json) -> Result<Vec<u8>, Error> {
+    let mut out = Vec::new();
+    write(json, &mut out)?;
+    Ok(out)
+}
+
+/// The JSON for some bytes that should be one CBOR data item; whatever they are, there is JSON for them.
+pub fn from_cbor(bytes: &[u8]) -> Json {
+    let mut reader = Reader { bytes, decoder: Decoder::from(bytes) };
+    match reader.item(DEPTH) {
+        Some(json) if reader.decoder.offset() == bytes.len() => json,
+        _ => mark(bytes),
+    }
+}
+
+/// What to print: a string as it is, anything else as JSON.
+pub fn display(bytes: &[u8]) -> String {
+    match from_cbor(bytes) {
+        Json::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// Some bytes as a CBOR byte string.
+pub fn byte_string(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    head(Header::Bytes(Some(bytes.len())), &mut out);
+    out.extend_from_slice(bytes);
+    out
+}
+
+fn mark(bytes: &[u8]) -> Json {
+    let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    Json::Object(Map::from_iter([(MARK.to_owned(), Json::String(hex))]))
+}
+
+fn unmark(hex: &str) -> Option<Vec<u8>> {
+    let digits: Option<Vec<u32>> = hex.chars().map(|digit| digit.to_digit(16)).collect();
+    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
+    digits.chunks(2).map(|two| u8::try_from(two[0] << 4 | two[1]).ok()).collect()
+}
+
+fn write(json: &Json, out: &mut Vec<u8>) -> Result<(), Error> {
+    match json {
+        Json::Null => head(Header::Simple(22), out),
+        Json::Bool(yes) => head(Header::Simple(if *yes { 21 } else { 20 }), out),
+        Json::Number(number) => head(number_head(number), out),
+        Json::String(text) => write_text(text, out),
+        Json::Array(items) => {
+            head(Header::Array(Some(items.len())), out);
+            items.iter().try_for_each(|item| write(item, out))?;
+        }
+        Json::Object(map) => match map.get(MARK) {
+            Some(Json::String(hex)) if map.len() == 1 => {
+                let wrong =
+                    |why: String| Error::invalid(format!("{{\"{MARK}\":\"{hex}\"}} is not CBOR: {why}"));
+                let bytes =
+                    unmark(hex).ok_or_else(|| wrong("expected pairs of hexadecimal digits".into()))?;
+                let item = Value::from_cbor(bytes).map_err(|e| wrong(e.to_string()))?;
+                out.extend_from_slice(item.cbor());
+            }
+            _ => {
+                head(Header::Map(Some(map.len())), out);
+                for (key, value) in map {
+                    write_text(key, out);
+                    write(value, out)?;
+                }
+            }
+        },
+    }
+    Ok(())
+}
+
+/// Writes one head. A `Vec` takes all that is written to it, so there is no error to report.
+fn head(header: Header, out: &mut Vec<u8>) {
+    Encoder::from(out).push(header).ok();
+}
+
+fn write_text(text: &str, out: &mut Vec<u8>) {
+    head(Header::Text(Some(text.len())), out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+fn number_head(number: &Number) -> Header {
+    if let Some(n) = number.as_u64() {
+        return Header::Positive(n);
+    }
+    if let Some(n) = number.as_i64() {
+        return negative(n);
+    }
+    // The casts are exact: the float is integral and in range.
+    match number.as_f64().unwrap_or(f64::NAN) {
+        x if x.fract() == 0.0 && (0.0..TWO_64).contains(&x) => Header::Positive(x as u64),
+        x if x.fract() == 0.0 && (-TWO_63..0.0).contains(&x) => negative(x as i64),
+        x => Header::Float(x),
+    }
+}
+
+/// CBOR writes a negative integer n as -1 - n, which is n with all bits inverted.
+fn negative(n: i64) -> Header {
+    Header::Negative((!n).cast_unsigned())
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+    decoder: Decoder<&'a [u8]>,
+}
+
+impl Reader<'_> {
+    /// The next item as JSON; `None` where the bytes are malformed.
+    fn item(&mut self, depth: usize) -> Option<Json> {
+        let start = self.decoder.offset();
+        let json = self.carried(depth)?;
+        Some(json.unwrap_or_else(|| mark(&self.bytes[start..self.decoder.offset()])))
+    }
+
+    /// Consumes the next item, and gives the JSON for it if JSON can carry it.
+    fn carried(&mut self, depth: usize) -> Option<Option<Json>> {
+        let depth = depth.checked_sub(1)?;
+        Some(match self.decoder.pull().ok()? {
+            Header::Positive(n) => Some(n.into()),
+            Header::Negative(n) => i64::try_from(n).ok().map(|n| (!n).into()),
+            Header::Float(x) => Number::from_f64(x).map(Json::Number),
+            Header::Simple(20) => Some(false.into()),
+            Header::Simple(21) => Some(true.into()),
+            Header::Simple(22) => Some(Json::Null),
+            Header::Simple(_) => None,
+            Header::Tag(_) => {
+                self.item(depth)?;
+                None
+            }
+            Header::Bytes(len) => {
+                self.string(len, false)?;
+                None
+            }
+            Header::Text(len) => Some(self.string(len, true).map(String::from_utf8)?.ok()?.into()),
+            Header::Array(len) => Some(self.array(len, depth)?),
+            Header::Map(len) => self.map(len, depth)?,
+            Header::Break => return None,
+        })
+    }
+
+    fn array(&mut self, len: Option<usize>, depth: usize) -> Option<Json> {
+        // Grown as items arrive: an announced length allocates nothing.
+        let mut items = Vec::new();
+        while self.more(len, items.len())? {
+            items.push(self.item(depth)?);
+        }
+        Some(Json::Array(items))
+    }
+
+    /// A map, if its keys are text, all different, and it is not one that could be taken for a mark.
+    fn map(&mut self, len: Option<usize>, depth: usize) -> Option<Option<Json>> {
+        let (mut map, mut count, mut carried) = (Map::new(), 0, true);
+        while self.more(len, count)? {
+            count += 1;
+            let key = self.carried(depth)?;
+            let value = self.item(depth)?;
+            match key {
+                Some(Json::String(key)) => carried &= map.insert(key, value).is_none(),
+                _ => carried = false,
+            }
+        }
+        carried &= !(map.len() == 1 && map.contains_key(MARK));
+        Some(carried.then_some(Json::Object(map)))
+    }
+
+    /// Whether a container has another member, and past its end if it has not.
+    fn more(&mut self, len: Option<usize>, seen: usize) -> Option<bool> {
+        if let Some(len) = len {
+            return Some(seen < len);
+        }
+        match self.decoder.pull().ok()? {
+            Header::Break => Some(false),
+            header => {
+                self.decoder.push(header);
+                Some(true)
+            }
+        }
+    }
+
+    /// The whole of a string whose head was read, pieces of indefinite length put together.
+    fn string(&mut self, len: Option<usize>, text: bool) -> Option<Vec<u8>> {
+        if let Some(len) = len {
+            return self.take(len);
+        }
+        let mut whole = Vec::new();
+        loop {
+            match self.decoder.pull().ok()? {
+                Header::Break => return Some(whole),
+                Header::Text(Some(len)) if text => whole.extend(self.take(len)?),
+                Header::Bytes(Some(len)) if !text => whole.extend(self.take(len)?),
+                _ => return None,
+            }
+        }
+    }
+
+    fn take(&mut self, len: usize) -> Option<Vec<u8>> {
+        let left = self.bytes.len().checked_sub(self.decoder.offset())?;
+        let mut bytes = vec![0; Some(len).filter(|len| *len <= left)?];
+        self.decoder.read_exact(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hex(text: &str) -> Vec<u8> {
+        unmark(text).expect("pairs of digits")
+    }
+
+    fn cbor(text: &str) -> String {
+        let item = from_argument(text).expect("an argument");
+        item.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    #[test]
+    fn what_parses_as_json_is_json_and_the_rest_is_text() {
+        for (typed, expected) in [
+            ("1", "01"),
+            ("-1", "20"),
+            ("\"1\"", "6131"),
+            ("me", "626d65"),
+            ("", "60"),
+            ("{\"a\"", "647b226122"),
+            ("[true,null]", "82f5f6"),
+            ("18446744073709551615", "1bffffffffffffffff"),
+            ("-9223372036854775808", "3b7fffffffffffffff"),
+        ] {
+            assert_eq!(cbor(typed), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn integral_numbers_are_integers_as_in_javascript() {
+        for (typed, expected) in [
+            ("1.0", "01"),
+            ("1e3", "1903e8"),
+            ("-2.0", "21"),
+            ("-0.0", "00"),
+            ("1.5", "f93e00"),
+            ("1e300", "fb7e37e43c8800759c"),
+            ("18446744073709551616", "fa5f800000"),
+        ] {
+            assert_eq!(cbor(typed), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_json_cannot_carry_is_marked_and_read_back() {
+        for (item, expected) in [
+            ("4100", r#"{"$cbor":"4100"}"#),
+            ("f7", r#"{"$cbor":"f7"}"#),
+            ("f97e00", r#"{"$cbor":"f97e00"}"#),
+            ("c101", r#"{"$cbor":"c101"}"#),
+            ("3bffffffffffffffff", r#"{"$cbor":"3bffffffffffffffff"}"#),
+            ("a10102", r#"{"$cbor":"a10102"}"#),
+            ("a2616101616102", r#"{"$cbor":"a2616101616102"}"#),
+            ("8201a161624100", r#"[1,{"b":{"$cbor":"4100"}}]"#),
+            ("a1652463626f7201", r#"{"$cbor":"a1652463626f7201"}"#),
+        ] {
+            let json = from_cbor(&hex(item));
+            assert_eq!(json.to_string(), expected);
+            assert_eq!(to_cbor(&json), Ok(hex(item)), "{item}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_cbor_are_shown_all_the_same() {
+        for bytes in ["", "ff", "0000", "5a00ffffff00", "9b7fffffffffffffff", "61ff", "1c"] {
+            assert_eq!(from_cbor(&hex(bytes)), mark(&hex(bytes)), "{bytes}");
+        }
+        assert_eq!(from_cbor(&[0x81; 100_000]), mark(&[0x81; 100_000]));
+    }
+
+    #[test]
+    fn a_wrong_mark_is_an_error() {
+        for wrong in [r#"{"$cbor":"0"}"#, r#"{"$cbor":"xy"}"#, r#"[{"$cbor":"0000"}]"#, r#"{"$cbor":"+1"}"#] {
+            assert!(matches!(from_argument(wrong), Err(Error::InvalidArgument { .. })), "{wrong}");
+        }
+    }
+
+    fn any_json() -> impl Strategy<Value = Json> {
+        let leaf = prop_oneof![
+            Just(Json::Null),
+            any::<bool>().prop_map(Json::from),
+            any::<i64>().prop_map(Json::from),
+            any::<u64>().prop_map(Json::from),
+            (-1e6..1e6f64).prop_filter("integral", |x| x.fract() != 0.0).prop_map(Json::from),
+            ".*".prop_map(Json::from),
+        ];
+        leaf.prop_recursive(5, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Json::from),
+                prop::collection::btree_map(".*", inner, 0..5)
+                    .prop_map(|map| Json::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    fn any_cbor() -> impl Strategy<Value = ciborium::Value> {
+        use ciborium::Value as Cbor;
+        let leaf = prop_oneof![
+            Just(Cbor::Null),
+            any::<bool>().prop_map(Cbor::from),
+            any::<u64>().prop_map(Cbor::from),
+            any::<u64>().prop_map(|n| Cbor::Integer((-1 - i128::from(n)).try_into().expect("64 bits"))),
+            any::<f64>().prop_filter("integral", |x| x.fract() != 0.0).prop_map(Cbor::from),
+            prop::collection::vec(any::<u8>(), 0..20).prop_map(Cbor::Bytes),
+            prop_oneof![Just("$cbor".to_owned()), ".*"].prop_map(Cbor::from),
+        ];
+        leaf.prop_recursive(5, 40, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Cbor::Array),
+                prop::collection::vec((inner.clone(), inner.clone()), 0..4).prop_map(Cbor::Map),
+                (0..100u64, inner).prop_map(|(tag, inner)| Cbor::Tag(tag, Box::new(inner))),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn json_comes_back_as_it_was(json in any_json()) {
+            prop_assert_eq!(from_cbor(&to_cbor(&json)?), json);
+        }
+
+        #[test]
+        fn cbor_comes_back_as_it_was(item in any_cbor()) {
+            let mut bytes = Vec::new();
+            ciborium::into_writer(&item, &mut bytes)?;
+            let back = to_cbor(&from_cbor(&bytes))?;
+            prop_assert_eq!(back, bytes);
+        }
+
+        #[test]
+        fn any_bytes_have_json(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+            prop_assert!(!from_cbor(&bytes).is_null() || bytes == [0xf6]);
+        }
+    }
+}

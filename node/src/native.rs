@@ -1,0 +1,315 @@
+//! What it takes to be a node on a native machine, with a default for everything.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use axum::Router;
+use paxoskv_core::storage::StorageError;
+use paxoskv_core::{Cluster, Error, Seat, Settings};
+use paxoskv_transport_ws::{Secret, SetupError, WsConfig};
+use tokio::net::{TcpListener, lookup_host};
+
+use crate::folder::data_folder;
+use crate::running::{Kept, NativeNode, Parts};
+
+/// Seat n listens on this port plus n, unless told otherwise: 7401 and following.
+pub const FIRST_PORT: u16 = 7400;
+
+/// The seats in a cluster unless told otherwise.
+const CLUSTER_SIZE: u8 = 3;
+
+/// A node of the cluster of that name, which fills in tokio, redb, WebSocket and the rest.
+///
+/// Three of these, with seats 1, 2 and 3, on one machine find one another and are a cluster:
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let node = paxoskv::native("demo").seat(1).start().await?;
+/// println!("listening on {:?}", node.address());
+/// node.put("leader", "me").await?; // waits for a second seat: a quorum
+/// # Ok(()) }
+/// ```
+///
+/// Without [`seat`](NativeBuilder::seat) it is an observer: it has no vote and no data, and asks the seats.
+pub fn native(cluster: impl Into<String>) -> NativeBuilder {
+    NativeBuilder {
+        cluster: Some(cluster.into()),
+        cluster_size: None,
+        seat: None,
+        keep: Keep::Default,
+        listen: Listen::Default,
+        join: None,
+        links: WsConfig::default(),
+        settings: Settings::default(),
+        routes: Router::new(),
+    }
+}
+
+/// Why a node did not start. The text says what happened and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address to listen on is taken.
+    #[error(
+        "{address} is in use, perhaps by a node in the same seat: stop that, take another seat, or listen elsewhere"
+    )]
+    InUse {
+        /// The address.
+        address: String,
+    },
+    /// The address to listen on is no good.
+    #[error("cannot listen on {address}: {source}; expected an address of this machine, like 127.0.0.1:7401")]
+    Listen {
+        /// The address.
+        address: String,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The node would be open to everyone.
+    #[error(
+        "{address} can be reached from other machines: that needs a cluster secret; without one, listen on 127.0.0.1"
+    )]
+    NeedsSecret {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// No place for the data.
+    #[error("nowhere to keep data: there is no home directory; name a folder, or keep the data in memory")]
+    NoFolder,
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The system has no random numbers.
+    #[error("the system gave no random numbers: {0}")]
+    Entropy(getrandom::Error),
+    /// The settings of the links are no good.
+    #[error(transparent)]
+    Links(#[from] SetupError),
+    /// The cluster's configuration is no good.
+    #[error(transparent)]
+    Cluster(#[from] Error),
+}
+
+enum Keep {
+    Default,
+    #[cfg(feature = "redb")]
+    Folder(PathBuf),
+    Memory,
+}
+
+enum Listen {
+    Default,
+    Address(String),
+    Listener(TcpListener),
+}
+
+/// A native node to be: see [`native`].
+#[must_use = "a node does nothing until it is started"]
+pub struct NativeBuilder {
+    cluster: Option<String>,
+    cluster_size: Option<u8>,
+    seat: Option<u8>,
+    keep: Keep,
+    listen: Listen,
+    join: Option<Vec<String>>,
+    links: WsConfig,
+    settings: Settings,
+    routes: Router,
+}
+
+impl NativeBuilder {
+    /// Leaves the cluster's name open: an observer takes whichever it meets.
+    pub fn any_cluster(mut self) -> Self {
+        self.cluster = None;
+        self
+    }
+
+    /// How many seats the cluster has; all its seats must say the same. 3 unless set; an observer may leave it open.
+    pub fn cluster_size(mut self, size: u8) -> Self {
+        self.cluster_size = Some(size);
+        self
+    }
+
+    /// Takes this seat, from 1 to the cluster's size.
+    pub fn seat(mut self, seat: u8) -> Self {
+        self.seat = Some(seat);
+        self
+    }
+
+    /// Keeps the seat's data in this folder, which is its own. [`data_folder`] unless set.
+    #[cfg(feature = "redb")]
+    pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.keep = Keep::Folder(folder.into());
+        self
+    }
+
+    /// Keeps the seat's data in memory. When the node stops, its vote is lost for good, and the seat with it: right
+    /// for trials and tests.
+    pub fn memory(mut self) -> Self {
+        self.keep = Keep::Memory;
+        self
+    }
+
+    /// Listens on this address, `host:port`; port 0 is any that is free ([`NativeNode::address`] tells which).
+    /// `127.0.0.1:7401` for seat 1 and so on unless set; an observer does not listen unless told to.
+    pub fn listen(mut self, address: impl Into<String>) -> Self {
+        self.listen = Listen::Address(address.into());
+        self
+    }
+
+    /// Listens on a socket that the caller has bound.
+    pub fn listener(mut self, listener: TcpListener) -> Self {
+        self.listen = Listen::Listener(listener);
+        self
+    }
+
+    /// Links to whoever is at this address, `host:port` or `ws://…` or `wss://…`; from there the node learns where
+    /// the others are. Can be said several times. The ports 7401 and following of this machine unless set.
+    pub fn join(mut self, address: impl Into<String>) -> Self {
+        self.join.get_or_insert_default().push(address.into());
+        self
+    }
+
+    /// Links only to nodes that know the same secret. To listen beyond this machine takes one.
+    pub fn secret(mut self, secret: Secret) -> Self {
+        self.links.secret = Some(secret);
+        self
+    }
+
+    /// Lets web pages of this origin, like `https://example.org`, link to this node. Can be said several times.
+    pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
+        self.links.allow_origins.push(origin.into());
+        self
+    }
+
+    /// Lets others call this machine by this name, like `example.org`. Can be said several times; IP addresses and
+    /// `localhost` need no saying.
+    pub fn allow_host(mut self, name: impl Into<String>) -> Self {
+        self.links.allow_hosts.push(name.into());
+        self
+    }
+
+    /// Limits and times.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Serves these routes, too, on the address that the node listens on. As with links, requests from web pages of
+    /// other origins and under other host names are turned away.
+    pub fn routes(mut self, routes: Router) -> Self {
+        self.routes = self.routes.merge(routes);
+        self
+    }
+
+    /// Starts the node on the current tokio runtime. It goes on until it [leaves](Cluster::leave) or its storage
+    /// fails ([`NativeNode::stopped`]); dropping the handle does not stop it.
+    ///
+    /// # Errors
+    /// [`StartError`], which says what to do. That other nodes cannot be reached is no error: they may come later.
+    pub async fn start(self) -> Result<NativeNode, StartError> {
+        let size = self.cluster_size.or(self.seat.map(|_| CLUSTER_SIZE));
+        let seat = self.seat.map(|n| seat_of(n, size.unwrap_or(CLUSTER_SIZE))).transpose()?;
+        let listener = match (self.listen, seat) {
+            (Listen::Listener(listener), _) => Some(listener),
+            (Listen::Address(address), _) => Some(bind(&address, self.links.secret.is_some()).await?),
+            (Listen::Default, Some(seat)) => Some(bind(&default_address(seat), true).await?),
+            (Listen::Default, None) => None,
+        };
+        let kept = match (seat, self.keep) {
+            (None, _) => Kept::Nothing,
+            (Some(_), Keep::Memory) => Kept::memory(),
+            #[cfg(feature = "redb")]
+            (Some(_), Keep::Folder(folder)) => Kept::folder(folder).await?,
+            #[cfg(feature = "redb")]
+            (Some(seat), Keep::Default) => {
+                let cluster = self.cluster.as_deref().unwrap_or_default();
+                Kept::folder(data_folder(cluster, seat).ok_or(StartError::NoFolder)?).await?
+            }
+            #[cfg(not(feature = "redb"))]
+            (Some(_), Keep::Default) => return Err(StartError::NoFolder),
+        };
+        let join = self.join.unwrap_or_else(|| {
+            loopback_seats(size.unwrap_or(CLUSTER_SIZE), seat.map_or(0, Seat::get)).collect()
+        });
+        let mut builder = Cluster::builder(self.cluster.clone().unwrap_or_default());
+        if self.cluster.is_none() {
+            builder = builder.any_cluster();
+        }
+        if let Some(size) = size {
+            builder = builder.cluster_size(size);
+        }
+        if let Some(seat) = seat {
+            builder = builder.seat(seat.get());
+        }
+        let links =
+            WsConfig { max_frame: self.settings.max_frame, max_links: self.settings.max_links, ..self.links };
+        let builder = builder.settings(self.settings).dial(join);
+        NativeNode::start(builder, Parts { seat, kept, listener, links, routes: self.routes })
+    }
+}
+
+fn seat_of(n: u8, size: u8) -> Result<Seat, StartError> {
+    let seat = Seat::new(n).filter(|seat| seat.get() <= size);
+    seat.ok_or_else(|| {
+        Error::invalid(format!("there is no seat {n} in a cluster of {size}: choose 1 to {size}")).into()
+    })
+}
+
+/// Where the seats of a cluster listen on this machine unless told otherwise, without the seat `except` (0 for none):
+/// `127.0.0.1:7401` and so on.
+pub fn loopback_seats(cluster_size: u8, except: u8) -> impl Iterator<Item = String> {
+    Seat::all(cluster_size).filter(move |seat| seat.get() != except).map(default_address)
+}
+
+fn default_address(seat: Seat) -> String {
+    format!("127.0.0.1:{}", FIRST_PORT + u16::from(seat.get()))
+}
+
+/// Binds the first of the addresses that the name stands for.
+async fn bind(address: &str, has_secret: bool) -> Result<TcpListener, StartError> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => StartError::InUse { address: address.to_owned() },
+        _ => StartError::Listen { address: address.to_owned(), source },
+    };
+    let found: Vec<SocketAddr> = lookup_host(address).await.map_err(failed)?.collect();
+    if let Some(open) = found.iter().find(|address| !address.ip().is_loopback() && !has_secret) {
+        return Err(StartError::NeedsSecret { address: *open });
+    }
+    TcpListener::bind(found.as_slice()).await.map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_port_in_use_is_named() {
+        let taken = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().map(|_| ());
+        assert!(taken.is_ok());
+        let holder = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = holder.local_addr().unwrap().to_string();
+        let error = native("t").seat(1).memory().listen(&address).start().await.err().unwrap();
+        assert!(matches!(&error, StartError::InUse { address: named } if *named == address), "{error}");
+    }
+
+    #[tokio::test]
+    async fn listening_to_the_world_takes_a_secret() {
+        let error = native("t").seat(1).memory().listen("0.0.0.0:0").start().await.err().unwrap();
+        assert!(matches!(error, StartError::NeedsSecret { .. }), "{error}");
+    }
+
+    #[tokio::test]
+    async fn there_is_no_seat_beyond_the_size() {
+        for seat in [0, 4, 200] {
+            let error = native("t").seat(seat).memory().listen("127.0.0.1:0").start().await.err().unwrap();
+            assert!(matches!(error, StartError::Cluster(Error::InvalidArgument { .. })), "{error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_none_is_an_error() {
+        let error = native("t").seat(1).memory().listen("nowhere").start().await.err().unwrap();
+        assert!(matches!(error, StartError::Listen { .. }), "{error}");
+    }
+}

@@ -1,0 +1,172 @@
+//! A native node that runs.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use paxoskv_core::memory::MemoryStorage;
+use paxoskv_core::storage::{Batch, Loaded, NoStorage, StorageError};
+use paxoskv_core::transport::NoTransport;
+use paxoskv_core::{Builder, Cluster, Error, NoTimer, Seat, Storage};
+use paxoskv_transport_ws::{Guard, WsConfig, WsTransport, serve};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::native::StartError;
+#[cfg(feature = "redb")]
+use crate::storage::RedbStorage;
+use crate::timer::TokioTimer;
+
+/// A node that was started by [`native`](crate::native). It is a [`Cluster`], to call it by; the node lives on the
+/// runtime, not in this handle.
+#[derive(Clone, Debug)]
+pub struct NativeNode {
+    cluster: Cluster,
+    seat: Option<Seat>,
+    address: Option<SocketAddr>,
+    folder: Option<PathBuf>,
+    end: watch::Receiver<Option<Result<(), Error>>>,
+}
+
+impl Deref for NativeNode {
+    type Target = Cluster;
+    fn deref(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+/// All that a node is made of, besides the core's settings.
+pub(crate) struct Parts {
+    pub(crate) seat: Option<Seat>,
+    pub(crate) kept: Kept,
+    pub(crate) listener: Option<TcpListener>,
+    /// All but the address to listen on.
+    pub(crate) links: WsConfig,
+    pub(crate) routes: Router,
+}
+
+impl NativeNode {
+    pub(crate) fn start(
+        builder: Builder<NoStorage, NoTransport, NoTimer>,
+        parts: Parts,
+    ) -> Result<Self, StartError> {
+        let Parts { seat, kept, listener, links, routes } = parts;
+        let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
+        let (transport, route) = WsTransport::new(WsConfig { listen: address, ..links })?;
+        let mut entropy = [0; 32];
+        getrandom::fill(&mut entropy).map_err(StartError::Entropy)?;
+        let guard = transport.guard();
+        let folder = kept.path().map(Path::to_path_buf);
+        let builder = builder.transport(transport).timer(TokioTimer::new()).entropy(entropy);
+        let (cluster, driver) = builder.storage(kept).build()?;
+        // All that is served on the node's address is put together here.
+        let app = routes.layer(from_fn_with_state(guard, check)).merge(route);
+        let server = listener.map(|listener| tokio::spawn(serve(listener, app)));
+        let (ended, end) = watch::channel(None);
+        tokio::spawn(async move {
+            // Sent also where the driver panics: then as the node being gone.
+            let result = tokio::spawn(driver).await.unwrap_or(Err(Error::Closed {}));
+            if let Some(server) = server {
+                server.abort();
+            }
+            ended.send_replace(Some(result));
+        });
+        Ok(Self { cluster, seat, address, folder, end })
+    }
+
+    /// The handle to call the cluster by.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// The seat that the node sits in; an observer has none.
+    pub fn seat(&self) -> Option<Seat> {
+        self.seat
+    }
+
+    /// Where the node listens, if it does.
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.address
+    }
+
+    /// Where the node keeps its data, if on disk.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
+    /// Resolves when the node has stopped, whoever made it leave.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] where its storage failed.
+    pub async fn stopped(&self) -> Result<(), Error> {
+        let mut end = self.end.clone();
+        let result = end.wait_for(Option::is_some).await.map(|result| (*result).clone());
+        result.ok().flatten().unwrap_or(Err(Error::Closed {}))
+    }
+}
+
+/// Any web page can reach this machine's ports: who asks under a strange name, or from another site, is not heard.
+/// The route of the links checks for itself.
+async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
+    match guard.check(request.uri(), request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(why) => (StatusCode::FORBIDDEN, why).into_response(),
+    }
+}
+
+/// Where a node keeps its data.
+pub(crate) enum Kept {
+    Nothing,
+    Memory(MemoryStorage),
+    #[cfg(feature = "redb")]
+    Folder(RedbStorage, PathBuf),
+}
+
+impl Kept {
+    pub(crate) fn memory() -> Self {
+        Self::Memory(MemoryStorage::new())
+    }
+
+    /// Opens the store in a folder, which reads the disk, so not on the runtime's own threads.
+    #[cfg(feature = "redb")]
+    pub(crate) async fn folder(path: PathBuf) -> Result<Self, StorageError> {
+        let opened = tokio::task::spawn_blocking(move || {
+            let storage = RedbStorage::open(&path)?;
+            Ok(Self::Folder(storage, path))
+        });
+        opened.await.unwrap_or_else(|e| Err(StorageError::Failed(format!("opening the store failed: {e}"))))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        match self {
+            #[cfg(feature = "redb")]
+            Self::Folder(_, path) => Some(path),
+            _ => None,
+        }
+    }
+}
+
+impl Storage for Kept {
+    async fn load(&mut self) -> Result<Loaded, StorageError> {
+        match self {
+            Self::Nothing => NoStorage.load().await,
+            Self::Memory(storage) => storage.load().await,
+            #[cfg(feature = "redb")]
+            Self::Folder(storage, _) => storage.load().await,
+        }
+    }
+
+    async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
+        match self {
+            Self::Nothing => NoStorage.apply(batch).await,
+            Self::Memory(storage) => storage.apply(batch).await,
+            #[cfg(feature = "redb")]
+            Self::Folder(storage, _) => storage.apply(batch).await,
+        }
+    }
+}
