@@ -249,6 +249,10 @@ impl World {
     /// In the end, every seat has learned what was chosen.
     pub(super) fn check_catch_up(&self) -> Result<(), String> {
         for ((founding, id), (generation, request)) in self.oracle.newest() {
+            // Once anybody has moved on, nobody need learn what was there before.
+            if self.disks.iter().any(|disk| disk.row(&id).is_some_and(|row| row.generation > generation)) {
+                continue;
+            }
             for host in (0..self.hosts.len()).filter(|host| self.has_quorum(*host)) {
                 let Some(disk) = self.hosts[host].disk.map(|disk| &self.disks[disk]) else { continue };
                 if disk.founding != Some(founding) {

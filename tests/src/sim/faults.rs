@@ -130,11 +130,11 @@ impl World {
         // One at a time: a quorum of empty disks would found a cluster of its own, as it should.
         let swapped = self.hosts.iter().any(|host| host.disk.is_some_and(|disk| disk >= self.seats()));
         let shared = self.hosts.iter().filter(|other| other.disk == Some(own)).count() > 1;
-        // Before its cluster is founded, an empty disk is as good as the other.
+        // Before a store is seated, an empty disk is as good as the other.
         if swapped
             || shared
             || self.hosts[host].retired
-            || self.disks[own].founding.is_none()
+            || !self.disks[own].has_voted()
             || self.disks.len() > 12
         {
             return Ok(());

@@ -36,6 +36,11 @@ impl Disk {
         self.rows.get(id)
     }
 
+    /// Whether its store has taken part in anything but the founding: then it is seated.
+    pub fn has_voted(&self) -> bool {
+        self.rows.keys().any(|id| !id.bucket.name().starts_with('$'))
+    }
+
     fn write(&mut self, batch: &Batch) {
         self.opening = batch.opening;
         for record in &batch.puts {
@@ -95,6 +100,33 @@ impl Oracle {
             }
         }
         Ok(())
+    }
+
+    /// A seat says something. A store that accepts at two ballots in one turn writes only the later one, so votes
+    /// are taken from what is said as well.
+    ///
+    /// # Errors
+    /// What it proves.
+    pub fn said(&mut self, number: usize, disk: &Disk, message: &Message) -> Result<(), String> {
+        let Some(founding) = disk.founding else { return Ok(()) };
+        match message {
+            Message::Accept { register, ballot, entry } if register.id.bucket.name() != "$founding" => {
+                let vote = (founding, register.clone());
+                let known = self.votes.entry((vote, *ballot)).or_insert((entry.request, BTreeSet::new()));
+                if known.0 != entry.request {
+                    return Err(format!("ballot {ballot} of {register:?} was used for two entries"));
+                }
+                Ok(())
+            }
+            Message::Accepted { register, ballot } => {
+                let place = (founding, register.clone());
+                if let Some((_, disks)) = self.votes.get_mut(&(place.clone(), *ballot)) {
+                    disks.insert(number);
+                }
+                self.count(&place, *ballot)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn voted(&mut self, disk: usize, place: Place, ballot: Ballot, entry: &Entry) -> Result<(), String> {

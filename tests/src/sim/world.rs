@@ -338,6 +338,7 @@ impl World {
                         read_frame(&frame).map_err(|e| format!("a node sent what is no frame: {e}"))?;
                     for message in messages {
                         is_durable(&message, &self.disks[disk])?;
+                        self.oracle.said(disk, &self.disks[disk], &message)?;
                     }
                 }
                 self.send(host, link, frame);
