@@ -58,7 +58,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
     pub(crate) async fn run(mut self) -> Result<(), Error> {
         let _closing = Closing(self.news.clone());
         let loaded = match self.setup.seat {
-            Some(_) => self.storage.load().await.map_err(|e| Error::Storage { why: e.to_string() })?,
+            Some(_) => self.storage.open().await.map_err(|e| Error::Storage { why: e.to_string() })?,
             None => Default::default(),
         };
         let mut node = Node::new(self.setup.clone(), loaded)?;

@@ -1,4 +1,4 @@
-//! The port to durable storage: a map from bytes to bytes that is loaded once and written in batches.
+//! The port to durable storage: a map from bytes to bytes that is read once and written in batches.
 //!
 //! What a seat has answered it must remember through any crash, so the contract is strict: when
 //! [`apply`](Storage::apply) succeeds, the whole batch is on stable storage; when it fails, nothing more is voted on
@@ -17,10 +17,10 @@ pub struct Record {
     pub value: Vec<u8>,
 }
 
-/// All that a store holds.
+/// All that a store holds, when it is opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Loaded {
-    /// How often the store was opened; 0 for a new one.
+    /// Which opening this is: 1 for a new store.
     pub opening: Opening,
     /// Its records, in any order.
     pub records: Vec<Record>,
@@ -31,8 +31,6 @@ pub struct Loaded {
 pub struct Batch {
     /// The store's opening must be this when the batch is applied, else it fails with
     /// [`StorageError::TakenOver`] and changes nothing. Checked in the same transaction.
-    pub expects: Opening,
-    /// What the store's opening is from then on.
     pub opening: Opening,
     /// Records to write.
     pub puts: Vec<Record>,
@@ -60,8 +58,9 @@ pub enum StorageError {
 
 /// Keeps a seat's records.
 pub trait Storage {
-    /// Reads all that the store holds. Called once, first.
-    fn load(&mut self) -> impl Future<Output = Result<Loaded, StorageError>>;
+    /// Opens the store: counts the opening up, durably, and reads everything, **in one transaction**. From then on no
+    /// batch of an earlier opening succeeds, so what was read is what the store holds. Called once, first.
+    fn open(&mut self) -> impl Future<Output = Result<Loaded, StorageError>>;
 
     /// Makes a batch durable: all of it or nothing. Batches come one at a time, in order.
     ///
@@ -75,7 +74,7 @@ pub trait Storage {
 pub struct NoStorage;
 
 impl Storage for NoStorage {
-    async fn load(&mut self) -> Result<Loaded, StorageError> {
+    async fn open(&mut self) -> Result<Loaded, StorageError> {
         Ok(Loaded::default())
     }
     async fn apply(&mut self, _: Batch) -> Result<(), StorageError> {

@@ -51,16 +51,16 @@ impl StorageBackend for Faulty {
 fn after_a_failed_write_every_later_one_fails_with_the_first_error() {
     let medium = Faulty::default();
     let mut storage = RedbStorage::on_backend("the test's memory", medium.clone()).unwrap();
-    apply(&mut storage, batch(0, 1, &[record(b"a", b"1")], &[])).unwrap();
+    apply(&mut storage, batch(0, &[record(b"a", b"1")], &[])).unwrap();
 
     medium.broken.store(true, Ordering::SeqCst);
-    let first = apply(&mut storage, batch(1, 1, &[record(b"b", b"2")], &[])).unwrap_err();
+    let first = apply(&mut storage, batch(1, &[record(b"b", b"2")], &[])).unwrap_err();
     let text = first.to_string();
     assert!(text.contains("no space left on the test") && text.contains("the test's memory"), "{text}");
 
     medium.broken.store(false, Ordering::SeqCst);
     let touched = medium.touched.load(Ordering::SeqCst);
-    assert_eq!(apply(&mut storage, batch(1, 1, &[record(b"c", b"3")], &[])).unwrap_err(), first);
+    assert_eq!(apply(&mut storage, batch(1, &[record(b"c", b"3")], &[])).unwrap_err(), first);
     assert_eq!(load(&mut storage).unwrap_err(), first);
     assert_eq!(medium.touched.load(Ordering::SeqCst), touched, "the medium was left alone");
 }
@@ -69,7 +69,7 @@ fn after_a_failed_write_every_later_one_fails_with_the_first_error() {
 fn a_batch_is_durable_before_it_is_reported() {
     let medium = Faulty::default();
     let mut storage = RedbStorage::on_backend("the test's memory", medium.clone()).unwrap();
-    apply(&mut storage, batch(0, 1, &[record(b"a", b"1")], &[])).unwrap();
+    apply(&mut storage, batch(0, &[record(b"a", b"1")], &[])).unwrap();
     // The medium fails for good: not even closing reaches it. What was reported is there all the same.
     medium.broken.store(true, Ordering::SeqCst);
     drop(storage);

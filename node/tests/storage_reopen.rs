@@ -20,8 +20,8 @@ fn puts_overwrites_and_removes_survive_a_reopening() {
     let mut storage = RedbStorage::open(dir.path()).unwrap();
     let big = vec![7; 4 << 20];
     let first = [record(b"a", b"1"), record(b"b", b"2"), record(b"c", b""), record(b"", b"empty key")];
-    apply(&mut storage, batch(0, 1, &first, &[])).unwrap();
-    apply(&mut storage, batch(1, 1, &[record(b"b", b"22"), record(b"d", &big)], &[b"a", b"never there"]))
+    apply(&mut storage, batch(0, &first, &[])).unwrap();
+    apply(&mut storage, batch(1, &[record(b"b", b"22"), record(b"d", &big)], &[b"a", b"never there"]))
         .unwrap();
     drop(storage);
     let expected = Loaded {
@@ -35,8 +35,8 @@ fn puts_overwrites_and_removes_survive_a_reopening() {
 fn a_key_that_is_removed_and_put_in_one_batch_stays() {
     let dir = tempfile::tempdir().unwrap();
     let mut storage = RedbStorage::open(dir.path()).unwrap();
-    apply(&mut storage, batch(0, 1, &[record(b"a", b"1")], &[])).unwrap();
-    apply(&mut storage, batch(1, 1, &[record(b"a", b"2")], &[b"a"])).unwrap();
+    apply(&mut storage, batch(0, &[record(b"a", b"1")], &[])).unwrap();
+    apply(&mut storage, batch(1, &[record(b"a", b"2")], &[b"a"])).unwrap();
     assert_eq!(load(&mut storage).unwrap().records, [record(b"a", b"2")]);
 }
 
@@ -45,7 +45,7 @@ fn what_was_applied_survives_a_process_that_is_killed_right_after() {
     const DIR: &str = "PAXOSKV_TEST_KILLED_DIR";
     if let Some(dir) = std::env::var_os(DIR) {
         let mut storage = RedbStorage::open(dir.as_ref()).unwrap();
-        apply(&mut storage, batch(0, 1, &[record(b"kept", b"yes")], &[])).unwrap();
+        apply(&mut storage, batch(0, &[record(b"kept", b"yes")], &[])).unwrap();
         std::process::abort(); // Neither the store nor its thread gets to clean up.
     }
     let dir = tempfile::tempdir().unwrap();

@@ -25,8 +25,9 @@ impl MemoryStorage {
 }
 
 impl Storage for MemoryStorage {
-    async fn load(&mut self) -> Result<Loaded, StorageError> {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    async fn open(&mut self) -> Result<Loaded, StorageError> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        state.opening = state.opening.next();
         let records =
             state.records.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() });
         Ok(Loaded { opening: state.opening, records: records.collect() })
@@ -34,10 +35,9 @@ impl Storage for MemoryStorage {
 
     async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if state.opening != batch.expects {
-            return Err(StorageError::TakenOver { found: state.opening, expected: batch.expects });
+        if state.opening != batch.opening {
+            return Err(StorageError::TakenOver { found: state.opening, expected: batch.opening });
         }
-        state.opening = batch.opening;
         state.records.extend(batch.puts.into_iter().map(|record| (record.key, record.value)));
         for key in batch.removes {
             state.records.remove(&key);

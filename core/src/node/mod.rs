@@ -225,8 +225,8 @@ pub struct Node {
 }
 
 impl Node {
-    /// A node that starts, with what its storage holds. Its first output is the batch that counts this opening;
-    /// nothing is said before that is durable.
+    /// A node that starts, with what its storage holds. Its first output is the batch that counts this boot; nothing
+    /// is said before that is durable.
     ///
     /// # Errors
     /// [`Error::Storage`] where the records are damaged or belong to another seat or cluster,

@@ -4,7 +4,7 @@
 //! they speak of is durable. So does every Accept: it stands on a promise, or in round 0 on a vote, of this seat's own
 //! acceptor, and on no other seat's word that it was durable. And so does every question above generation 0, since it
 //! says that an earlier generation is over, which this store's own vote may have decided. Nothing at all is said
-//! before the store's opening is durable.
+//! before the node's boot is durable.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
@@ -20,7 +20,7 @@ use crate::transport::{Closing, LinkId};
 pub(super) struct Outbox {
     max_frame: usize,
     rules: Rules,
-    /// Whether the opening is durable; an observer has none.
+    /// Whether the boot is durable; an observer need not count them.
     open: bool,
     /// What may leave now.
     outputs: VecDeque<Output>,
@@ -70,7 +70,9 @@ impl Outbox {
             | Message::Response { .. } => self.rules.persist_before_answer,
             Message::Holding { .. } => self.rules.persist_before_answer && self.rules.durable_reads,
             Message::Accept { .. } => self.rules.persist_before_answer && self.rules.durable_before_accept,
-            Message::Prepare { register, .. } | Message::Read { register, .. } | Message::Forward { register, .. } => {
+            Message::Prepare { register, .. }
+            | Message::Read { register, .. }
+            | Message::Forward { register, .. } => {
                 self.rules.persist_before_answer && register.generation > Generation(0)
             }
             Message::Hello { .. }

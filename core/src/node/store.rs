@@ -53,8 +53,6 @@ pub(super) struct Store {
     pub(super) meta: Meta,
     pub(super) opening: Opening,
     rules: Rules,
-    /// What the opening on disk is.
-    durable_opening: Opening,
     rows: BTreeMap<KeyId, Row>,
     /// What was learned, by number: for those who missed it.
     log: BTreeMap<u64, KeyId>,
@@ -76,15 +74,14 @@ impl Store {
         let (format, cluster, cluster_size, seat, boot) = (FORMAT, String::new(), 0, None, 1);
         let meta =
             Meta { format, cluster, cluster_size, seat, store: StoreId(node), node: NodeId(node), boot };
-        Self::new(meta, Opening(0), Opening(0), Rules::default())
+        Self::new(meta, Opening(0), Rules::default())
     }
 
-    fn new(meta: Meta, opening: Opening, durable_opening: Opening, rules: Rules) -> Self {
+    fn new(meta: Meta, opening: Opening, rules: Rules) -> Self {
         Self {
             meta,
             opening,
             rules,
-            durable_opening,
             rows: BTreeMap::new(),
             log: BTreeMap::new(),
             last_learned: 0,
@@ -111,7 +108,7 @@ impl Store {
         let found = loaded.records.iter().find(|record| record.key == meta_key());
         let mut meta = match found {
             Some(record) => decode::<Meta>(&record.value).map_err(damaged)?,
-            None if !loaded.records.is_empty() || loaded.opening != Opening(0) => {
+            None if !loaded.records.is_empty() => {
                 return Err(Error::Storage {
                     why: "the store has lost the record that says whose it is".into(),
                 });
@@ -124,9 +121,7 @@ impl Store {
         };
         meta.check(cluster, cluster_size, seat)?;
         meta.boot += 1;
-        let opening =
-            if rules.count_openings || found.is_none() { loaded.opening.next() } else { loaded.opening };
-        let mut store = Self::new(meta, opening, loaded.opening, rules);
+        let mut store = Self::new(meta, loaded.opening, rules);
         store.meta_is_dirty = true;
         for record in loaded.records {
             match record.key.first() {
@@ -306,9 +301,8 @@ impl Store {
         if !write && !assert {
             return None;
         }
-        let expects = std::mem::replace(&mut self.durable_opening, self.opening);
         if !write {
-            return Some(Batch { expects, opening: self.opening, puts: Vec::new(), removes: Vec::new() });
+            return Some(Batch { opening: self.opening, puts: Vec::new(), removes: Vec::new() });
         }
         let mut puts = Vec::new();
         if std::mem::take(&mut self.meta_is_dirty) {
@@ -325,7 +319,7 @@ impl Store {
         }
         self.lazy_since = None;
         self.batched_learned = self.last_learned;
-        Some(Batch { expects, opening: self.opening, puts, removes: Vec::new() })
+        Some(Batch { opening: self.opening, puts, removes: Vec::new() })
     }
 }
 

@@ -113,16 +113,23 @@ pub(super) fn check(db: &Database) -> Result<(), Fault> {
     }
 }
 
-/// Reads everything.
-pub(super) fn load(db: &Database) -> Result<Loaded, Fault> {
-    let transaction = db.begin_read()?;
-    let opening = Opening(number(&transaction.open_table(META)?, OPENING_KEY)?);
+/// Counts an opening, durably, and reads everything.
+pub(super) fn open(db: &Database) -> Result<Loaded, Fault> {
+    let mut transaction = db.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
     let mut records = Vec::new();
-    for row in transaction.open_table(RECORDS)?.iter()? {
-        let (key, sealed) = row?;
-        let value = unseal(key.value(), sealed.value())?.to_vec();
-        records.push(Record { key: key.value().to_vec(), value });
-    }
+    let opening = {
+        let mut meta = transaction.open_table(META)?;
+        let opening = Opening(number(&meta, OPENING_KEY)?).next();
+        meta.insert(OPENING_KEY, seal(OPENING_KEY, &opening.0.to_le_bytes()).as_slice())?;
+        for row in transaction.open_table(RECORDS)?.iter()? {
+            let (key, sealed) = row?;
+            let value = unseal(key.value(), sealed.value())?.to_vec();
+            records.push(Record { key: key.value().to_vec(), value });
+        }
+        opening
+    };
+    transaction.commit()?;
     Ok(Loaded { opening, records })
 }
 
@@ -131,14 +138,11 @@ pub(super) fn apply(db: &Database, batch: &Batch) -> Result<(), Fault> {
     let mut transaction = db.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     {
-        let mut meta = transaction.open_table(META)?;
+        let meta = transaction.open_table(META)?;
         let found = Opening(number(&meta, OPENING_KEY)?);
-        if found != batch.expects {
+        if found != batch.opening {
             // The transaction is dropped, and so undone.
-            return Err(Fault::TakenOver(StorageError::TakenOver { found, expected: batch.expects }));
-        }
-        if batch.opening != found {
-            meta.insert(OPENING_KEY, seal(OPENING_KEY, &batch.opening.0.to_le_bytes()).as_slice())?;
+            return Err(Fault::TakenOver(StorageError::TakenOver { found, expected: batch.opening }));
         }
         let mut records = transaction.open_table(RECORDS)?;
         for key in &batch.removes {

@@ -23,6 +23,8 @@ use worker::{Job, Worker};
 pub use paxoskv_core::storage::*;
 pub use redb::StorageBackend;
 
+use paxoskv_core::Opening;
+
 /// A store in one file, `store.redb` in a folder of its own.
 ///
 /// Writing waits for the disk, so it is done on a thread that belongs to this store; dropping the store waits for
@@ -38,6 +40,8 @@ pub use redb::StorageBackend;
 #[derive(Debug)]
 pub struct RedbStorage {
     worker: Worker,
+    /// Which opening this is, once it is counted.
+    opening: Option<Opening>,
 }
 
 impl RedbStorage {
@@ -50,7 +54,7 @@ impl RedbStorage {
     pub fn open(dir: &Path) -> Result<Self, StorageError> {
         let dir = dir.to_path_buf();
         let name = dir.display().to_string();
-        Worker::start(name, move || file::open(&dir)).map(|worker| Self { worker })
+        Worker::start(name, move || file::open(&dir)).map(|worker| Self { worker, opening: None })
     }
 
     /// Opens the store on a medium of the caller's, or makes one if that is empty: for tests of what happens when
@@ -62,7 +66,7 @@ impl RedbStorage {
     pub fn on_backend(name: &str, backend: impl StorageBackend) -> Result<Self, StorageError> {
         let place = name.to_owned();
         Worker::start(name.to_owned(), move || file::open_backend(&place, backend))
-            .map(|worker| Self { worker })
+            .map(|worker| Self { worker, opening: None })
     }
 
     async fn ask<T>(
@@ -80,11 +84,18 @@ impl RedbStorage {
 }
 
 impl paxoskv_core::Storage for RedbStorage {
-    async fn load(&mut self) -> Result<Loaded, StorageError> {
-        self.ask(Job::Load).await
+    async fn open(&mut self) -> Result<Loaded, StorageError> {
+        let loaded = self.ask(Job::Open).await?;
+        self.opening = Some(loaded.opening);
+        Ok(loaded)
     }
 
     async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
+        // Nobody else can open the store while this process has the lock on it, so there is nothing to look up.
+        let writes = !batch.puts.is_empty() || !batch.removes.is_empty();
+        if !writes && self.opening == Some(batch.opening) {
+            return Ok(());
+        }
         self.ask(|reply| Job::Apply(batch, reply)).await
     }
 }

@@ -19,7 +19,7 @@ type Reply<T> = oneshot::Sender<Result<T, StorageError>>;
 
 /// Something to do, and where to say how it went. Nobody may be waiting any more: the job is done all the same.
 pub(super) enum Job {
-    Load(Reply<Loaded>),
+    Open(Reply<Loaded>),
     Apply(Batch, Reply<()>),
 }
 
@@ -79,8 +79,8 @@ fn work(store: Store, inbox: &mpsc::Receiver<Job>) {
     let mut failed: Option<StorageError> = None;
     while let Ok(job) = inbox.recv() {
         match job {
-            Job::Load(reply) => {
-                let _ = reply.send(attempt(&store, &mut failed, || format::load(&store.db)));
+            Job::Open(reply) => {
+                let _ = reply.send(attempt(&store, &mut failed, || format::open(&store.db)));
             }
             Job::Apply(batch, reply) => {
                 let _ = reply.send(attempt(&store, &mut failed, || format::apply(&store.db, &batch)));

@@ -12,9 +12,8 @@ pub fn record(key: &[u8], value: &[u8]) -> Record {
     Record { key: key.to_vec(), value: value.to_vec() }
 }
 
-pub fn batch(expects: u64, opening: u64, puts: &[Record], removes: &[&[u8]]) -> Batch {
+pub fn batch(opening: u64, puts: &[Record], removes: &[&[u8]]) -> Batch {
     Batch {
-        expects: Opening(expects),
         opening: Opening(opening),
         puts: puts.to_vec(),
         removes: removes.iter().map(|key| key.to_vec()).collect(),
@@ -22,7 +21,7 @@ pub fn batch(expects: u64, opening: u64, puts: &[Record], removes: &[&[u8]]) -> 
 }
 
 pub fn load(storage: &mut RedbStorage) -> Result<Loaded, StorageError> {
-    block_on(storage.load()).map(|mut loaded| {
+    block_on(storage.open()).map(|mut loaded| {
         loaded.records.sort_by(|a, b| a.key.cmp(&b.key));
         loaded
     })
@@ -37,14 +36,15 @@ pub fn open_and_load(dir: &Path) -> Result<Loaded, StorageError> {
     load(&mut RedbStorage::open(dir)?)
 }
 
-/// A folder with a store of 100 records, opening 1.
+/// A folder with a store of 100 records, and what opening it again gives.
 pub fn filled() -> (tempfile::TempDir, Loaded) {
     let dir = tempfile::tempdir().unwrap();
     let mut storage = RedbStorage::open(dir.path()).unwrap();
     let records: Vec<_> = (0..100u32)
         .map(|n| record(format!("key {n:03}").as_bytes(), format!("the value {n:03}").repeat(9).as_bytes()))
         .collect();
-    apply(&mut storage, batch(0, 1, &records, &[])).unwrap();
+    load(&mut storage).unwrap();
+    apply(&mut storage, batch(1, &records, &[])).unwrap();
     drop(storage);
-    (dir, Loaded { opening: Opening(1), records })
+    (dir, Loaded { opening: Opening(2), records })
 }

@@ -95,7 +95,8 @@ impl World {
         let at = &self.hosts[host];
         if at.node.is_none()
             || at.frozen.is_some()
-            || at.disk.is_none()
+            || at.disk.is_none_or(|disk| disk >= self.seats())
+            || self.disks.len() > self.seats()
             || at.retired
             || self.hosts.len() > 12
         {

@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use paxoskv_core::message::{Held, Message};
 use paxoskv_core::paxos::Acceptor;
-use paxoskv_core::storage::{Batch, Record};
+use paxoskv_core::storage::{Batch, Loaded, Record};
 use paxoskv_core::{
-    Ballot, Entry, FoundingId, Generation, KeyId, Opening, Register, RequestId, Round, inspect, quorum,
+    Ballot, Entry, FoundingId, Generation, KeyId, Opening, Register, RequestId, Round, Rules, inspect, quorum,
 };
 
 /// A disk that several starts of a node share.
@@ -26,9 +26,14 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// All records.
-    pub fn records(&self) -> Vec<Record> {
-        self.records.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() }).collect()
+    /// Opens the store, as the contract of [`Storage`](paxoskv_core::Storage) has it.
+    pub fn open(&mut self, rules: &Rules) -> Loaded {
+        if rules.count_openings || self.opening == Opening(0) {
+            self.opening = self.opening.next();
+        }
+        let records =
+            self.records.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() });
+        Loaded { opening: self.opening, records: records.collect() }
     }
 
     /// What the disk says of a key.
@@ -42,7 +47,6 @@ impl Disk {
     }
 
     fn write(&mut self, batch: &Batch) {
-        self.opening = batch.opening;
         for record in &batch.puts {
             self.records.insert(record.key.clone(), record.value.clone());
             if let Some((id, acceptor)) = inspect::acceptor(record) {

@@ -244,8 +244,8 @@ impl World {
         if self.hosts[host].node.is_some() || self.hosts[host].retired {
             return Ok(());
         }
-        let loaded = match self.hosts[host].disk.and_then(|disk| self.disks.get(disk)) {
-            Some(disk) => Loaded { opening: disk.opening, records: disk.records() },
+        let loaded = match self.hosts[host].disk.and_then(|disk| self.disks.get_mut(disk)) {
+            Some(disk) => disk.open(&self.rules),
             None => Loaded::default(),
         };
         let ms = Duration::from_millis;
@@ -400,8 +400,8 @@ impl World {
     fn write(&mut self, host: usize, batch: &Batch) -> Result<Result<(), StorageError>, String> {
         let Some(disk) = self.hosts[host].disk else { return Ok(Ok(())) };
         let found = self.disks[disk].opening;
-        if found != batch.expects && self.rules.check_opening {
-            return Ok(Err(StorageError::TakenOver { found, expected: batch.expects }));
+        if found != batch.opening && self.rules.check_opening {
+            return Ok(Err(StorageError::TakenOver { found, expected: batch.opening }));
         }
         self.oracle.write(disk, &mut self.disks[disk], batch)?;
         Ok(Ok(()))
