@@ -152,12 +152,12 @@ impl Kept {
 }
 
 impl Storage for Kept {
-    async fn load(&mut self) -> Result<Loaded, StorageError> {
+    async fn open(&mut self) -> Result<Loaded, StorageError> {
         match self {
-            Self::Nothing => NoStorage.load().await,
-            Self::Memory(storage) => storage.load().await,
+            Self::Nothing => NoStorage.open().await,
+            Self::Memory(storage) => storage.open().await,
             #[cfg(feature = "redb")]
-            Self::Folder(storage, _) => storage.load().await,
+            Self::Folder(storage, _) => storage.open().await,
         }
     }
 

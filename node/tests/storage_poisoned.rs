@@ -54,13 +54,13 @@ fn after_a_failed_write_every_later_one_fails_with_the_first_error() {
     apply(&mut storage, batch(0, &[record(b"a", b"1")], &[])).unwrap();
 
     medium.broken.store(true, Ordering::SeqCst);
-    let first = apply(&mut storage, batch(1, &[record(b"b", b"2")], &[])).unwrap_err();
+    let first = apply(&mut storage, batch(0, &[record(b"b", b"2")], &[])).unwrap_err();
     let text = first.to_string();
     assert!(text.contains("no space left on the test") && text.contains("the test's memory"), "{text}");
 
     medium.broken.store(false, Ordering::SeqCst);
     let touched = medium.touched.load(Ordering::SeqCst);
-    assert_eq!(apply(&mut storage, batch(1, &[record(b"c", b"3")], &[])).unwrap_err(), first);
+    assert_eq!(apply(&mut storage, batch(0, &[record(b"c", b"3")], &[])).unwrap_err(), first);
     assert_eq!(load(&mut storage).unwrap_err(), first);
     assert_eq!(medium.touched.load(Ordering::SeqCst), touched, "the medium was left alone");
 }
