@@ -329,7 +329,7 @@ impl Put {
         let cluster = &self.call.cluster;
         let leases = if self.erasable { vec![Lease::Latch { nonce: cluster.random() }] } else { Vec::new() };
         let entry = Entry { value, leases, request: RequestId(cluster.random()) };
-        match self.call.run(Op::Put { id, entry }).await? {
+        match self.call.run(Op::Put { id, entry, within: None }).await? {
             Outcome::Value { value, generation, won, .. } => Ok(Chosen { value, generation, won }),
             other => Err(unexpected(&other)),
         }

@@ -6,6 +6,8 @@ mod codec;
 mod driver;
 mod error;
 mod identity;
+#[doc(hidden)]
+pub mod inspect;
 mod key;
 mod lease;
 pub mod memory;

@@ -302,6 +302,9 @@ pub enum Op {
         id: KeyId,
         /// The entry, with its leases and its request id fixed.
         entry: Entry,
+        /// The one generation in which the entry may be proposed; an observer names it, since a seat that it has
+        /// given up on may still be at work, and must not put there what another seat has reported as lost.
+        within: Option<Generation>,
     },
     /// What is the key's value? May run a round of Paxos.
     Get {
@@ -332,7 +335,7 @@ pub enum Op {
 }
 
 wire_enum!(Op, "an operation" {
-    0 => Put { id, entry },
+    0 => Put { id, entry, within },
     1 => Get { id },
     2 => Peek { id },
     3 => End { lease },
@@ -370,6 +373,11 @@ pub enum Outcome {
         /// As this seat sees it.
         status: Status,
     },
+    /// The generation that the put was for is over; this is the one to put in.
+    Moved {
+        /// The newest that the seat knows.
+        generation: Generation,
+    },
     /// It was not done.
     Failed {
         /// Why.
@@ -384,6 +392,7 @@ wire_enum!(Outcome, "an outcome" {
     3 => Keys { items, more },
     4 => Status { status },
     5 => Failed { error },
+    6 => Moved { generation },
 });
 
 /// A key in a listing.

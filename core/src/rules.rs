@@ -10,6 +10,8 @@ pub struct Rules {
     pub persist_before_answer: bool,
     /// A Read's answer waits until all that it shows is durable.
     pub durable_reads: bool,
+    /// A proposer's own promise is durable before its Accept leaves.
+    pub durable_before_accept: bool,
     /// A promise survives a restart.
     pub persist_promises: bool,
     /// An acceptor refuses ballots below its promise.
@@ -54,6 +56,8 @@ pub struct Rules {
     pub read_after_end: bool,
     /// A put does not jump over its own success.
     pub own_leases_first: bool,
+    /// Who puts for another does so in one generation only.
+    pub bind_to_generation: bool,
 }
 
 impl Default for Rules {
@@ -61,6 +65,7 @@ impl Default for Rules {
         Self {
             persist_before_answer: true,
             durable_reads: true,
+            durable_before_accept: true,
             persist_promises: true,
             keep_promises: true,
             highest_accepted_wins: true,
@@ -83,6 +88,7 @@ impl Default for Rules {
             finish_ends: true,
             read_after_end: true,
             own_leases_first: true,
+            bind_to_generation: true,
         }
     }
 }

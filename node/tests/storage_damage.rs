@@ -1,6 +1,8 @@
 //! A file that is damaged, cut short or another program's gives an error that names it: never a panic, and never an
 //! empty or changed store.
 
+#![allow(clippy::unwrap_used)]
+
 mod storage_help;
 use storage_help::*;
 

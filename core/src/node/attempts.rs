@@ -306,12 +306,17 @@ impl Node {
 
     /// Those whose question was asked after they came are told that nothing is there.
     fn answer_absent(&mut self, attempt: &mut Attempt, asked: u64) {
-        let rules = self.rules;
+        let (rules, generation) = (self.rules, attempt.generation);
         let (done, wait) = std::mem::take(&mut attempt.waiters).into_iter().partition(|waiter| {
             matches!(waiter.want, Want::Get) && (waiter.joined < asked || !rules.match_questions)
         });
         attempt.waiters = wait;
         self.all_absent(done);
+        // A put for a generation that never began: nobody can have told of it.
+        let lost = |waiter: &Waiter| matches!(waiter.want, Want::Put(_, Some(within)) if within > generation && waiter.joined < asked);
+        let (lost, wait) = std::mem::take(&mut attempt.waiters).into_iter().partition(lost);
+        attempt.waiters = wait;
+        self.all_ahead(lost);
     }
 
     /// Has the end registers of these leases decided; until then the attempt waits.

@@ -28,7 +28,7 @@ impl Node {
     /// A peer has said how much it has learned.
     pub(super) fn consider_pull(&mut self, link: LinkId, learned: u64) {
         let Some(claim) = self.links.hello(link).and_then(|hello| hello.claim) else { return };
-        if !self.may_vote() || !self.holds(claim.seat, claim.store) {
+        if !self.may_vote() || self.seated(link).is_none() {
             return;
         }
         let seen = self.store.seen(claim.store);
@@ -45,15 +45,10 @@ impl Node {
 
     /// A seat asks what was learned here after a number.
     pub(super) fn tell_learned(&mut self, link: LinkId, after: u64) {
-        if self.may_vote() && self.is_seated(link) {
+        if self.may_vote() && self.seated(link).is_some() {
             let (upto, more, items) = self.store.learned_after(after, CHUNK);
             self.outbox.send(&[link], &Message::Learned { upto, more, items });
         }
-    }
-
-    fn is_seated(&self, link: LinkId) -> bool {
-        let claim = self.links.hello(link).and_then(|hello| hello.claim);
-        claim.is_some_and(|claim| self.holds(claim.seat, claim.store))
     }
 
     /// A seat lists what it has learned: what is not known here is fetched.
@@ -81,7 +76,7 @@ impl Node {
 
     /// A seat asks for what was chosen in some registers.
     pub(super) fn tell_chosen(&mut self, link: LinkId, registers: Vec<Register>) {
-        if !self.may_vote() || !self.is_seated(link) {
+        if !self.may_vote() || !self.seated(link).is_some() {
             return;
         }
         for register in registers {

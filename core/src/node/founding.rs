@@ -6,6 +6,9 @@
 //! where a seat was given to two stores, share no store, and at most one of them can ever have a quorum of the
 //! seats that it lists.
 //!
+//! A peer's word counts only once its Hello names the same founding: it may have learned of another one since it
+//! greeted, and what it says then is of that cluster.
+//!
 //! A seat that the founding left empty is filled by the register (`$seat`, n), decided by those who are seated: a
 //! store that was never there is like one that was down from the start.
 
@@ -102,6 +105,10 @@ impl Node {
         }
         for (_, link) in self.links.seats() {
             self.outbox.send(&[link], &Message::Chosen { register: register.clone(), entry: entry.clone() });
+            if Self::is_founding(&register.id) {
+                // Nobody counts this seat's word before it has heard of which cluster it is.
+                self.say_hello(link, Vec::new());
+            }
         }
         self.review();
         self.ready.extend(self.attempts.keys().cloned());
@@ -155,7 +162,9 @@ impl Node {
         for (seat, link) in self.links.seats() {
             let id = Founding::seat_register(seat);
             let claim = self.links.hello(link).and_then(|hello| hello.claim);
+            let knows = self.links.hello(link).is_some_and(|hello| hello.founding == self.roster.founding);
             if let (Some(claim), None) = (claim, self.roster.holder(seat))
+                && (knows || !self.rules.one_founding)
                 && !self.attempts.contains_key(&id)
             {
                 self.propose(id, Value::from_wire(&claim.store));
@@ -166,6 +175,6 @@ impl Node {
     /// Puts something for the cluster's own sake.
     pub(super) fn propose(&mut self, id: KeyId, value: Value) {
         let entry = Entry { value, leases: Vec::new(), request: RequestId(super::random(&mut self.rng)) };
-        self.want(id, Asker::Cluster, Want::Put(entry));
+        self.want(id, Asker::Cluster, Want::Put(entry, None));
     }
 }

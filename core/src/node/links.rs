@@ -85,7 +85,7 @@ impl Node {
         self.say_hello(link, addresses);
     }
 
-    fn say_hello(&mut self, link: LinkId, addresses: Vec<String>) {
+    pub(super) fn say_hello(&mut self, link: LinkId, addresses: Vec<String>) {
         let hello = Hello {
             protocol: PROTOCOL,
             cluster: self.cluster.clone(),
@@ -166,9 +166,18 @@ impl Node {
     fn greet(&mut self, link: LinkId, hello: Hello) {
         match self.links.links.get_mut(&link) {
             None => return,
-            Some(Link { hello: Some(_), greeted, .. }) => {
-                // It did not hear ours, or this is a repetition; to answer each of those would never end.
-                if self.now >= *greeted + self.settings.heartbeat {
+            Some(Link { hello: Some(known), greeted, .. }) => {
+                // It has learned which cluster it is in, did not hear ours, or does not know its seat yet; or this is
+                // a repetition, and to answer each of those would never end.
+                let due = self.now >= *greeted + self.settings.heartbeat;
+                if known.node == hello.node && known.founding.is_none() {
+                    known.founding = hello.founding;
+                    self.review();
+                }
+                if self.links.hello(link).is_some_and(|hello| hello.claim.is_some()) {
+                    self.teach_roster(link);
+                }
+                if due && self.links.hello(link).is_some() {
                     self.say_hello(link, Vec::new());
                 }
                 return;
@@ -315,7 +324,7 @@ impl Node {
         for (name, claim) in seats {
             if self.seat != Some(claim.seat) {
                 self.links.claims.insert(claim.seat, name);
-                if self.holds(claim.seat, claim.store) {
+                if self.seated(name).is_some() {
                     self.links.voters.insert(claim.seat, name);
                 }
             }
@@ -343,9 +352,16 @@ impl Node {
         if self.seat == Some(claim.seat) && self.rules.one_store_a_seat {
             return None;
         }
-        let entitled =
-            Self::is_founding(id) && self.roster.founding.is_none() || self.holds(claim.seat, claim.store);
-        entitled.then_some(claim.seat)
+        let unfounded = Self::is_founding(id) && self.roster.founding.is_none();
+        if unfounded { Some(claim.seat) } else { self.seated(link) }
+    }
+
+    /// The seat that a peer holds: it says that it is of this founding, and the roster says that the seat is its.
+    pub(super) fn seated(&self, link: LinkId) -> Option<Seat> {
+        let hello = self.links.hello(link)?;
+        let claim = hello.claim?;
+        let same = hello.founding == self.roster.founding || !self.rules.one_founding;
+        (same && self.holds(claim.seat, claim.store)).then_some(claim.seat)
     }
 
     /// The links to all others who vote on a key.
@@ -363,8 +379,12 @@ impl Node {
             if self.now >= link.heard + self.settings.peer_timeout {
                 let silence = format!("nothing was heard for {:?}", self.settings.peer_timeout);
                 self.close(name, Closing::Faulty(silence));
-            } else if link.hello.is_some() {
+            } else if let Some(hello) = &link.hello {
                 greeted.push(name);
+                let unsure = !self.may_vote() || hello.founding != self.roster.founding;
+                if hello.claim.is_some() && self.seat.is_some() && unsure {
+                    self.say_hello(name, Vec::new());
+                }
             } else {
                 self.say_hello(name, Vec::new());
             }

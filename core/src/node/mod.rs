@@ -338,7 +338,12 @@ impl Node {
 
     /// When the node wants to be woken, at the latest.
     pub fn wake_at(&self) -> Option<Duration> {
-        let lazy = self.store.lazy_since().map(|since| since + self.settings.lazy_write);
+        if self.stopped.is_some() {
+            return None;
+        }
+        // While a batch is under way, its end is what to wait for.
+        let lazy = self.store.lazy_since().filter(|_| !self.outbox.is_persisting());
+        let lazy = lazy.map(|since| since + self.settings.lazy_write);
         let unlearned = self.unlearned.front().map(|(at, _)| *at);
         [self.alarms.next(), lazy, unlearned].into_iter().flatten().min()
     }
@@ -498,6 +503,11 @@ impl Node {
         let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
         Duration::from_micros(self.rng.next_u64() % micros)
     }
+}
+
+/// The acceptor in a stored row.
+pub(crate) fn stored_acceptor(row: &[u8]) -> Option<crate::paxos::Acceptor> {
+    crate::codec::decode::<store::Row>(row).ok().map(|row| row.acceptor)
 }
 
 fn random(rng: &mut ChaCha12Rng) -> [u8; 16] {

@@ -1,11 +1,14 @@
 //! What a node without a seat does: it asks a seat, and another one when that does not answer.
 //!
-//! A request may be done twice, which is harmless: its entry, leases and request id were fixed before the first try.
+//! A request may be done twice, so its entry, leases and request id are fixed before the first try, and a put names
+//! the generation that it is for: a seat that was given up on may still be at it when the caller has long been told
+//! of another's entry, and must not then put the entry into a later generation.
 
 use std::time::Duration;
 
 use super::alarms::Alarm;
 use super::{Node, Output};
+use crate::ballot::Generation;
 use crate::cluster::CallId;
 use crate::error::Error;
 use crate::message::{Message, Op, Outcome};
@@ -34,6 +37,12 @@ impl Node {
         if let Some(at) = deadline {
             self.alarms.set(at, Alarm::Call(call));
         }
+        let op = match op {
+            Op::Put { id, entry, within: None } if self.rules.bind_to_generation => {
+                Op::Put { id, entry, within: Some(Generation(0)) }
+            }
+            op => op,
+        };
         // Calls are spread over the seats.
         let tries = usize::try_from(call.0).unwrap_or(0);
         self.asked.insert(call, Asked { op, deadline, link: None, due: self.now, tries });
@@ -98,6 +107,16 @@ impl Node {
     /// A seat has answered.
     pub(super) fn answered(&mut self, link: LinkId, number: u64, outcome: Outcome) {
         let call = CallId(number);
+        if let (Outcome::Moved { generation }, Some(asked)) = (&outcome, self.asked.get_mut(&call)) {
+            if let (true, Op::Put { within: Some(within), .. }) = (asked.link == Some(link), &mut asked.op) {
+                *within = (*within).max(*generation);
+                asked.link = None;
+                // The same seat knows best.
+                asked.tries = asked.tries.wrapping_sub(1);
+                self.ask(call);
+            }
+            return;
+        }
         if self.asked.get(&call).is_some_and(|asked| asked.link == Some(link)) {
             self.asked.remove(&call);
             self.outbox.reply(Output::Reply { call, outcome });

@@ -1,14 +1,16 @@
 //! What is said, to whom, and when it may leave.
 //!
 //! Questions leave at once: they say nothing about this store. Answers, votes and replies wait until the state that
-//! they speak of is durable. A home seat's round-0 Accept waits too, because its own acceptor has to have accepted
-//! durably first. And nothing at all is said before the store's opening is durable.
+//! they speak of is durable. So does every Accept: it stands on a promise, or in round 0 on a vote, of this seat's own
+//! acceptor, and on no other seat's word that it was durable. And so does every question above generation 0, since it
+//! says that an earlier generation is over, which this store's own vote may have decided. Nothing at all is said
+//! before the store's opening is durable.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::mem;
 
 use super::Output;
-use crate::ballot::Round;
+use crate::ballot::Generation;
 use crate::codec::{Writer, encode};
 use crate::message::Message;
 use crate::rules::Rules;
@@ -67,16 +69,16 @@ impl Outbox {
             | Message::Learned { .. }
             | Message::Response { .. } => self.rules.persist_before_answer,
             Message::Holding { .. } => self.rules.persist_before_answer && self.rules.durable_reads,
-            Message::Accept { ballot, .. } => ballot.round == Round(0) && self.rules.persist_before_answer,
+            Message::Accept { .. } => self.rules.persist_before_answer && self.rules.durable_before_accept,
+            Message::Prepare { register, .. } | Message::Read { register, .. } | Message::Forward { register, .. } => {
+                self.rules.persist_before_answer && register.generation > Generation(0)
+            }
             Message::Hello { .. }
             | Message::Refuse { .. }
             | Message::Goodbye {}
             | Message::Ping { .. }
             | Message::Pong { .. }
             | Message::Addresses { .. }
-            | Message::Prepare { .. }
-            | Message::Read { .. }
-            | Message::Forward { .. }
             | Message::Pull { .. }
             | Message::Fetch { .. }
             | Message::Request { .. }

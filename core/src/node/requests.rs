@@ -36,8 +36,8 @@ pub(super) enum Asker {
 /// What somebody wants of a key.
 #[derive(Clone, Debug)]
 pub(super) enum Want {
-    /// To put this entry.
-    Put(Entry),
+    /// To put this entry, in this generation only or, for the own handle, in whichever is the newest.
+    Put(Entry, Option<Generation>),
     /// To end a latch, by putting this into its end register.
     End(Entry),
     /// To know what is there.
@@ -59,7 +59,16 @@ impl Waiter {
     /// What they want to put.
     pub(super) fn entry(&self) -> Option<&Entry> {
         match &self.want {
-            Want::Put(entry) | Want::End(entry) => Some(entry),
+            Want::Put(entry, _) | Want::End(entry) => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// What they want to put in this generation.
+    pub(super) fn candidate(&self, generation: Generation) -> Option<&Entry> {
+        match &self.want {
+            Want::Put(entry, within) if within.is_none_or(|within| within == generation) => Some(entry),
+            Want::End(entry) => Some(entry),
             _ => None,
         }
     }
@@ -132,7 +141,7 @@ impl Node {
             return Err(failed(Error::Overloaded { limit: self.settings.max_requests as u64 }));
         }
         match op {
-            Op::Put { id, entry } => {
+            Op::Put { id, entry, within } => {
                 self.check_id(&id).map_err(failed)?;
                 let (size, limit) = (entry.value.cbor().len(), self.settings.max_value);
                 if size > limit {
@@ -142,7 +151,7 @@ impl Node {
                 if entry.leases.len() > LEASES {
                     return Err(failed(Error::invalid(format!("an entry has at most {LEASES} leases"))));
                 }
-                Ok((id, Want::Put(entry)))
+                Ok((id, Want::Put(entry, within)))
             }
             Op::Get { id } => {
                 self.check_id(&id).map_err(failed)?;
@@ -218,6 +227,13 @@ impl Node {
     pub(super) fn all_absent(&mut self, waiters: Vec<Waiter>) {
         for waiter in waiters {
             self.answer_waiter(waiter, Outcome::Absent {});
+        }
+    }
+
+    pub(super) fn all_ahead(&mut self, waiters: Vec<Waiter>) {
+        for waiter in waiters {
+            let error = Error::invalid("this put names a generation that has not begun");
+            self.answer_waiter(waiter, Outcome::Failed { error });
         }
     }
 

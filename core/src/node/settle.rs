@@ -72,6 +72,13 @@ impl Node {
             self.answer_waiter(waiter, Outcome::Failed { error: Error::LeaseEnded {} });
             return None;
         }
+        if let Want::Put(_, Some(within)) = waiter.want
+            && within < attempt.generation
+            && self.rules.bind_to_generation
+        {
+            self.answer_waiter(waiter, Outcome::Moved { generation: attempt.generation });
+            return None;
+        }
         let Some(entry) = learned else { return Some(waiter) };
         // A put must not jump over its own success: see `conclude`.
         let sure = match waiter.entry() {
@@ -117,10 +124,10 @@ impl Node {
             };
             let careless = match waiter.want {
                 Want::Get => !self.rules.get_checks_flags,
-                Want::Put(_) => !self.rules.put_checks_flags,
+                Want::Put(..) => !self.rules.put_checks_flags,
                 _ => false,
             };
-            let answerable = matches!(waiter.want, Want::Get | Want::Put(_));
+            let answerable = matches!(waiter.want, Want::Get | Want::Put(..));
             if answerable && own.is_empty() && (standing == Standing::Stands || careless) {
                 let won = waiter.entry().is_some_and(|own| own.request == entry.request);
                 self.answer_value(waiter, attempt, entry, won);
@@ -150,7 +157,9 @@ impl Node {
         if let Some(entry) = self.store.learned(id, attempt.generation).cloned() {
             return self.read(id, attempt, Some(entry));
         }
-        let Some(own) = attempt.waiters.iter().find_map(Waiter::entry).cloned() else {
+        let Some(own) =
+            attempt.waiters.iter().find_map(|waiter| waiter.candidate(attempt.generation)).cloned()
+        else {
             return if attempt.unsure > 1 {
                 self.propose_ballot(id, attempt, None)
             } else {

@@ -162,7 +162,9 @@ impl Node {
             return self.answer(peer, Message::Chosen { register, entry });
         }
         if self.attempts.len() < self.settings.max_requests {
-            self.want_in(register, Asker::Cluster, Want::Put(entry));
+            // In this generation only: whoever asked may have its answer by the time there is another.
+            let want = Want::Put(entry, self.rules.bind_to_generation.then_some(register.generation));
+            self.want_in(register, Asker::Cluster, want);
         }
     }
 

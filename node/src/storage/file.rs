@@ -26,7 +26,18 @@ pub(super) struct Store {
     pub(super) db: Database,
     /// Where it is, for errors.
     pub(super) place: String,
-    _lock: Option<File>,
+    /// Given up after the database is closed, as fields are dropped in this order.
+    _lock: Option<Lock>,
+}
+
+/// The lock on a store's folder.
+struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing the file is not enough: a child process that is just being started has a copy of it for a moment.
+        let _ = self.0.unlock();
+    }
 }
 
 fn builder() -> Builder {
@@ -115,12 +126,12 @@ fn make_folder(dir: &Path) -> Result<(), StorageError> {
     dir.parent().map_or(Ok(()), sync_folder)
 }
 
-fn take_lock(dir: &Path) -> Result<Option<File>, StorageError> {
+fn take_lock(dir: &Path) -> Result<Option<Lock>, StorageError> {
     let path = dir.join(LOCK);
     let file =
         private().create(true).open(&path).map_err(|error| io_error("open the lock", &path, &error))?;
     match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
+        Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Err(busy(&dir.join(STORE).display().to_string())),
         // A file system without locks: redb tries its own kind on the store.
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(None),

@@ -1,0 +1,276 @@
+//! Who wants what, and the history of it.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use paxoskv_core::message::{Op, Outcome};
+use paxoskv_core::{
+    Bucket, CallId, Entry, Error, FoundingId, Generation, Key, KeyId, Lease, Register, RequestId, Value,
+};
+
+use super::oracle::Oracle;
+use super::plan::Plan;
+use super::world::{Event, Micros, World};
+use crate::linear::{self, Answer, Kind, Operation};
+
+/// An operation and who asked for it.
+struct Asked {
+    key: u64,
+    founding: Option<FoundingId>,
+    host: usize,
+    operation: Operation,
+    /// Whether anybody still waits for it.
+    open: bool,
+}
+
+pub(super) struct Clients {
+    left: usize,
+    asked: Vec<Asked>,
+    calls: BTreeMap<CallId, (usize, Option<usize>)>,
+    next_call: u64,
+    /// Where each client is.
+    at: Vec<Option<usize>>,
+    /// Latches that clients have seen and may end: whose, and which.
+    seen: Vec<Vec<(u64, u64, Lease)>>,
+}
+
+impl Clients {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            left: plan.operations,
+            asked: Vec::new(),
+            calls: BTreeMap::new(),
+            next_call: 0,
+            at: vec![None; plan.clients],
+            seen: vec![Vec::new(); plan.clients],
+        }
+    }
+
+    fn ask(&mut self, now: Micros, host: usize, key: u64, kind: Kind, client: Option<usize>) -> CallId {
+        let operation = Operation { kind, call: now, returned: None };
+        self.asked.push(Asked { key, founding: None, host, operation, open: true });
+        self.next_call += 1;
+        let call = CallId(self.next_call);
+        self.calls.insert(call, (self.asked.len() - 1, client));
+        call
+    }
+
+    /// A host is gone: nobody will hear what it was asked. Gives the clients that waited there.
+    pub(super) fn lost(&mut self, host: usize) -> Vec<usize> {
+        let (asked, mut clients) = (&mut self.asked, Vec::new());
+        self.calls.retain(|_, (at, client)| {
+            let gone = asked[*at].host == host;
+            if gone {
+                asked[*at].open = false;
+                clients.extend(*client);
+            }
+            !gone
+        });
+        clients
+    }
+
+    /// The clients of one host go to another.
+    pub(super) fn move_on(&mut self, from: usize, to: usize) {
+        for at in self.at.iter_mut().filter(|at| **at == Some(from)) {
+            *at = Some(to);
+        }
+    }
+
+    /// An answer; gives the client that can go on.
+    pub(super) fn reply(
+        &mut self,
+        now: Micros,
+        call: CallId,
+        outcome: Outcome,
+        founding: Option<FoundingId>,
+        oracle: &Oracle,
+    ) -> Result<Option<usize>, String> {
+        let Some((at, client)) = self.calls.remove(&call) else { return Ok(None) };
+        let asked = &mut self.asked[at];
+        asked.open = false;
+        asked.founding = founding;
+        let answer = match outcome {
+            Outcome::Value { value, leases, generation, won } => {
+                let entry: u64 = value.decode().map_err(|e| format!("a value that nobody put: {e}"))?;
+                if won != (asked.operation.kind == Kind::Put(entry)) {
+                    return Err(format!(
+                        "{:?} was told that it won: {won}, with entry {entry}",
+                        asked.operation
+                    ));
+                }
+                if let Some(founding) = founding {
+                    oracle.told(founding, Register { id: id(asked.key), generation }, request(entry))?;
+                }
+                if let (Some(client), Some(lease)) = (client, leases.first()) {
+                    self.seen[client].push((asked.key, entry, lease.clone()));
+                }
+                Some(Answer::Entry(entry, generation.0))
+            }
+            Outcome::Absent {} => Some(Answer::Absent),
+            Outcome::Ended {} => Some(Answer::Ended),
+            Outcome::Failed { error: Error::NoQuorum { .. } | Error::Timeout {} | Error::LeaseEnded {} } => {
+                None
+            }
+            Outcome::Failed { error: Error::Storage { .. } | Error::Refused { .. } | Error::Closed {} } => {
+                None
+            }
+            other => return Err(format!("{:?} was answered {other:?}", asked.operation)),
+        };
+        asked.operation.returned = answer.map(|answer| (now, answer));
+        Ok(client)
+    }
+
+    pub(super) fn answered(&self) -> usize {
+        self.asked.iter().filter(|asked| asked.operation.returned.is_some()).count()
+    }
+
+    pub(super) fn operations(&self) -> usize {
+        self.asked.len()
+    }
+
+    /// Judges every key's history, each cluster's for itself.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let mut histories: BTreeMap<(Option<FoundingId>, u64), Vec<Operation>> = BTreeMap::new();
+        let foundings: Vec<FoundingId> = self.asked.iter().filter_map(|asked| asked.founding).collect();
+        for asked in &self.asked {
+            // What never returned may have happened in any of the clusters.
+            let open = asked.founding.is_none() && asked.operation.returned.is_none();
+            let of = if open { foundings.clone() } else { asked.founding.into_iter().collect() };
+            let mut of: Vec<Option<FoundingId>> = of.into_iter().map(Some).collect();
+            of.sort();
+            of.dedup();
+            if of.is_empty() {
+                of.push(None);
+            }
+            for founding in of {
+                histories.entry((founding, asked.key)).or_default().push(asked.operation.clone());
+            }
+        }
+        for ((_, key), history) in &histories {
+            linear::check(history).map_err(|why| format!("key {key}: {why}"))?;
+        }
+        Ok(())
+    }
+}
+
+fn id(key: u64) -> KeyId {
+    let key = Key::new(&key).unwrap_or_else(|_| unreachable!("a number is CBOR"));
+    KeyId { bucket: Bucket::default(), key }
+}
+
+fn request(entry: u64) -> RequestId {
+    RequestId(u128::from(entry).to_be_bytes())
+}
+
+impl World {
+    /// A client does the next thing.
+    pub(super) fn client(&mut self, client: usize) -> Result<(), String> {
+        if self.clients.left == 0 {
+            return Ok(());
+        }
+        let up: Vec<usize> = (0..self.hosts.len()).filter(|host| self.is_usable(*host)).collect();
+        let stay = self.clients.at[client].filter(|host| up.contains(host) && !self.dice.chance(100));
+        let Some(host) = stay.or_else(|| self.dice.pick(&up)) else {
+            self.after(50_000, Event::Client { client });
+            return Ok(());
+        };
+        self.clients.at[client] = Some(host);
+        self.clients.left -= 1;
+        let key = self.dice.below(self.plan.keys);
+        let roll = self.dice.below(100);
+        let latch = self.clients.seen[client].iter().rposition(|(of, ..)| *of == key);
+        let (key, kind, op) = if roll < self.plan.gets {
+            (key, Kind::Get, Op::Get { id: id(key) })
+        } else if let (true, Some(at)) = (roll < self.plan.gets + self.plan.erases, latch) {
+            let (key, entry, lease) = self.clients.seen[client].swap_remove(at);
+            (key, Kind::End(entry), Op::End { lease })
+        } else {
+            self.put(key)
+        };
+        let call = self.clients.ask(self.now, host, key, kind, Some(client));
+        let timeout =
+            self.dice.chance(300).then(|| Duration::from_micros(self.dice.between(1_000, 2_000_000)));
+        self.call(host, call, op, timeout)
+    }
+
+    fn put(&mut self, key: u64) -> (u64, Kind, Op) {
+        let entry = self.clients.asked.len() as u64 + 1;
+        let erasable = self.plan.erases > 0 && self.dice.chance(700);
+        let leases = if erasable { vec![Lease::Latch { nonce: self.dice.bytes() }] } else { Vec::new() };
+        let value = Value::new(&entry).unwrap_or_else(|_| unreachable!("a number is CBOR"));
+        let op =
+            Op::Put { id: id(key), entry: Entry { value, leases, request: request(entry) }, within: None };
+        (key, Kind::Put(entry), op)
+    }
+
+    fn is_usable(&self, host: usize) -> bool {
+        let at = &self.hosts[host];
+        // Where a seat was given twice, an observer cannot tell of which cluster it got an answer.
+        let told = at.seat.is_some() || !self.plan.double_seat;
+        at.node.is_some() && at.frozen.is_none() && !at.retired && told
+    }
+
+    /// Whether a host has a say in a cluster that works.
+    fn has_quorum(&self, host: usize) -> bool {
+        self.is_usable(host) && self.hosts[host].status.as_ref().is_some_and(|status| status.quorum)
+    }
+
+    fn is_member(&self, host: usize) -> bool {
+        !self.plan.double_seat || self.has_quorum(host)
+    }
+
+    pub(super) fn all_done(&self) -> bool {
+        self.clients.left == 0 && self.stuck().is_none()
+    }
+
+    /// What is pending that should not be.
+    pub(super) fn stuck(&self) -> Option<String> {
+        if self.clients.left > 0 && !self.plan.double_seat {
+            return Some(format!("{} operations were not even begun", self.clients.left));
+        }
+        let open = self.clients.asked.iter().find(|asked| asked.open && self.is_member(asked.host))?;
+        Some(format!("host {} key {} {:?}", open.host, open.key, open.operation))
+    }
+
+    /// In the end, everybody reads everything.
+    pub(super) fn last_reads(&mut self) -> Result<(), String> {
+        for host in 0..self.hosts.len() {
+            if !self.has_quorum(host) {
+                continue;
+            }
+            for key in 0..self.plan.keys {
+                let call = self.clients.ask(self.now, host, key, Kind::Get, None);
+                self.call(host, call, Op::Get { id: id(key) }, None)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// In the end, every seat has learned what was chosen.
+    pub(super) fn check_catch_up(&self) -> Result<(), String> {
+        for ((founding, id), (generation, request)) in self.oracle.newest() {
+            // Once anybody has moved on, nobody need learn what was there before.
+            if self.disks.iter().any(|disk| disk.row(&id).is_some_and(|row| row.generation > generation)) {
+                continue;
+            }
+            for host in (0..self.hosts.len()).filter(|host| self.has_quorum(*host)) {
+                let Some(disk) = self.hosts[host].disk.map(|disk| &self.disks[disk]) else { continue };
+                if disk.founding != Some(founding) {
+                    continue;
+                }
+                let row = disk.row(&id);
+                let knows = row.is_some_and(|row| {
+                    row.generation > generation
+                        || row.learned(generation).is_some_and(|entry| entry.request == request)
+                });
+                if !knows {
+                    let newer = row.map_or(Generation(0), |row| row.generation);
+                    return Err(format!(
+                        "host {host} has not learned {id:?} generation {generation}, it is at {newer}"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,136 @@
+//! What a seed makes of a run: each run has some kinds of faults and not others, so that rare combinations come up.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// Random decisions, all of one seed.
+pub struct Dice(ChaCha8Rng);
+
+impl Dice {
+    /// Dice that fall the same way each time.
+    pub fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// A number below `n`, or 0.
+    pub fn below(&mut self, n: u64) -> u64 {
+        self.0.next_u64() % n.max(1)
+    }
+
+    /// A number from `low` to `high`.
+    pub fn between(&mut self, low: u64, high: u64) -> u64 {
+        low + self.below(high - low + 1)
+    }
+
+    /// True in `per_mille` of a thousand cases.
+    pub fn chance(&mut self, per_mille: u64) -> bool {
+        self.below(1000) < per_mille
+    }
+
+    /// One of several.
+    pub fn pick<T: Copy>(&mut self, of: &[T]) -> Option<T> {
+        let at = usize::try_from(self.below(of.len() as u64)).ok()?;
+        of.get(at).copied()
+    }
+
+    /// Random bytes.
+    pub fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+}
+
+/// A run's shape. Times are in microseconds, chances in thousandths.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// All else follows from it.
+    pub seed: u64,
+    /// Seats of the cluster.
+    pub seats: u8,
+    /// Nodes without a seat.
+    pub observers: usize,
+    /// Whether somebody else starts in seat 1, too.
+    pub double_seat: bool,
+    /// Clients, each with one operation at a time.
+    pub clients: usize,
+    /// Keys they share.
+    pub keys: u64,
+    /// Operations in all.
+    pub operations: usize,
+    /// Of a hundred operations, so many are gets, and so many erases.
+    pub gets: u64,
+    /// See `gets`.
+    pub erases: u64,
+    /// A client's longest pause between operations.
+    pub pause: u64,
+    /// How long faults go on.
+    pub faulty: u64,
+    /// Between two faults, on average.
+    pub fault_every: u64,
+    /// Frames lost.
+    pub loss: u64,
+    /// Frames repeated.
+    pub repeat: u64,
+    /// The usual delay of a frame, at most.
+    pub delay: u64,
+    /// Frames that take much longer.
+    pub late: u64,
+    /// The usual time of a write, at most.
+    pub write: u64,
+    /// Writes that take much longer.
+    pub slow_write: u64,
+    /// How often each kind of fault comes up, as weights.
+    pub crash: u64,
+    /// Links that break in one direction or both.
+    pub partition: u64,
+    /// Processes that stand still.
+    pub freeze: u64,
+    /// Stores opened by a second process while the first stands still.
+    pub take_over: u64,
+    /// Seats started with another disk.
+    pub swap_disk: u64,
+    /// Clocks that jump ahead.
+    pub jump: u64,
+    /// All seats crash at once.
+    pub blackout: u64,
+}
+
+impl Plan {
+    /// The run of a seed.
+    pub fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let dice = &mut dice;
+        let mut often = |per_mille, weight| if dice.chance(per_mille) { weight } else { 0 };
+        let (crash, partition, freeze) = (often(600, 4), often(600, 6), often(250, 2));
+        let (take_over, swap_disk, jump, blackout) =
+            (often(200, 3), often(150, 2), often(250, 1), often(150, 1));
+        Self {
+            seed,
+            seats: dice.pick(&[3, 3, 3, 3, 3, 3, 3, 5, 5, 2]).unwrap_or(3),
+            observers: dice.pick(&[0, 0, 1, 2]).unwrap_or(0),
+            double_seat: dice.chance(80),
+            clients: dice.pick(&[2, 3, 4, 6]).unwrap_or(3),
+            keys: dice.pick(&[1, 1, 2, 3]).unwrap_or(1),
+            operations: dice.pick(&[12, 25, 40, 60]).unwrap_or(25),
+            gets: dice.pick(&[20, 40, 60]).unwrap_or(40),
+            erases: dice.pick(&[0, 15, 30]).unwrap_or(15),
+            pause: dice.pick(&[2_000, 20_000, 200_000]).unwrap_or(20_000),
+            faulty: dice.pick(&[2_000_000, 5_000_000, 9_000_000]).unwrap_or(5_000_000),
+            fault_every: dice.pick(&[30_000, 150_000, 500_000]).unwrap_or(150_000),
+            loss: dice.pick(&[0, 0, 20, 150]).unwrap_or(0),
+            repeat: dice.pick(&[0, 0, 50, 200]).unwrap_or(0),
+            delay: dice.pick(&[500, 3_000, 30_000]).unwrap_or(3_000),
+            late: dice.pick(&[0, 30, 200]).unwrap_or(30),
+            write: dice.pick(&[300, 3_000, 20_000]).unwrap_or(3_000),
+            slow_write: dice.pick(&[0, 50, 300]).unwrap_or(50),
+            crash,
+            partition,
+            freeze,
+            take_over,
+            swap_disk,
+            jump,
+            blackout,
+        }
+    }
+}

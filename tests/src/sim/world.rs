@@ -1,0 +1,553 @@
+//! Hosts, links, disks, and the queue of what happens next.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::time::Duration;
+
+use paxoskv_core::message::{Op, read_frame};
+use paxoskv_core::node::{Input, Node, Output, Setup};
+use paxoskv_core::storage::{Batch, Loaded, StorageError};
+use paxoskv_core::transport::{Closing, LinkId};
+use paxoskv_core::{CallId, FoundingId, Rules, Seat, Settings, Status};
+
+use super::Report;
+use super::clients::Clients;
+use super::oracle::{Disk, Oracle, is_durable};
+use super::plan::{Dice, Plan};
+
+/// A microsecond of virtual time.
+pub(super) type Micros = u64;
+
+/// A process, in one of its starts.
+pub(super) struct Host {
+    pub(super) seat: Option<u8>,
+    pub(super) disk: Option<usize>,
+    /// Which start this is; what was meant for an earlier one is void.
+    pub(super) start: u64,
+    pub(super) node: Option<Node>,
+    pub(super) status: Option<Status>,
+    /// What came while it stood still, if it does.
+    pub(super) frozen: Option<Vec<Event>>,
+    /// How far its clock is ahead.
+    pub(super) ahead: Micros,
+    /// The write that is under way, by its place in the queue.
+    writing: Option<(Micros, u64)>,
+    woken_at: Option<Micros>,
+    /// Not to be started again: somebody else has its store.
+    pub(super) retired: bool,
+}
+
+struct Link {
+    ends: [(usize, u64); 2],
+    up: [bool; 2],
+}
+
+/// What happens.
+pub(super) enum Event {
+    Input { host: usize, start: u64, input: Input },
+    Written { host: usize, start: u64, batch: Batch },
+    Wake { host: usize, start: u64 },
+    Connect { a: usize, b: usize },
+    Start { host: usize },
+    Fault,
+    Mend { what: Mend },
+    Client { client: usize },
+}
+
+/// What is made good again.
+pub(super) enum Mend {
+    Cut(usize, usize),
+    Thaw(usize),
+    Disk(usize, usize),
+}
+
+pub(super) struct World {
+    pub(super) plan: Plan,
+    pub(super) rules: Rules,
+    pub(super) dice: Dice,
+    pub(super) now: Micros,
+    queue: BTreeMap<(Micros, u64), Event>,
+    next_event: u64,
+    pub(super) hosts: Vec<Host>,
+    pub(super) disks: Vec<Disk>,
+    links: BTreeMap<u64, Link>,
+    next_link: u64,
+    /// From whom to whom nothing passes.
+    pub(super) cut: BTreeSet<(usize, usize)>,
+    /// Whether things still go wrong.
+    pub(super) faulty: bool,
+    pub(super) oracle: Oracle,
+    pub(super) clients: Clients,
+    /// Whether to tell what happens.
+    pub(super) trace: bool,
+    digest: DefaultHasher,
+    steps: u64,
+}
+
+impl World {
+    pub(super) fn new(plan: Plan, rules: Rules) -> Self {
+        let mut world = Self {
+            dice: Dice::new(!plan.seed),
+            oracle: Oracle::new(plan.seats),
+            clients: Clients::new(&plan),
+            rules,
+            now: 0,
+            queue: BTreeMap::new(),
+            next_event: 0,
+            hosts: Vec::new(),
+            disks: Vec::new(),
+            links: BTreeMap::new(),
+            next_link: 0,
+            cut: BTreeSet::new(),
+            faulty: true,
+            trace: false,
+            digest: DefaultHasher::new(),
+            steps: 0,
+            plan,
+        };
+        for seat in 1..=world.plan.seats {
+            world.add_seat(seat);
+        }
+        if world.plan.double_seat {
+            world.add_seat(1);
+        }
+        for _ in 0..world.plan.observers {
+            world.add_host(None, None);
+        }
+        world
+    }
+
+    fn add_seat(&mut self, seat: u8) {
+        self.disks.push(Disk::default());
+        self.add_host(Some(seat), Some(self.disks.len() - 1));
+    }
+
+    /// Adds a process that starts soon.
+    pub(super) fn add_host(&mut self, seat: Option<u8>, disk: Option<usize>) -> usize {
+        let host = self.hosts.len();
+        self.hosts.push(Host {
+            seat,
+            disk,
+            start: 0,
+            node: None,
+            status: None,
+            frozen: None,
+            ahead: 0,
+            writing: None,
+            woken_at: None,
+            retired: false,
+        });
+        for other in 0..host {
+            let at = self.dice.below(100_000);
+            self.after(at, Event::Connect { a: host, b: other });
+        }
+        let at = self.dice.below(300_000);
+        self.after(at, Event::Start { host });
+        host
+    }
+
+    pub(super) fn after(&mut self, delay: Micros, event: Event) -> (Micros, u64) {
+        self.next_event += 1;
+        let place = (self.now + delay, self.next_event);
+        self.queue.insert(place, event);
+        place
+    }
+
+    /// The whole run.
+    pub(super) fn run(&mut self) -> Result<Report, String> {
+        for client in 0..self.plan.clients {
+            let at = self.dice.below(1_000_000);
+            self.after(at, Event::Client { client });
+        }
+        self.after(0, Event::Fault);
+        let faulty_until = self.plan.faulty;
+        self.run_until(faulty_until)?;
+        self.heal();
+        // Everything has a minute of peace to complete.
+        let deadline = self.now + 60_000_000;
+        while self.now < deadline && !self.all_done() {
+            let at = self.now + 500_000;
+            self.run_until(at)?;
+        }
+        if let Some(stuck) = self.stuck() {
+            return Err(format!("not done a minute after the last fault: {stuck}"));
+        }
+        self.last_reads()?;
+        let deadline = self.now + 20_000_000;
+        self.run_until(deadline)?;
+        if let Some(stuck) = self.stuck() {
+            return Err(format!("the last reads are not done: {stuck}"));
+        }
+        self.check_catch_up()?;
+        self.clients.check()?;
+        Ok(Report {
+            digest: self.digest.finish(),
+            steps: self.steps,
+            answered: self.clients.answered(),
+            operations: self.clients.operations(),
+            seconds: self.now / 1_000_000,
+        })
+    }
+
+    fn run_until(&mut self, until: Micros) -> Result<(), String> {
+        while let Some(entry) = self.queue.first_entry() {
+            if entry.key().0 > until {
+                break;
+            }
+            let ((at, _), event) = entry.remove_entry();
+            self.now = at;
+            self.happen(event)?;
+        }
+        self.now = self.now.max(until);
+        Ok(())
+    }
+
+    fn happen(&mut self, event: Event) -> Result<(), String> {
+        let of_host = match &event {
+            Event::Input { host, start, .. }
+            | Event::Written { host, start, .. }
+            | Event::Wake { host, start } => Some((*host, *start)),
+            _ => None,
+        };
+        if let Some((host, start)) = of_host {
+            if self.hosts[host].start != start {
+                return Ok(());
+            }
+            // A write under way goes on while the process stands still; the rest waits for it.
+            if self.hosts[host].frozen.is_some() && !matches!(event, Event::Written { .. }) {
+                if let Some(waiting) = &mut self.hosts[host].frozen {
+                    waiting.push(event);
+                }
+                return Ok(());
+            }
+        }
+        match event {
+            Event::Input { host, input, .. } => self.input(host, input),
+            Event::Written { host, start, batch } => self.written(host, start, batch),
+            Event::Wake { host, .. } => {
+                self.hosts[host].woken_at = None;
+                self.input(host, Input::Tick)
+            }
+            Event::Connect { a, b } => {
+                self.connect(a, b);
+                Ok(())
+            }
+            Event::Start { host } => self.start(host),
+            Event::Fault => self.fault(),
+            Event::Mend { what } => self.mend(what),
+            Event::Client { client } => self.client(client),
+        }
+    }
+
+    /// Starts a process, with what its disk holds.
+    pub(super) fn start(&mut self, host: usize) -> Result<(), String> {
+        if self.hosts[host].node.is_some() || self.hosts[host].retired {
+            return Ok(());
+        }
+        let loaded = match self.hosts[host].disk.and_then(|disk| self.disks.get(disk)) {
+            Some(disk) => Loaded { opening: disk.opening, records: disk.records() },
+            None => Loaded::default(),
+        };
+        let ms = Duration::from_millis;
+        let settings = Settings {
+            heartbeat: ms(200),
+            peer_timeout: ms(900),
+            forward_timeout: ms(100),
+            retry_after: ms(150),
+            finish_after: ms(400),
+            ..Settings::default()
+        };
+        let open = self.hosts[host].seat.is_none() && self.dice.chance(500);
+        let setup = Setup {
+            cluster: (!open).then(|| "simulated".to_owned()),
+            cluster_size: (!open).then_some(self.plan.seats),
+            seat: self.hosts[host].seat.and_then(Seat::new),
+            settings,
+            entropy: self.dice.bytes(),
+            rules: self.rules,
+        };
+        let node = Node::new(setup, loaded).map_err(|e| format!("host {host} does not start: {e}"))?;
+        let at = &mut self.hosts[host];
+        at.start += 1;
+        at.node = Some(node);
+        at.status = None;
+        self.input(host, Input::Tick)
+    }
+
+    fn clock(&self, host: usize) -> Duration {
+        Duration::from_micros(self.now + self.hosts[host].ahead)
+    }
+
+    /// Hands something to a node, and carries out what it wants.
+    pub(super) fn input(&mut self, host: usize, input: Input) -> Result<(), String> {
+        let now = self.clock(host);
+        if self.trace {
+            self.tell(host, &input);
+        }
+        let Some(node) = &mut self.hosts[host].node else { return Ok(()) };
+        self.steps += 1;
+        (self.now, host).hash(&mut self.digest);
+        node.handle(now, input);
+        node.end_turn();
+        while let Some(output) = self.hosts[host].node.as_mut().and_then(Node::next_output) {
+            self.output(host, output)?;
+        }
+        let Some(at) = self.hosts[host].node.as_ref().and_then(Node::wake_at) else { return Ok(()) };
+        let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX).saturating_sub(self.hosts[host].ahead);
+        let at = at.max(self.now + 1);
+        if self.hosts[host].woken_at.is_none_or(|set| at < set) {
+            self.hosts[host].woken_at = Some(at);
+            let start = self.hosts[host].start;
+            self.after(at - self.now, Event::Wake { host, start });
+        }
+        Ok(())
+    }
+
+    fn tell(&self, host: usize, input: &Input) {
+        let now = self.now;
+        match input {
+            Input::Tick => {}
+            Input::Frame { link, bytes } => {
+                for message in read_frame(bytes).unwrap_or_default() {
+                    println!("{now:>9} host {host} <- {link:?} {message:?}");
+                }
+            }
+            input => println!("{now:>9} host {host} {input:?}"),
+        }
+    }
+
+    fn output(&mut self, host: usize, output: Output) -> Result<(), String> {
+        let start = self.hosts[host].start;
+        match output {
+            Output::Persist(batch) => {
+                let delay = if self.faulty && self.dice.chance(self.plan.slow_write) {
+                    self.dice.between(1_000, 400_000)
+                } else {
+                    self.dice.between(20, self.plan.write)
+                };
+                if self.trace {
+                    println!("{:>9} host {host} writes {} records", self.now, batch.puts.len());
+                }
+                let place = self.after(delay, Event::Written { host, start, batch });
+                self.hosts[host].writing = Some(place);
+            }
+            Output::Send { link, frame } => {
+                frame.hash(&mut self.digest);
+                if let Some(disk) = self.hosts[host].disk {
+                    let messages =
+                        read_frame(&frame).map_err(|e| format!("a node sent what is no frame: {e}"))?;
+                    for message in messages {
+                        is_durable(&message, &self.disks[disk])?;
+                        self.oracle.said(disk, &self.disks[disk], &message)?;
+                    }
+                }
+                self.send(host, link, frame);
+            }
+            Output::Close { link, closing } => self.close(host, link, &closing),
+            Output::Dial(_) => {}
+            Output::Reply { call, outcome } => {
+                if self.trace {
+                    println!("{:>9} host {host} replies {call:?} {outcome:?}", self.now);
+                }
+                let founding = self.founding(host);
+                let then = self.clients.reply(self.now, call, outcome, founding, &self.oracle)?;
+                if let Some(client) = then {
+                    let pause = self.dice.below(self.plan.pause);
+                    self.after(pause, Event::Client { client });
+                }
+            }
+            Output::Status(status) => self.hosts[host].status = Some(status),
+            Output::Refused(_) => {}
+        }
+        Ok(())
+    }
+
+    /// The cluster that a host belongs to, where that can be told.
+    pub(super) fn founding(&self, host: usize) -> Option<FoundingId> {
+        let disk = match self.hosts[host].disk {
+            Some(disk) => disk,
+            // An observer: there is one cluster, unless a seat was given twice.
+            None if !self.plan.double_seat => 0,
+            None => return None,
+        };
+        let all = || self.disks.iter().find_map(|disk| disk.founding);
+        self.disks[disk].founding.or_else(|| if self.plan.double_seat { None } else { all() })
+    }
+
+    /// A write has reached the disk.
+    fn written(&mut self, host: usize, start: u64, batch: Batch) -> Result<(), String> {
+        self.hosts[host].writing = None;
+        let input = match self.write(host, &batch)? {
+            Ok(()) => Input::Persisted,
+            Err(why) => Input::PersistFailed { why: why.to_string() },
+        };
+        match &mut self.hosts[host].frozen {
+            Some(waiting) => {
+                waiting.push(Event::Input { host, start, input });
+                Ok(())
+            }
+            None => {
+                let failed = matches!(input, Input::PersistFailed { .. });
+                self.input(host, input)?;
+                if failed {
+                    self.crash(host)?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn write(&mut self, host: usize, batch: &Batch) -> Result<Result<(), StorageError>, String> {
+        let Some(disk) = self.hosts[host].disk else { return Ok(Ok(())) };
+        let found = self.disks[disk].opening;
+        if found != batch.expects && self.rules.check_opening {
+            return Ok(Err(StorageError::TakenOver { found, expected: batch.expects }));
+        }
+        self.oracle.write(disk, &mut self.disks[disk], batch)?;
+        Ok(Ok(()))
+    }
+
+    /// Kills a process. A write that was under way may have reached the disk, or not.
+    pub(super) fn crash(&mut self, host: usize) -> Result<(), String> {
+        if let Some(place) = self.hosts[host].writing.take()
+            && let Some(Event::Written { batch, .. }) = self.queue.remove(&place)
+            && self.dice.chance(500)
+        {
+            self.write(host, &batch)?.ok();
+        }
+        let at = &mut self.hosts[host];
+        if self.trace && at.node.is_some() {
+            println!("{:>9} host {host} crashes", self.now);
+        }
+        at.node = None;
+        at.status = None;
+        at.frozen = None;
+        at.woken_at = None;
+        at.start += 1;
+        self.host_lost(host);
+        let links: Vec<u64> = self
+            .links
+            .iter()
+            .filter(|(_, link)| link.ends.iter().any(|end| end.0 == host))
+            .map(|(id, _)| *id)
+            .collect();
+        for id in links {
+            let Some(link) = self.links.get(&id) else { continue };
+            let side = usize::from(link.ends[1].0 == host);
+            self.take_down(id, side);
+        }
+        Ok(())
+    }
+
+    /// Clients that waited for a host go elsewhere.
+    pub(super) fn host_lost(&mut self, host: usize) {
+        for client in self.clients.lost(host) {
+            let pause = self.dice.below(self.plan.pause);
+            self.after(pause, Event::Client { client });
+        }
+    }
+
+    /// Links two hosts, if they can reach each other and are not linked; and looks again later.
+    fn connect(&mut self, a: usize, b: usize) {
+        if self.hosts[a].retired || self.hosts[b].retired {
+            return;
+        }
+        let again = self.dice.between(50_000, 400_000);
+        self.after(again, Event::Connect { a, b });
+        let linked = self
+            .links
+            .values()
+            .any(|link| link.up != [false; 2] && link.ends.iter().all(|end| end.0 == a || end.0 == b));
+        let both_there =
+            [a, b].iter().all(|host| self.hosts[*host].node.is_some() && self.hosts[*host].frozen.is_none());
+        let cut = self.cut.contains(&(a, b)) || self.cut.contains(&(b, a));
+        let twin = self.faulty && self.dice.chance(30);
+        if !both_there || cut || linked && !twin {
+            return;
+        }
+        self.next_link += 1;
+        let link = self.next_link;
+        let [dialer, listener] = if self.dice.chance(500) { [a, b] } else { [b, a] };
+        let ends = [(dialer, self.hosts[dialer].start), (listener, self.hosts[listener].start)];
+        self.links.insert(link, Link { ends, up: [true; 2] });
+        for (side, (host, start)) in ends.into_iter().enumerate() {
+            let input = Input::LinkUp {
+                link: LinkId(link),
+                dialed: side == 0,
+                addresses: vec![format!("host-{host}")],
+            };
+            let delay = self.dice.below(500);
+            self.after(delay, Event::Input { host, start, input });
+        }
+    }
+
+    fn send(&mut self, from: usize, link: LinkId, frame: Vec<u8>) {
+        let Some(at) = self.links.get(&link.0) else { return };
+        let side = usize::from(at.ends[1].0 == from && at.ends[1].1 == self.hosts[from].start);
+        let (to, start) = at.ends[1 - side];
+        if !at.up[0] || !at.up[1] || self.cut.contains(&(from, to)) {
+            return;
+        }
+        let copies = match self.faulty {
+            true if self.dice.chance(self.plan.loss) => 0,
+            true if self.dice.chance(self.plan.repeat) => 2,
+            _ => 1,
+        };
+        for _ in 0..copies {
+            let delay = if self.faulty && self.dice.chance(self.plan.late) {
+                self.dice.between(1_000, 1_500_000)
+            } else {
+                self.dice.between(50, self.plan.delay)
+            };
+            let input = Input::Frame { link, bytes: frame.clone() };
+            self.after(delay, Event::Input { host: to, start, input });
+        }
+    }
+
+    fn close(&mut self, host: usize, link: LinkId, _: &Closing) {
+        let Some(at) = self.links.get(&link.0) else { return };
+        let side = usize::from(at.ends[1].0 == host);
+        self.take_down(link.0, side);
+    }
+
+    /// One side of a link is gone; the other hears of it, if it can.
+    fn take_down(&mut self, id: u64, side: usize) {
+        let Some(link) = self.links.get_mut(&id) else { return };
+        link.up[side] = false;
+        let ((from, _), (to, start), up) = (link.ends[side], link.ends[1 - side], link.up[1 - side]);
+        if up && !self.cut.contains(&(from, to)) {
+            let delay = self.dice.between(100, 20_000);
+            let input = Input::LinkDown { link: LinkId(id) };
+            self.after(delay, Event::Input { host: to, start, input });
+            if let Some(link) = self.links.get_mut(&id) {
+                link.up[1 - side] = false;
+            }
+        }
+        if self.links.get(&id).is_some_and(|link| link.up == [false; 2]) {
+            self.links.remove(&id);
+        }
+    }
+
+    /// Stops all faults: everything is mended and started.
+    fn heal(&mut self) {
+        self.faulty = false;
+        self.cut.clear();
+        for host in 0..self.hosts.len() {
+            self.after(0, Event::Mend { what: Mend::Thaw(host) });
+            if self.hosts[host].node.is_none() {
+                self.after(1_000, Event::Start { host });
+            }
+        }
+    }
+
+    /// Asks something at a host.
+    pub(super) fn call(
+        &mut self,
+        host: usize,
+        call: CallId,
+        op: Op,
+        timeout: Option<Duration>,
+    ) -> Result<(), String> {
+        self.input(host, Input::Call { call, op, timeout })
+    }
+}

@@ -1,0 +1,111 @@
+//! An address is dialed until somebody is there, and again when the link is lost.
+
+mod help;
+use help::*;
+
+use paxoskv_core::Transport;
+use paxoskv_core::transport::{Closing, Event};
+use paxoskv_transport_ws::WsConfig;
+
+#[tokio::test]
+async fn the_link_comes_back_when_the_listener_does() {
+    let mut a = Node::dialing(quick());
+    let mut b = Node::listening(quick()).await;
+    let (first, _) = link(&mut a, &mut b).await;
+    let at = b.stop().await;
+    a.down(first).await;
+    // Meanwhile nobody is there, which is told but is no refusal.
+    let (address, refused) = a
+        .until(|event| match event {
+            Event::Unreachable { address, refused, .. } => Some((address.clone(), *refused)),
+            _ => None,
+        })
+        .await;
+    assert_eq!((address, refused), (format!("ws://{at}"), false));
+
+    let mut b = Node::listening_at(at, quick()).await;
+    let second = a.up().await;
+    assert_ne!(first, second, "a link's name is used once");
+    let b_link = b.up().await;
+    b.transport.send(b_link, b"back".to_vec());
+    assert_eq!(a.frame().await, (second, b"back".to_vec()));
+}
+
+#[tokio::test]
+async fn somebody_who_comes_late_is_found() {
+    let at = Node::listening(quick()).await.stop().await;
+    let mut a = Node::dialing(quick());
+    a.transport.dial(&[at.to_string()]);
+    a.until(|event| matches!(event, Event::Unreachable { .. }).then_some(())).await;
+    let mut b = Node::listening_at(at, quick()).await;
+    a.up().await;
+    b.up().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_was_faulty_or_refused_is_dialed_again() {
+    let mut a = Node::dialing(quick());
+    let mut b = Node::listening(quick()).await;
+    let (mut link, _) = link(&mut a, &mut b).await;
+    for closing in [Closing::Faulty("silent".into()), Closing::Refused("not of this cluster".into())] {
+        a.transport.close(link, closing);
+        let reason = a.down(link).await;
+        assert_says(&reason, "closed here");
+        link = a.up().await;
+    }
+}
+
+#[tokio::test]
+async fn the_other_side_hears_why_a_link_was_closed() {
+    let mut a = Node::dialing(quick());
+    let mut b = Node::listening(quick()).await;
+    let (_, b_link) = link(&mut a, &mut b).await;
+    b.transport.close(b_link, Closing::Refused("seat 2 is held by another store".into()));
+    let reason = a
+        .until(|event| match event {
+            Event::Down { reason, .. } => Some(reason.clone()),
+            _ => None,
+        })
+        .await;
+    assert_says(&reason, "closed by the other side: seat 2 is held by another store");
+    a.up().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_this_node_is_dialed_once_only() {
+    let mut a = Node::dialing(quick());
+    let mut b = Node::listening(quick()).await;
+    let (a_link, _) = link(&mut a, &mut b).await;
+    a.transport.close(a_link, Closing::Itself);
+    a.down(a_link).await;
+    a.transport.dial(&[b.address()]);
+    a.nothing_for(quick().backoff_cap * 4).await;
+}
+
+#[tokio::test]
+async fn the_same_address_in_other_words_is_one_address() {
+    let mut a = Node::dialing(quick());
+    let mut b = Node::listening(quick()).await;
+    link(&mut a, &mut b).await;
+    a.transport.dial(&[b.at.to_string(), format!("WS://{}/", b.at), format!("ws://{}/ws", b.at)]);
+    a.transport.dial(&[format!("/ip4/127.0.0.1/tcp/{}", b.at.port())]);
+    a.nothing_for(quick().backoff_cap * 2).await;
+}
+
+#[tokio::test]
+async fn an_address_that_never_answers_makes_room_for_another() {
+    let gone = Node::listening(quick()).await.stop().await;
+    let mut b = Node::listening(quick()).await;
+    let mut a = Node::dialing(WsConfig { max_addresses: 1, ..quick() });
+    a.transport.dial(&[gone.to_string()]);
+    a.transport.dial(&[b.address()]);
+    for _ in 0..9 {
+        // Only the first address is dialed, until it has failed often.
+        a.until(|event| match event {
+            Event::Unreachable { address, .. } if *address == format!("ws://{gone}") => Some(()),
+            other => panic!("{other:?}"),
+        })
+        .await;
+    }
+    link(&mut a, &mut b).await;
+}
