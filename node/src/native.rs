@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "redb")]
 use std::path::PathBuf;
 
 use axum::Router;
@@ -10,6 +11,7 @@ use paxoskv_core::{Cluster, Error, Seat, Settings};
 use paxoskv_transport_ws::{Secret, SetupError, WsConfig};
 use tokio::net::{TcpListener, lookup_host};
 
+#[cfg(feature = "redb")]
 use crate::folder::data_folder;
 use crate::running::{Kept, NativeNode, Parts};
 

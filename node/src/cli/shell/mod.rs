@@ -67,11 +67,11 @@ impl Shell<'_> {
             tokio::select! {
                 typed = input.next() => match typed {
                     Some(Typed { text, done }) => {
-                        let go_on = self.line(&text).await?;
-                        done.send(()).ok();
-                        if !go_on {
+                        if !self.line(&text).await? {
                             return Ok(());
                         }
+                        // Only now is there another prompt.
+                        done.send(()).ok();
                     }
                     None => return Ok(()),
                 },
@@ -114,7 +114,8 @@ impl Shell<'_> {
                     if told == Told::Terminate || !self.interactive {
                         return Ok(false);
                     }
-                    logs::print("cancelled; a put may have happened all the same\n".into());
+                    // At once, before the next prompt.
+                    eprintln!("\ncancelled; a put may have happened all the same");
                     return Ok(true);
                 }
             }
