@@ -180,7 +180,10 @@ fn input(event: Event, transport: &impl Transport) -> Option<Input> {
             Input::LinkDown { link }
         }
         Event::Frame { link, bytes } => Input::Frame { link, bytes },
-        Event::Unreachable { reason, refused: true, .. } => Input::Refused { reason },
+        // Where the other side dialed, it was turned away, which says nothing about this node.
+        Event::Unreachable { address, reason, refused: true } if !address.is_empty() => {
+            Input::Refused { reason }
+        }
         Event::Unreachable { address, reason, .. } => {
             tracing::debug!(address, reason, "unreachable");
             return None;

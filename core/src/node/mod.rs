@@ -441,7 +441,7 @@ impl Node {
         }
     }
 
-    fn current_status(&self) -> Status {
+    pub(super) fn current_status(&self) -> Status {
         let state = |seat| match self.seat {
             Some(own) if own == seat => SeatState::Own,
             _ if self.link_to(seat).is_some() => SeatState::Connected,

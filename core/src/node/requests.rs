@@ -271,7 +271,7 @@ impl Node {
         if self.has_quorum() {
             return Error::Timeout {};
         }
-        let (connected, quorum) = (self.seats_up() as u64, self.roster.quorum() as u64);
+        let (connected, quorum) = (self.current_status().up() as u64, self.roster.quorum() as u64);
         Error::NoQuorum { connected, quorum, cluster_size: u64::from(self.roster.cluster_size) }
     }
 
