@@ -50,8 +50,6 @@ pub struct Rules {
     pub flags_from_knowers: bool,
     /// An end counts as soon as it is accepted, not only when it is learned.
     pub flag_when_accepted: bool,
-    /// The end register is finished before the next generation is opened.
-    pub finish_ends: bool,
     /// A get that has finished an end reads the next generation.
     pub read_after_end: bool,
     /// A put does not jump over its own success.
@@ -85,7 +83,6 @@ impl Default for Rules {
             get_checks_flags: true,
             flags_from_knowers: true,
             flag_when_accepted: true,
-            finish_ends: true,
             read_after_end: true,
             own_leases_first: true,
             bind_to_generation: true,

@@ -137,9 +137,6 @@ impl Node {
             }
         }
         if let Standing::Flagged(leases) = standing {
-            if !self.rules.finish_ends {
-                return attempt.move_to(attempt.generation.next());
-            }
             to_end.extend(leases);
         }
         if !to_end.is_empty() {
@@ -170,7 +167,7 @@ impl Node {
         // asked for its leases first; that is what phase 1 does.
         let fresh = attempt.generation.0 == 0 || own.leases.is_empty() || !self.rules.own_leases_first;
         let home = self.roster.home(id);
-        if fresh && !founding && Some(home) == self.seat {
+        if fresh && !founding && (Some(home) == self.seat || !self.rules.home_only) {
             let rules = self.rules;
             let untouched =
                 self.store.row(id).is_none_or(|row| row.acceptor.is_untouched(&rules, attempt.generation));

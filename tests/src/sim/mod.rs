@@ -84,7 +84,6 @@ pub const SWITCHES: &[(&str, fn(&mut Rules))] = &[
     ("get_checks_flags", |rules| rules.get_checks_flags = false),
     ("flags_from_knowers", |rules| rules.flags_from_knowers = false),
     ("flag_when_accepted", |rules| rules.flag_when_accepted = false),
-    ("finish_ends", |rules| rules.finish_ends = false),
     ("read_after_end", |rules| rules.read_after_end = false),
     ("own_leases_first", |rules| rules.own_leases_first = false),
     ("bind_to_generation", |rules| rules.bind_to_generation = false),

@@ -80,6 +80,8 @@ pub struct Plan {
     pub write: u64,
     /// Writes that take much longer.
     pub slow_write: u64,
+    /// How long a seat leaves what it has not learned before it finishes it, in milliseconds.
+    pub finish_after: u64,
     /// How often each kind of fault comes up, as weights.
     pub crash: u64,
     /// Links that break in one direction or both.
@@ -114,15 +116,16 @@ impl Plan {
             keys: dice.pick(&[1, 1, 2, 3]).unwrap_or(1),
             operations: dice.pick(&[12, 25, 40, 60]).unwrap_or(25),
             gets: dice.pick(&[20, 40, 60]).unwrap_or(40),
-            erases: dice.pick(&[0, 15, 30]).unwrap_or(15),
+            erases: dice.pick(&[0, 15, 30, 40]).unwrap_or(15),
             pause: dice.pick(&[2_000, 20_000, 200_000]).unwrap_or(20_000),
             faulty: dice.pick(&[2_000_000, 5_000_000, 9_000_000]).unwrap_or(5_000_000),
             fault_every: dice.pick(&[30_000, 150_000, 500_000]).unwrap_or(150_000),
-            loss: dice.pick(&[0, 0, 20, 150]).unwrap_or(0),
+            loss: dice.pick(&[0, 0, 0, 20, 150, 400]).unwrap_or(0),
             repeat: dice.pick(&[0, 0, 50, 200]).unwrap_or(0),
             delay: dice.pick(&[500, 3_000, 30_000]).unwrap_or(3_000),
             late: dice.pick(&[0, 30, 200]).unwrap_or(30),
             write: dice.pick(&[300, 3_000, 20_000]).unwrap_or(3_000),
+            finish_after: dice.pick(&[400, 400, 5_000]).unwrap_or(400),
             slow_write: dice.pick(&[0, 50, 300]).unwrap_or(50),
             crash,
             partition,

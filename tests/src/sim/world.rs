@@ -254,7 +254,7 @@ impl World {
             peer_timeout: ms(900),
             forward_timeout: ms(100),
             retry_after: ms(150),
-            finish_after: ms(400),
+            finish_after: ms(self.plan.finish_after),
             ..Settings::default()
         };
         let open = self.hosts[host].seat.is_none() && self.dice.chance(500);
