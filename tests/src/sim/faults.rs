@@ -131,13 +131,11 @@ impl World {
         // One at a time: a quorum of empty disks would found a cluster of its own, as it should.
         let swapped = self.hosts.iter().any(|host| host.disk.is_some_and(|disk| disk >= self.seats()));
         let shared = self.hosts.iter().filter(|other| other.disk == Some(own)).count() > 1;
-        // Before a store is seated, an empty disk is as good as the other.
-        if swapped
-            || shared
-            || self.hosts[host].retired
-            || !self.disks[own].has_voted()
-            || self.disks.len() > 12
-        {
+        // Before a store is seated, an empty disk is as good as the other; and with a seat that has not heard of the
+        // founding, an empty disk would found another cluster, as it should.
+        let founded = self.disks[..self.seats()].iter().all(|disk| disk.founding.is_some());
+        let known = founded && self.disks[own].has_voted() && self.disks.len() <= 12;
+        if swapped || shared || self.hosts[host].retired || !known {
             return Ok(());
         }
         self.crash(host)?;
