@@ -215,8 +215,11 @@ impl World {
         self.is_usable(host) && self.hosts[host].status.as_ref().is_some_and(|status| status.quorum)
     }
 
+    /// Whether what is asked of a host has to be done in the end. Where a seat was given twice, one of the two is
+    /// turned away for good.
     fn is_member(&self, host: usize) -> bool {
-        !self.plan.double_seat || self.has_quorum(host)
+        let voted = || self.hosts[host].disk.is_some_and(|disk| self.disks[disk].has_voted());
+        !self.plan.double_seat || self.has_quorum(host) && voted()
     }
 
     pub(super) fn all_done(&self) -> bool {
@@ -235,7 +238,7 @@ impl World {
     /// In the end, everybody reads everything.
     pub(super) fn last_reads(&mut self) -> Result<(), String> {
         for host in 0..self.hosts.len() {
-            if !self.has_quorum(host) {
+            if !self.has_quorum(host) || !self.is_member(host) {
                 continue;
             }
             for key in 0..self.plan.keys {

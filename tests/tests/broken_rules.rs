@@ -1,0 +1,58 @@
+//! For each safety rule: without it, the simulation finds something within a few thousand schedules. So the rule is
+//! needed, and the simulation would notice if it were lost.
+
+use paxoskv_tests::sim;
+
+/// How many schedules a broken rule may survive.
+const SEEDS: u64 = 20_000;
+
+/// The first schedule that notices.
+fn first_find(rule: &str) -> Option<(u64, String)> {
+    let rules = sim::broken(rule).unwrap();
+    (0..SEEDS).find_map(|seed| sim::run(seed, rules).err().map(|what| (seed, what)))
+}
+
+macro_rules! found {
+    ($($rule:ident),* $(,)?) => {
+        $(#[test]
+        fn $rule() {
+            let (seed, what) = first_find(stringify!($rule)).expect("the simulation does not miss this rule");
+            println!("{}: seed {seed}: {}", stringify!($rule), what.lines().next().unwrap_or_default());
+        })*
+
+        #[test]
+        fn every_rule_is_here() {
+            let here = [$(stringify!($rule)),*];
+            let all: Vec<&str> = sim::SWITCHES.iter().map(|(name, _)| *name).collect();
+            assert_eq!(here.as_slice(), all);
+        }
+    };
+}
+
+found!(
+    persist_before_answer,
+    durable_reads,
+    durable_before_accept,
+    persist_promises,
+    keep_promises,
+    highest_accepted_wins,
+    count_openings,
+    check_opening,
+    assert_with_answers,
+    home_once,
+    home_only,
+    finish_minority,
+    match_questions,
+    count_by_ballot,
+    quorum_of_size,
+    one_store_a_seat,
+    one_founding,
+    stale_generations,
+    put_checks_flags,
+    get_checks_flags,
+    flags_from_knowers,
+    flag_when_accepted,
+    read_after_end,
+    own_leases_first,
+    bind_to_generation,
+);
