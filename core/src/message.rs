@@ -2,7 +2,7 @@
 //! fields (`DESIGN.md`, "Formats").
 
 use crate::ballot::{Ballot, Epoch, Generation, Opening, Seat};
-use crate::codec::{Malformed, decode, encode, wire_enum, wire_struct};
+use crate::codec::{Malformed, Reader, decode, encode, wire_enum, wire_struct};
 use crate::error::Error;
 use crate::identity::{FoundingId, NodeId, RequestId, StoreId};
 use crate::key::{Bucket, Key, KeyId, Register};
@@ -424,4 +424,28 @@ pub fn write_frame(messages: &[Message]) -> Vec<u8> {
         w.raw(&encode(message));
     }
     w.finish()
+}
+
+/// The protocol version in a frame that begins with a Hello, whatever follows it there: so that another version is
+/// refused for what it is, and not for being malformed.
+pub(crate) fn protocol_of(bytes: &[u8]) -> Option<u64> {
+    let mut r = Reader::new(bytes);
+    r.array().ok()?;
+    r.array().ok()?;
+    let is_hello = r.uint().ok()? == 0;
+    r.array().ok()?;
+    let version = r.uint().ok()?;
+    is_hello.then_some(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_found_in_a_hello_of_any_shape() {
+        assert_eq!(protocol_of(&[0x81, 0x82, 0x00, 0x82, 0x09, 0x61, 0x78]), Some(9));
+        assert_eq!(protocol_of(&[0x81, 0x82, 0x01, 0x82, 0x09, 0x61, 0x78]), None);
+        assert_eq!(protocol_of(&[]), None);
+    }
 }

@@ -13,7 +13,7 @@ use super::{Node, Output};
 use crate::ballot::Seat;
 use crate::error::Error;
 use crate::key::KeyId;
-use crate::message::{Hello, Message, PROTOCOL, read_frame};
+use crate::message::{Hello, Message, PROTOCOL, protocol_of, read_frame};
 use crate::transport::{Closing, LinkId};
 
 /// Addresses that a node remembers, and how long one may be.
@@ -146,6 +146,10 @@ impl Node {
         }
         let messages = match read_frame(bytes) {
             Ok(messages) => messages,
+            Err(_) if protocol_of(bytes).is_some_and(|version| version != u64::from(PROTOCOL)) => {
+                let version = protocol_of(bytes).unwrap_or_default();
+                return self.refuse(link, format!("protocol versions differ: {version} and {PROTOCOL}"));
+            }
             Err(malformed) => return self.close(link, Closing::Faulty(format!("sent {malformed}"))),
         };
         for message in messages {

@@ -11,7 +11,7 @@ use rand_chacha::ChaCha12Rng;
 
 use super::random;
 use crate::ballot::{Generation, Opening, Seat};
-use crate::codec::{Malformed, decode, encode, wire_struct};
+use crate::codec::{Malformed, Reader, decode, encode, wire_struct};
 use crate::error::Error;
 use crate::identity::{NodeId, StoreId};
 use crate::key::{KeyId, Register};
@@ -107,7 +107,7 @@ impl Store {
         let cluster_size = u32::from(cluster_size);
         let found = loaded.records.iter().find(|record| record.key == meta_key());
         let mut meta = match found {
-            Some(record) => decode::<Meta>(&record.value).map_err(damaged)?,
+            Some(record) => Meta::read_known(&record.value)?,
             None if !loaded.records.is_empty() => {
                 return Err(Error::Storage {
                     why: "the store has lost the record that says whose it is".into(),
@@ -324,10 +324,21 @@ impl Store {
 }
 
 impl Meta {
+    /// Reads the record, if it is of the format that this program knows; another format may have other fields.
+    fn read_known(bytes: &[u8]) -> Result<Self, Error> {
+        let mut r = Reader::new(bytes);
+        let format = r.array().and_then(|_| r.uint()).map_err(damaged)?;
+        if format != u64::from(FORMAT) {
+            let why = format!(
+                "the store has format {format}, and this program knows format {FORMAT}: use the program that wrote it"
+            );
+            return Err(Error::Storage { why });
+        }
+        decode(bytes).map_err(damaged)
+    }
+
     fn check(&self, cluster: &str, cluster_size: u32, seat: Seat) -> Result<(), Error> {
-        let what = if self.format != FORMAT {
-            format!("has format {}, and this program knows format {FORMAT}", self.format)
-        } else if self.cluster != cluster {
+        let what = if self.cluster != cluster {
             format!("belongs to cluster {:?}, not {cluster:?}", self.cluster)
         } else if self.cluster_size != cluster_size {
             format!("belongs to a cluster of {} seats, not {cluster_size}", self.cluster_size)
