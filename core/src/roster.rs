@@ -53,7 +53,7 @@ impl Founding {
     /// Whether this can found a cluster: a store for a quorum of its seats, one a seat, in order.
     pub(crate) fn is_sound(&self) -> bool {
         (1..=u32::from(Seat::MAX)).contains(&self.cluster_size)
-            && self.seats.len() >= self.cluster_size as usize / 2 + 1
+            && self.seats.len() > self.cluster_size as usize / 2
             && self.seats.windows(2).all(|two| two[0].seat < two[1].seat)
             && self.seats.iter().all(|seated| u32::from(seated.seat.get()) <= self.cluster_size)
     }

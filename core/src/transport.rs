@@ -146,7 +146,7 @@ impl<A: Transport, B: Transport> Transport for Joined<A, B> {
 
     fn send(&mut self, link: LinkId, frame: Vec<u8>) {
         let inner = LinkId(link.0 / 2);
-        if link.0 % 2 == 0 { self.even.send(inner, frame) } else { self.odd.send(inner, frame) }
+        if link.0.is_multiple_of(2) { self.even.send(inner, frame) } else { self.odd.send(inner, frame) }
     }
 
     fn close(&mut self, link: LinkId, closing: Closing) {
@@ -160,7 +160,11 @@ impl<A: Transport, B: Transport> Transport for Joined<A, B> {
             Closing::Duplicate { .. } => Closing::Refused("linked by another transport".into()),
             other => other,
         };
-        if link.0 % 2 == 0 { self.even.close(inner, closing) } else { self.odd.close(inner, closing) }
+        if link.0.is_multiple_of(2) {
+            self.even.close(inner, closing)
+        } else {
+            self.odd.close(inner, closing)
+        }
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {

@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p paxoskv-tests`. Figures are for comparing on one machine; disk and network are not in them.
 
+#![allow(clippy::expect_used)] // a benchmark that cannot go on says why, and stops
+
 use std::hint::black_box;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};

@@ -76,7 +76,7 @@ impl Node {
 
     /// A seat asks for what was chosen in some registers.
     pub(super) fn tell_chosen(&mut self, link: LinkId, registers: Vec<Register>) {
-        if !self.may_vote() || !self.seated(link).is_some() {
+        if !self.may_vote() || self.seated(link).is_none() {
             return;
         }
         for register in registers {

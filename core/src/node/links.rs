@@ -394,7 +394,7 @@ impl Node {
             }
         }
         let number = self.now.as_millis() as u64;
-        self.outbox.send(&greeted, &Message::Ping { number, learned: self.store.last_learned() });
+        self.outbox.send(&greeted, &Message::Ping { number, learned: self.store.durably_learned() });
         self.consider_founding();
         self.consider_seats();
         self.consider_refusal();

@@ -147,8 +147,9 @@ impl Node {
     /// The next thing to try for those who still wait.
     fn try_next(&mut self, id: &KeyId, attempt: &mut Attempt) {
         let founding = Self::is_founding(id);
-        if !founding && !(self.has_quorum() && self.may_vote()) || founding && self.roster.founding.is_some()
-        {
+        let ready =
+            if founding { self.roster.founding.is_none() } else { self.has_quorum() && self.may_vote() };
+        if !ready {
             return;
         }
         if let Some(entry) = self.store.learned(id, attempt.generation).cloned() {

@@ -241,7 +241,7 @@ impl Store {
     }
 
     /// The number of what was learned last and will not be forgotten.
-    pub(super) fn last_learned(&self) -> u64 {
+    pub(super) fn durably_learned(&self) -> u64 {
         self.batched_learned
     }
 

@@ -60,8 +60,11 @@ pub fn run_told(seed: u64, rules: Rules, trace: bool) -> Result<Report, String> 
     result.map_err(|what| format!("seed {seed}: {what}\nplan: {:?}", world.plan))
 }
 
-/// Every safety rule by its name, with how to take it out.
-pub const SWITCHES: &[(&str, fn(&mut Rules))] = &[
+/// A safety rule's name, and how to take it out.
+pub type Switch = (&'static str, fn(&mut Rules));
+
+/// Every safety rule.
+pub const SWITCHES: &[Switch] = &[
     ("persist_before_answer", |rules| rules.persist_before_answer = false),
     ("durable_reads", |rules| rules.durable_reads = false),
     ("durable_before_accept", |rules| rules.durable_before_accept = false),
