@@ -8,7 +8,7 @@ const SEEDS: u64 = 20_000;
 
 /// The first schedule that notices.
 fn first_find(rule: &str) -> Option<(u64, String)> {
-    let rules = sim::broken(rule).unwrap();
+    let rules = sim::broken(rule).unwrap_or_else(|why| panic!("{why}"));
     (0..SEEDS).find_map(|seed| sim::run(seed, rules).err().map(|what| (seed, what)))
 }
 
