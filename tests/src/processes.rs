@@ -219,6 +219,15 @@ impl Process {
         });
     }
 
+    /// Fails if it ends within the time. For what must not happen, there is no event to await.
+    #[track_caller]
+    pub fn stays(&self, time: Duration) {
+        let running = |said: &mut Said| said.status.is_none();
+        let waited = self.shared.news.wait_timeout_while(self.shared.said(), time, running);
+        let said = waited.unwrap_or_else(PoisonError::into_inner).0.clone();
+        assert_eq!(said.status, None, "`{}` was not to end: {said:#?}", self.name);
+    }
+
     /// Waits until it has ended.
     #[track_caller]
     pub fn end(&self) -> Said {
