@@ -25,6 +25,8 @@ pub enum Kind {
     Get,
     /// To end this entry.
     End(u64),
+    /// To end the entry that is there, whichever that is.
+    Erase,
 }
 
 /// What was answered.
@@ -55,11 +57,12 @@ impl Done {
     }
 }
 
-/// The key: the entry that it has, and the generation above which the next one must be.
+/// The key: the entry that it has, the generation above which the next one must be, and what took its last entry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 struct Key {
     entry: Option<u64>,
     above: u64,
+    ended_by: Option<usize>,
 }
 
 /// Judges one key's history.
@@ -79,7 +82,7 @@ pub fn check(history: &[Operation]) -> Result<(), String> {
     let operations: Vec<&Operation> = history
         .iter()
         .filter(|operation| match (&operation.returned, operation.kind) {
-            (Some(_), _) | (None, Kind::End(_)) => true,
+            (Some(_), _) | (None, Kind::End(_) | Kind::Erase) => true,
             (None, Kind::Put(entry)) => generations.contains_key(&entry),
             (None, Kind::Get) => false,
         })
@@ -114,17 +117,19 @@ impl Search<'_> {
         if order.len() > self.furthest.len() {
             self.furthest.clone_from(order);
         }
-        let left: Vec<usize> = (0..self.operations.len()).filter(|at| !done.contains(*at)).collect();
+        let mut left: Vec<usize> = (0..self.operations.len()).filter(|at| !done.contains(*at)).collect();
         let returns = left.iter().filter_map(|at| self.operations[*at].returned.map(|(at, _)| at));
         let Some(first_return) = returns.min() else { return true };
         if !self.seen.insert((done.clone(), key)) {
             return false;
         }
+        // What may have happened at any time, or never, is tried where nothing else will do.
+        left.sort_by_key(|at| self.operations[*at].returned.is_none());
         for at in left {
             if self.operations[at].call > first_return {
                 continue;
             }
-            let Some(next) = self.apply(key, self.operations[at]) else { continue };
+            let Some(next) = self.apply(key, at) else { continue };
             order.push(at);
             if self.place(&done.with(at), next, order) {
                 return true;
@@ -135,7 +140,8 @@ impl Search<'_> {
     }
 
     /// The key after an operation, if its answer is what the key would say.
-    fn apply(&self, key: Key, operation: &Operation) -> Option<Key> {
+    fn apply(&self, key: Key, at: usize) -> Option<Key> {
+        let operation = self.operations[at];
         let answer = operation.returned.map(|(_, answer)| answer);
         let (next, says) = match (operation.kind, key.entry) {
             (Kind::Get, None) => (key, Answer::Absent),
@@ -146,14 +152,26 @@ impl Search<'_> {
                     return None;
                 }
                 let above = generation.map_or(key.above, |generation| generation + 1);
-                (Key { entry: Some(entry), above }, self.named(entry))
+                (Key { entry: Some(entry), above, ..key }, self.named(entry))
             }
             (Kind::End(entry), Some(current)) if entry == current => {
-                (Key { entry: None, ..key }, Answer::Ended)
+                (Key { entry: None, ended_by: Some(at), ..key }, Answer::Ended)
             }
             (Kind::End(_), _) => (key, Answer::Ended),
+            (Kind::Erase, Some(_)) => (Key { entry: None, ended_by: Some(at), ..key }, Answer::Ended),
+            // It may have seen the entry that another took from it at the same time.
+            (Kind::Erase, None) if answer == Some(Answer::Ended) && self.overlaps(key.ended_by, at) => {
+                (key, Answer::Ended)
+            }
+            (Kind::Erase, None) => (key, Answer::Absent),
         };
         answer.is_none_or(|answer| answer == says).then_some(next)
+    }
+
+    /// Whether the one, where there is one, had not returned when the other was called.
+    fn overlaps(&self, one: Option<usize>, other: usize) -> bool {
+        let returned = one.map(|one| self.operations[one].returned);
+        returned.is_some_and(|returned| returned.is_none_or(|(at, _)| at > self.operations[other].call))
     }
 
     fn named(&self, entry: u64) -> Answer {
@@ -207,6 +225,18 @@ mod tests {
         };
         assert_eq!(check(&history(4)), Ok(()));
         assert!(check(&history(3)).is_err());
+    }
+
+    #[test]
+    fn erases_that_overlap_may_end_one_entry_together() {
+        let put = op(Kind::Put(1), 0, 1, Answer::Entry(1, 0));
+        let erase = |call, at, answer| op(Kind::Erase, call, at, answer);
+        let both = [put.clone(), erase(2, 9, Answer::Ended), erase(3, 8, Answer::Ended)];
+        assert_eq!(check(&both), Ok(()));
+        let later = [put.clone(), erase(2, 3, Answer::Ended), erase(4, 5, Answer::Ended)];
+        assert!(check(&later).is_err());
+        assert!(check(&[put, erase(2, 3, Answer::Absent)]).is_err());
+        assert!(check(&[erase(2, 3, Answer::Ended)]).is_err());
     }
 
     #[test]

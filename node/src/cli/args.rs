@@ -58,7 +58,7 @@ pub(crate) struct DemoArgs {
 #[derive(Args, Debug)]
 #[command(after_help = "\
 `paxoskv node 1`, `paxoskv node 2` and `paxoskv node 3` in three terminals find one another: each looks for the \
-others on ports 7401 and following of this machine, and at the addresses of --join.")]
+others on ports 7401 and following of this machine, or else at the addresses of --join.")]
 pub(crate) struct NodeArgs {
     /// The seat to take, from 1 to the cluster's size, or `_`: the lowest that is free on this machine
     #[arg(env = "PAXOSKV_SEAT", value_name = "SEAT|_")]
@@ -82,7 +82,8 @@ pub(crate) struct NodeArgs {
     /// Where to listen [default: 127.0.0.1, port 7400 + SEAT]; beyond loopback only with a secret
     #[arg(long, env = "PAXOSKV_LISTEN", value_name = "ADDR")]
     pub(crate) listen: Option<String>,
-    /// Where another node is, host:port or ws://… or wss://…; can be repeated
+    /// Where another node is, host:port or ws://… or wss://…; can be repeated [default: ports 7401 and following of
+    /// this machine]
     #[arg(long, env = "PAXOSKV_JOIN", value_name = "ADDR", value_delimiter = ',')]
     pub(crate) join: Vec<String>,
     /// How seats link to one another

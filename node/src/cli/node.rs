@@ -50,8 +50,14 @@ async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
     for name in &args.allow_host {
         builder = builder.allow_host(name);
     }
-    for address in paxoskv::loopback_seats(args.cluster_size, seat).chain(args.join.iter().cloned()) {
+    // Who says where the others are is not to meet whoever else runs on the usual ports, and be refused by them.
+    for address in &args.join {
         builder = builder.join(address);
+    }
+    if args.join.is_empty() {
+        for address in paxoskv::loopback_seats(args.cluster_size, seat) {
+            builder = builder.join(address);
+        }
     }
     Ok(builder.start().await?)
 }

@@ -122,7 +122,10 @@ async fn connect(args: &BenchArgs, limit: Duration) -> Result<Vec<NativeNode>, F
         };
         match linked {
             Ok(()) => Ok(node),
-            Err(failure) => Err(oneshot::explain(&node, failure, at).await),
+            Err(failure) if failure.exit == Exit::Unavailable => {
+                Err(oneshot::explain(&node, failure, at).await)
+            }
+            Err(failure) => Err(failure),
         }
     });
     try_join_all(nodes).await
