@@ -65,6 +65,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
         let mut calls = BTreeMap::new();
         let mut leaving: Vec<oneshot::Sender<()>> = Vec::new();
         let mut failed = None;
+        let mut handles_gone = false;
         let mut storage = Some(self.storage);
         let mut applying = pin!(Fuse::terminated());
         let mut sleeping = pin!(Fuse::terminated());
@@ -114,7 +115,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
                         storage = Some(back);
                         return Poll::Ready(Some(Woken::Applied(result)));
                     }
-                    if let Poll::Ready(command) = self.commands.poll_next_unpin(cx) {
+                    if !handles_gone && let Poll::Ready(command) = self.commands.poll_next_unpin(cx) {
                         return Poll::Ready(Some(Woken::Command(command)));
                     }
                     if let Poll::Ready(event) = self.transport.poll_event(cx) {
@@ -153,11 +154,9 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
                         Input::Leave
                     }
                     Woken::Command(None) => {
-                        // All handles are gone: nobody can ever ask this node for anything again, so it leaves.
+                        // Nobody can ever ask this node for anything again, so it leaves.
+                        handles_gone = true;
                         let (done, _) = oneshot::channel();
-                        if !leaving.is_empty() {
-                            break;
-                        }
                         leaving.push(done);
                         Input::Leave
                     }

@@ -222,6 +222,8 @@ pub enum Message {
     },
     /// This I have learned.
     Learned {
+        /// The number in the question.
+        after: u64,
         /// All up to this number.
         upto: u64,
         /// Whether there is more.
@@ -275,7 +277,7 @@ wire_enum!(Message, "a message" {
     18 => Chosen { register, entry },
     19 => Forward { register, entry },
     20 => Pull { after },
-    21 => Learned { upto, more, items },
+    21 => Learned { after, upto, more, items },
     22 => Fetch { registers },
     30 => Request { number, op, patience },
     31 => Cancel { number },

@@ -54,6 +54,8 @@ pub struct Rules {
     pub read_after_end: bool,
     /// A put does not jump over its own success.
     pub own_leases_first: bool,
+    /// An observer takes an answer for that of its last request only.
+    pub match_requests: bool,
     /// Who puts for another does so in one generation only.
     pub bind_to_generation: bool,
 }
@@ -85,6 +87,7 @@ impl Default for Rules {
             flag_when_accepted: true,
             read_after_end: true,
             own_leases_first: true,
+            match_requests: true,
             bind_to_generation: true,
         }
     }

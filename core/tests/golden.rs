@@ -99,7 +99,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("chosen", Message::Chosen { register: register.clone(), entry: entry.clone() }),
         ("forward", Message::Forward { register: register.clone(), entry: entry.clone() }),
         ("pull", Message::Pull { after: 17 }),
-        ("learned", Message::Learned { upto: 18, more: false, items: vec![digest] }),
+        ("learned", Message::Learned { after: 17, upto: 18, more: false, items: vec![digest] }),
         ("fetch", Message::Fetch { registers: vec![register] }),
         ("request put", request(Op::Put { id: id.clone(), entry, within: Some(Generation(0)) })),
         ("request get", request(Op::Get { id: id.clone() })),

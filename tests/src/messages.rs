@@ -67,11 +67,8 @@ fn votes() -> impl Strategy<Value = Message> {
         (register(), entry()).prop_map(|(register, entry)| Message::Chosen { register, entry }),
         (register(), entry()).prop_map(|(register, entry)| Message::Forward { register, entry }),
         number().prop_map(|after| Message::Pull { after }),
-        (number(), any::<bool>(), vec(digest(), 0..4)).prop_map(|(upto, more, items)| Message::Learned {
-            upto,
-            more,
-            items
-        }),
+        (number(), number(), any::<bool>(), vec(digest(), 0..4))
+            .prop_map(|(after, upto, more, items)| Message::Learned { after, upto, more, items }),
         vec(register(), 0..4).prop_map(|registers| Message::Fetch { registers }),
     ]
 }

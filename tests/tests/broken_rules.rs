@@ -1,5 +1,6 @@
 //! For each safety rule: without it, the simulation finds something within a few thousand schedules. So the rule is
 //! needed, and the simulation would notice if it were lost.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
 use paxoskv_tests::sim;
 
@@ -54,5 +55,6 @@ found!(
     flag_when_accepted,
     read_after_end,
     own_leases_first,
+    match_requests,
     bind_to_generation,
 );

@@ -1,4 +1,5 @@
 //! Keys and values up to the limit are taken, and those over it are named by what they are.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
 
 use paxoskv_tests::processes::{Cluster, Process};

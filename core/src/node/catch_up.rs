@@ -47,14 +47,25 @@ impl Node {
     pub(super) fn tell_learned(&mut self, link: LinkId, after: u64) {
         if self.may_vote() && self.seated(link).is_some() {
             let (upto, more, items) = self.store.learned_after(after, CHUNK);
-            self.outbox.send(&[link], &Message::Learned { upto, more, items });
+            self.outbox.send(&[link], &Message::Learned { after, upto, more, items });
         }
     }
 
     /// A seat lists what it has learned: what is not known here is fetched.
-    pub(super) fn compare_learned(&mut self, link: LinkId, upto: u64, more: bool, items: Vec<Digest>) {
+    pub(super) fn compare_learned(
+        &mut self,
+        link: LinkId,
+        after: u64,
+        upto: u64,
+        more: bool,
+        items: Vec<Digest>,
+    ) {
         let Some(claim) = self.links.hello(link).and_then(|hello| hello.claim) else { return };
-        let Some(pull) = self.pulls.get_mut(&claim.seat).filter(|pull| pull.link == link) else { return };
+        let Some(pull) = self.pulls.get_mut(&claim.seat) else { return };
+        // A late or repeated answer is about what was asked before.
+        if pull.link != link || pull.upto != after || !pull.wanted.is_empty() {
+            return;
+        }
         let unknown = |register: &Register| match self.store.row(&register.id).map(|row| &row.acceptor) {
             None => true,
             Some(acceptor) => {
@@ -64,7 +75,7 @@ impl Node {
             }
         };
         pull.since = self.now;
-        pull.upto = upto.max(pull.upto);
+        pull.upto = upto.max(after);
         pull.more = more;
         pull.wanted = items.into_iter().map(|item| item.register).filter(unknown).collect();
         if !pull.wanted.is_empty() {

@@ -3,8 +3,7 @@
 //! Before anything else the stores that are there decide one register, `$founding`, by both phases of Paxos: its
 //! value lists which stores sit in at least a quorum of the seats. Until a store has learned it, it votes on nothing
 //! else, and it answers for one founding only, for ever. So two foundings of one name, which can only come about
-//! where a seat was given to two stores, share no store, and at most one of them can ever have a quorum of the
-//! seats that it lists.
+//! where a seat was given to two stores, share no store: they are two clusters, and refuse each other loudly.
 //!
 //! A peer's word counts only once its Hello names the same founding: it may have learned of another one since it
 //! greeted, and what it says then is of that cluster.
@@ -131,6 +130,8 @@ impl Node {
             for (_, link) in self.links.seats() {
                 self.say_hello(link, Vec::new());
             }
+            // Before the votes of that batch, which nobody would count otherwise.
+            self.outbox.flush();
         }
     }
 

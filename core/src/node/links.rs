@@ -177,6 +177,7 @@ impl Node {
                 let due = self.now >= *greeted + self.settings.heartbeat;
                 if known.node == hello.node && known.founding.is_none() {
                     known.founding = hello.founding;
+                    self.adopt(&hello);
                     self.review();
                 }
                 if self.links.hello(link).is_some_and(|hello| hello.claim.is_some()) {

@@ -211,6 +211,7 @@ pub struct Node {
     unlearned: VecDeque<(Duration, KeyId)>,
     requests: Requests,
     asked: BTreeMap<CallId, Asked>,
+    asked_by_number: BTreeMap<u64, CallId>,
     pulls: BTreeMap<Seat, Pull>,
     alarms: Alarms,
     /// The last round used; ballots of this opening never repeat it.
@@ -277,6 +278,7 @@ impl Node {
             unlearned: VecDeque::new(),
             requests: Requests::default(),
             asked: BTreeMap::new(),
+            asked_by_number: BTreeMap::new(),
             pulls: BTreeMap::new(),
             alarms: Alarms::default(),
             round: Round(0),
@@ -308,8 +310,8 @@ impl Node {
             Input::Frame { link, bytes } => self.frame(link, &bytes),
             Input::Refused { reason } => self.refused_by(reason),
             Input::Persisted => {
-                self.outbox.persisted();
                 self.founding_persisted();
+                self.outbox.persisted();
             }
             Input::PersistFailed { why } => self.stop(Error::Storage { why }),
             Input::Call { call, op, timeout } => self.call(call, op, timeout),

@@ -22,6 +22,8 @@ pub(super) struct Asked {
     op: Op,
     deadline: Option<Duration>,
     link: Option<LinkId>,
+    /// The number of the request that was made last; answers to earlier ones are answers to another question.
+    number: u64,
     /// When another seat is to be asked.
     due: Duration,
     tries: usize,
@@ -45,16 +47,20 @@ impl Node {
         };
         // Calls are spread over the seats.
         let tries = usize::try_from(call.0).unwrap_or(0);
-        self.asked.insert(call, Asked { op, deadline, link: None, due: self.now, tries });
+        self.asked.insert(call, Asked { op, deadline, link: None, number: 0, due: self.now, tries });
         self.ask(call);
     }
 
     fn ask(&mut self, call: CallId) {
         let seats = self.links.seats();
+        let number = if self.rules.match_requests { self.next_question().number } else { call.0 };
         let Some(asked) = self.asked.get_mut(&call) else { return };
+        self.asked_by_number.remove(&asked.number);
         if let Some(link) = asked.link.take() {
-            self.outbox.send(&[link], &Message::Cancel { number: call.0 });
+            self.outbox.send(&[link], &Message::Cancel { number: asked.number });
         }
+        asked.number = number;
+        self.asked_by_number.insert(number, call);
         if seats.is_empty() {
             return;
         }
@@ -66,7 +72,7 @@ impl Node {
         let left = asked.deadline.map(|at| at.saturating_sub(self.now));
         let patience = left.map(|left| left.saturating_sub((left / 10).min(Duration::from_millis(200))));
         let patience = patience.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-        let request = Message::Request { number: call.0, op: asked.op.clone(), patience };
+        let request = Message::Request { number, op: asked.op.clone(), patience };
         self.alarms.set(asked.due, Alarm::Asked(call));
         self.outbox.send(&[link], &request);
     }
@@ -96,21 +102,17 @@ impl Node {
 
     pub(super) fn asked_due(&mut self, call: CallId) {
         let late = self.asked.get(&call).is_some_and(|asked| self.now >= asked.due);
-        if late && self.links.seats().len() > 1 {
+        if late {
             self.ask(call);
-        } else if late && let Some(asked) = self.asked.get_mut(&call) {
-            asked.due = self.now + ASK_ANOTHER;
-            self.alarms.set(asked.due, Alarm::Asked(call));
         }
     }
 
     /// A seat has answered.
     pub(super) fn answered(&mut self, link: LinkId, number: u64, outcome: Outcome) {
-        let call = CallId(number);
+        let Some(call) = self.asked_by_number.get(&number).copied() else { return };
         if let (Outcome::Moved { generation }, Some(asked)) = (&outcome, self.asked.get_mut(&call)) {
             if let (true, Op::Put { within: Some(within), .. }) = (asked.link == Some(link), &mut asked.op) {
                 *within = (*within).max(*generation);
-                asked.link = None;
                 // The same seat knows best.
                 asked.tries = asked.tries.wrapping_sub(1);
                 self.ask(call);
@@ -119,6 +121,7 @@ impl Node {
         }
         if self.asked.get(&call).is_some_and(|asked| asked.link == Some(link)) {
             self.asked.remove(&call);
+            self.asked_by_number.remove(&number);
             self.outbox.reply(Output::Reply { call, outcome });
         }
     }
@@ -133,12 +136,15 @@ impl Node {
     }
 
     pub(super) fn stop_asking(&mut self, call: CallId) {
-        if let Some(Asked { link: Some(link), .. }) = self.asked.remove(&call) {
-            self.outbox.send(&[link], &Message::Cancel { number: call.0 });
+        let Some(asked) = self.asked.remove(&call) else { return };
+        self.asked_by_number.remove(&asked.number);
+        if let Some(link) = asked.link {
+            self.outbox.send(&[link], &Message::Cancel { number: asked.number });
         }
     }
 
     pub(super) fn fail_all_asked(&mut self, error: &Error) {
+        self.asked_by_number.clear();
         for call in std::mem::take(&mut self.asked).into_keys() {
             self.outbox.reply(Output::Reply { call, outcome: Outcome::Failed { error: error.clone() } });
         }

@@ -105,7 +105,10 @@ impl Outbox {
     /// Takes a link down, after what was said on it so far and waits for nothing.
     pub(super) fn close(&mut self, link: LinkId, closing: Closing) {
         for frame in self.free.take(link) {
-            self.outputs.push_back(Output::Send { link, frame });
+            // Before the boot is durable not even a Hello may leave: it names a store that may never be.
+            if self.open {
+                self.outputs.push_back(Output::Send { link, frame });
+            }
         }
         self.bound.take(link);
         self.outputs.push_back(Output::Close { link, closing });

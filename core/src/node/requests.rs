@@ -103,7 +103,7 @@ impl Node {
             return self.ask_for(call, op, timeout);
         }
         if let Some(timeout) = timeout {
-            self.alarms.set(self.now + timeout, Alarm::Call(call));
+            self.alarms.set(self.now.saturating_add(timeout), Alarm::Call(call));
         }
         self.request(Asker::Own(call), op, timeout);
     }

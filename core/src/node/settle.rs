@@ -64,8 +64,7 @@ impl Node {
             self.answer_value(waiter, attempt, entry, true);
             return None;
         }
-        if attempt.generation.0 > 0
-            && self.rules.own_leases_first
+        if self.rules.own_leases_first
             && let Some(own) = waiter.entry()
             && own.leases.iter().any(|lease| self.store.has_ended(lease))
         {

@@ -41,7 +41,9 @@ impl Node {
             Message::Cancel { number } => self.drop_observed(link, number),
             Message::Response { number, outcome } => self.answered(link, number, outcome),
             Message::Pull { after } => self.tell_learned(link, after),
-            Message::Learned { upto, more, items } => self.compare_learned(link, upto, more, items),
+            Message::Learned { after, upto, more, items } => {
+                self.compare_learned(link, after, upto, more, items)
+            }
             Message::Fetch { registers } => self.tell_chosen(link, registers),
             paxos => self.hear_seat(Some(link), paxos),
         }

@@ -89,6 +89,7 @@ pub const SWITCHES: &[Switch] = &[
     ("flag_when_accepted", |rules| rules.flag_when_accepted = false),
     ("read_after_end", |rules| rules.read_after_end = false),
     ("own_leases_first", |rules| rules.own_leases_first = false),
+    ("match_requests", |rules| rules.match_requests = false),
     ("bind_to_generation", |rules| rules.bind_to_generation = false),
 ];
 
