@@ -1,6 +1,7 @@
 //! Hostile peers at a node's port: random bytes, and frames that are almost right, neither stop a node nor fill its
 //! memory nor touch what was put. There is no secret here, so that they get as far as the core.
 #![cfg(unix)]
+#![allow(clippy::expect_used)]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,6 +1,7 @@
 //! `kill -9` of each seat in turn, under load: nothing that was acknowledged is lost, and what clients saw is what one
 //! key in one place would have shown them.
 #![cfg(unix)]
+#![allow(clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

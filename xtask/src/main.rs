@@ -84,7 +84,8 @@ fn main() -> ExitCode {
 }
 
 /// Tests that start processes of their own: see `tests/tests`.
-const CLUSTER: &[&str] = &[];
+const CLUSTER: &[&str] =
+    &["damage", "goodbye", "hostile", "kill", "limits", "quorum", "refusals", "shell", "three_nodes"];
 
 fn test(part: Option<Part>) -> Result<(), String> {
     let wanted = |this: Part| part.is_none_or(|part| part as u8 == this as u8);
