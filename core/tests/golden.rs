@@ -2,6 +2,8 @@
 //!
 //! `DESIGN.md`, "Formats", says what the bytes mean.
 
+#![allow(clippy::unwrap_used)] // what is written here is known to be sound
+
 use futures::executor::block_on;
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::message::{
@@ -124,7 +126,7 @@ fn each_message_has_its_bytes() {
     let golden = include_str!("golden-messages.txt");
     let written: String = messages()
         .iter()
-        .map(|(name, message)| format!("{name}: {}\n", hex(&write_frame(&[message.clone()]))))
+        .map(|(name, message)| format!("{name}: {}\n", hex(&write_frame(std::slice::from_ref(message)))))
         .collect();
     if let Some(path) = std::env::var_os("PAXOSKV_WRITE_GOLDEN") {
         std::fs::write(path, &written).unwrap();

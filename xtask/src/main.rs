@@ -83,7 +83,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tests that start processes of their own: see `tests/tests`.
+/// Tests in `tests/tests` that need nothing but themselves.
+const IN_PROCESS: &[&str] = &["broken_rules", "codec", "simulation"];
+
+/// Tests in `tests/tests` that start processes of the program.
 const CLUSTER: &[&str] =
     &["damage", "goodbye", "hostile", "kill", "limits", "quorum", "refusals", "shell", "three_nodes"];
 
@@ -96,10 +99,9 @@ fn test(part: Option<Part>) -> Result<(), String> {
         }
     }
     if wanted(Part::Native) {
-        let in_process = ["simulation", "broken_rules", "codec"];
         cargo(&["test", "--locked", "--workspace", "--exclude", "paxoskv-tests"])?;
         let mut args = vec!["test", "--locked", "-p", "paxoskv-tests", "--lib", "--bins"];
-        args.extend(in_process.iter().flat_map(|test| ["--test", test]));
+        args.extend(IN_PROCESS.iter().flat_map(|test| ["--test", test]));
         cargo(&args)?;
     }
     if wanted(Part::Cluster) {
@@ -152,4 +154,24 @@ fn run(command: &mut Command) -> Result<(), String> {
 
 fn shown(command: &Command) -> String {
     command.get_args().map(|arg| arg.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_test_belongs_to_a_part() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/tests");
+        let mut files: Vec<String> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        let mut parts = [IN_PROCESS, CLUSTER].concat();
+        parts.sort_unstable();
+        assert_eq!(files, parts);
+    }
 }

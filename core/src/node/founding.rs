@@ -31,6 +31,17 @@ use crate::value::{Entry, Value};
 /// How long a quorum waits for the rest to be there, so that the founding can list them all.
 const GATHERING: Duration = Duration::from_millis(500);
 
+/// Where what was learned about the founding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Founded {
+    /// Not in a batch yet.
+    InMemory,
+    /// In the batch that is under way.
+    InFlight,
+    /// On disk; or there is nothing to be there.
+    Durably,
+}
+
 impl Node {
     pub(super) fn is_founding(id: &KeyId) -> bool {
         id.bucket.name() == "$founding"
@@ -105,13 +116,22 @@ impl Node {
         }
         for (_, link) in self.links.seats() {
             self.outbox.send(&[link], &Message::Chosen { register: register.clone(), entry: entry.clone() });
-            if Self::is_founding(&register.id) {
-                // Nobody counts this seat's word before it has heard of which cluster it is.
-                self.say_hello(link, Vec::new());
-            }
+        }
+        if Self::is_founding(&register.id) {
+            self.founded = Founded::InMemory;
         }
         self.review();
         self.ready.extend(self.attempts.keys().cloned());
+    }
+
+    /// Nobody counts this seat's word before it has heard of which cluster it is.
+    pub(super) fn founding_persisted(&mut self) {
+        if self.founded == Founded::InFlight {
+            self.founded = Founded::Durably;
+            for (_, link) in self.links.seats() {
+                self.say_hello(link, Vec::new());
+            }
+        }
     }
 
     /// Tells a peer who sits where, so that it can take part.

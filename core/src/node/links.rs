@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing::{debug, info, warn};
 
 use super::alarms::Alarm;
+use super::founding::Founded;
 use super::{Node, Output};
 use crate::ballot::Seat;
 use crate::error::Error;
@@ -90,7 +91,7 @@ impl Node {
             protocol: PROTOCOL,
             cluster: self.cluster.clone(),
             cluster_size: self.cluster_size.map(u32::from),
-            founding: self.roster.founding,
+            founding: self.roster.founding.filter(|_| self.founded == Founded::Durably),
             node: self.node,
             boot: self.boot,
             claim: self.claim(),

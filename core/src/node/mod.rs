@@ -67,6 +67,7 @@ use crate::transport::{Closing, LinkId};
 use alarms::{Alarm, Alarms};
 use attempts::Attempt;
 use catch_up::Pull;
+use founding::Founded;
 use links::Links;
 use observing::Asked;
 use outbox::Outbox;
@@ -217,6 +218,8 @@ pub struct Node {
     /// The last question asked.
     question: u64,
     founding_since: Option<Duration>,
+    /// How far the founding has come to disk: it is told to nobody before it is there.
+    founded: Founded,
     /// Whether something has changed that shows in the status.
     changed: bool,
     status: Option<Status>,
@@ -279,6 +282,7 @@ impl Node {
             round: Round(0),
             question: 0,
             founding_since: None,
+            founded: Founded::Durably,
             changed: true,
             status: None,
             refused: None,
@@ -303,7 +307,10 @@ impl Node {
             Input::LinkDown { link } => self.link_down(link),
             Input::Frame { link, bytes } => self.frame(link, &bytes),
             Input::Refused { reason } => self.refused_by(reason),
-            Input::Persisted => self.outbox.persisted(),
+            Input::Persisted => {
+                self.outbox.persisted();
+                self.founding_persisted();
+            }
             Input::PersistFailed { why } => self.stop(Error::Storage { why }),
             Input::Call { call, op, timeout } => self.call(call, op, timeout),
             Input::Cancel { call } => self.cancel(call),
@@ -326,6 +333,9 @@ impl Node {
             let all = self.stopped.is_some();
             if let Some(batch) = self.store.batch(self.now, self.settings.lazy_write, all, answers) {
                 self.outbox.persist(batch);
+                if self.founded == Founded::InMemory {
+                    self.founded = Founded::InFlight;
+                }
             }
         }
         self.outbox.flush();

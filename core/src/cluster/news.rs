@@ -1,0 +1,89 @@
+//! What the driver tells all clones of the handle, and how they wait for it.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures::Stream;
+
+use crate::error::Error;
+use crate::status::Status;
+
+/// The states of a cluster, as one node sees them: see [`Cluster::statuses`](super::Cluster::statuses).
+pub struct Statuses {
+    pub(super) news: Arc<News>,
+    pub(super) seen: u64,
+}
+
+impl Stream for Statuses {
+    type Item = Status;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Status>> {
+        let seen = self.seen;
+        let next = self.news.poll(cx, |state| match &state.status {
+            Some(status) if state.version > seen => Some(Some((status.clone(), state.version))),
+            _ if state.closed => Some(None),
+            _ => None,
+        });
+        next.map(|next| {
+            let (status, version) = next?;
+            self.seen = version;
+            Some(status)
+        })
+    }
+}
+
+/// What the driver tells all clones of the handle.
+#[derive(Default)]
+pub(crate) struct News {
+    state: Mutex<NewsState>,
+}
+
+#[derive(Default)]
+pub(super) struct NewsState {
+    status: Option<Status>,
+    version: u64,
+    pub(super) refused: Option<Error>,
+    closed: bool,
+    wakers: Vec<std::task::Waker>,
+}
+
+impl News {
+    pub(crate) fn status(&self, status: Status) {
+        self.change(|state| {
+            state.version += 1;
+            state.status = Some(status);
+        });
+    }
+
+    pub(crate) fn refused(&self, error: Error) {
+        self.change(|state| state.refused = Some(error));
+    }
+
+    pub(crate) fn close(&self) {
+        self.change(|state| state.closed = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut NewsState)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        change(&mut state);
+        let wakers = std::mem::take(&mut state.wakers);
+        drop(state);
+        wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    pub(super) fn poll<R>(
+        &self,
+        cx: &mut Context<'_>,
+        look: impl FnOnce(&NewsState) -> Option<R>,
+    ) -> Poll<R> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = look(&state) {
+            return Poll::Ready(found);
+        }
+        if !state.wakers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.wakers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+}
