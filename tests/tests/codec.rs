@@ -15,8 +15,7 @@ proptest! {
         prop_assert_eq!(read_frame(&frame), Ok(messages));
     }
 
-    /// Nor are two frames read as the same messages: what was read and written again is the same bytes, or was
-    /// written by another hand and is so once it is ours.
+    /// Where it is a frame still, it is one of other messages, which stay what they are.
     #[test]
     fn a_changed_byte_does_no_harm(messages in messages(), at in any::<Index>(), to in any::<u8>()) {
         let mut frame = write_frame(&messages);

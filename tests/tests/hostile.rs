@@ -2,6 +2,7 @@
 //! memory nor touch what was put. There is no secret here, so that they get as far as the core.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
+#![allow(clippy::expect_used)]
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
