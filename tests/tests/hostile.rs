@@ -1,6 +1,5 @@
 //! Hostile peers at a node's port: random bytes, and frames that are almost right, neither stop a node nor fill its
 //! memory nor touch what was put. There is no secret here, so that they get as far as the core.
-#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
 #![allow(clippy::expect_used)]
 

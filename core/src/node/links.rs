@@ -200,8 +200,10 @@ impl Node {
             }
             return self.refuse(link, reason);
         }
-        if let Err(closing) = self.check_twins(link, &hello) {
-            return self.close(link, closing);
+        match self.check_twins(link, &hello) {
+            Ok(()) => {}
+            Err(Closing::Refused(reason)) => return self.refuse(link, reason),
+            Err(closing) => return self.close(link, closing),
         }
         self.adopt(&hello);
         self.refused = None;

@@ -41,6 +41,9 @@ impl Dice {
     }
 }
 
+/// Seeds from here on are runs of a kind of their own: see [`Plan::new`].
+pub const LATE_ANSWERS: u64 = 1 << 40;
+
 /// A run's shape. Times are in microseconds, chances in thousandths.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -107,7 +110,7 @@ impl Plan {
         let (crash, partition, freeze) = (often(600, 4), often(600, 6), often(250, 2));
         let (take_over, swap_disk, jump, blackout) =
             (often(200, 3), often(150, 2), often(250, 1), often(150, 1));
-        Self {
+        let plan = Self {
             seed,
             seats: dice.pick(&[3, 3, 3, 3, 3, 3, 3, 5, 5, 2]).unwrap_or(3),
             observers: dice.pick(&[0, 0, 1, 2]).unwrap_or(0),
@@ -134,6 +137,21 @@ impl Plan {
             swap_disk,
             jump,
             blackout,
+        };
+        // What is late and repeated between observers and seats, while one key changes hands.
+        if seed >= LATE_ANSWERS {
+            return Self {
+                observers: 2,
+                double_seat: false,
+                keys: 1,
+                erases: 40,
+                pause: 2_000,
+                loss: 0,
+                repeat: 500,
+                late: 300,
+                ..plan
+            };
         }
+        plan
     }
 }
