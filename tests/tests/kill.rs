@@ -2,7 +2,6 @@
 //! key in one place would have shown them.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
-#![allow(clippy::expect_used)]
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! Who does not belong is turned away with a reason, ends with status 1, and does the cluster no harm.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
-#![allow(clippy::expect_used)]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
