@@ -6,9 +6,10 @@ use std::time::Duration;
 use futures::executor::LocalPool;
 use futures::future::{Either, select};
 use futures::task::LocalSpawnExt;
-use futures::{StreamExt, pin_mut};
+use futures::{FutureExt, StreamExt, pin_mut};
 use paxoskv_core::memory::{MemoryStorage, MemoryTransport, Network, SystemTimer};
-use paxoskv_core::{Bucket, Cluster, Error, Timer, Transport};
+use paxoskv_core::storage::{Batch, Loaded, StorageError};
+use paxoskv_core::{Bucket, Cluster, Error, Opening, Storage, Timer, Transport};
 
 /// One thread that runs all nodes of a test.
 struct House {
@@ -195,4 +196,41 @@ fn what_is_too_large_is_refused_at_once() {
     assert_eq!(code(put), "TooLarge");
     let put = house.pool.run_until(one.put("a", &1).bucket("$end").into_future());
     assert_eq!(code(put), "InvalidArgument");
+}
+
+#[test]
+fn a_timeout_may_be_for_ever() {
+    let house = &mut House::new();
+    let (one, two) = (house.seat(1), house.seat(2));
+    house.pool.run_until(async {
+        assert!(one.put("a", &1).timeout(Duration::MAX).await.unwrap().won());
+        assert!(two.get("a").timeout(Duration::MAX).await.unwrap().is_some());
+    });
+}
+
+/// A store whose writes never come to an end.
+struct Stuck;
+
+impl Storage for Stuck {
+    async fn open(&mut self) -> Result<Loaded, StorageError> {
+        Ok(Loaded { opening: Opening(1), records: Vec::new() })
+    }
+    async fn apply(&mut self, _: Batch) -> Result<(), StorageError> {
+        std::future::pending().await
+    }
+}
+
+#[test]
+fn a_driver_without_handles_waits_for_its_storage_without_spinning() {
+    let built = Cluster::builder("test")
+        .cluster_size(1)
+        .seat(1)
+        .storage(Stuck)
+        .timer(SystemTimer::new())
+        .entropy([1; 32])
+        .build();
+    let (cluster, driver) = built.unwrap();
+    drop(cluster);
+    // Comes back, rather than asking the same thing over and over.
+    assert!(driver.now_or_never().is_none());
 }

@@ -1,0 +1,90 @@
+//! One node, fed by hand: what its outputs may be, and when.
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
+use std::time::Duration;
+
+use paxoskv_core::message::{Claim, Hello, Message, PROTOCOL, read_frame, write_frame};
+use paxoskv_core::node::{Input, Node, Output, Setup};
+use paxoskv_core::storage::Loaded;
+use paxoskv_core::transport::LinkId;
+use paxoskv_core::{Epoch, NodeId, Opening, Seat, Settings, StoreId};
+
+const NOW: Duration = Duration::ZERO;
+
+fn fresh(seat: u8) -> Node {
+    let setup = Setup {
+        cluster: Some("test".into()),
+        cluster_size: Some(3),
+        seat: Seat::new(seat),
+        settings: Settings::default(),
+        entropy: [seat; 32],
+        rules: Default::default(),
+    };
+    Node::new(setup, Loaded { opening: Opening(1), records: Vec::new() }).unwrap()
+}
+
+fn outputs(node: &mut Node, input: Input) -> Vec<Output> {
+    node.handle(NOW, input);
+    node.end_turn();
+    std::iter::from_fn(|| node.next_output()).collect()
+}
+
+fn hello(seat: u8) -> Vec<u8> {
+    let claim =
+        Some(Claim { seat: Seat::new(seat).unwrap(), store: StoreId([seat; 16]), opening: Opening(1) });
+    write_frame(&[Message::Hello {
+        hello: Hello {
+            protocol: PROTOCOL,
+            cluster: Some("test".into()),
+            cluster_size: Some(3),
+            founding: None,
+            node: NodeId([seat; 16]),
+            boot: 1,
+            claim,
+            epoch: Epoch(0),
+            addresses: Vec::new(),
+        },
+    }])
+}
+
+/// The store's name is random, and may never come to be: were it told, a seat could be given to it for ever.
+#[test]
+fn nothing_is_said_before_the_boot_is_durable() {
+    let mut node = fresh(3);
+    let is_said = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::Send { .. }));
+    let first = outputs(&mut node, Input::Tick);
+    assert!(first.iter().any(|output| matches!(output, Output::Persist(_))) && !is_said(&first));
+    // Two links to one peer, of which one is closed, and a peer that is refused.
+    for (link, dialed) in [(1, true), (2, false), (3, true)] {
+        let up = Input::LinkUp { link: LinkId(link), dialed, addresses: Vec::new() };
+        assert!(!is_said(&outputs(&mut node, up)));
+    }
+    for link in [1, 2] {
+        assert!(!is_said(&outputs(&mut node, Input::Frame { link: LinkId(link), bytes: hello(1) })));
+    }
+    let bytes = vec![0xff];
+    assert!(!is_said(&outputs(&mut node, Input::Frame { link: LinkId(3), bytes })));
+
+    assert!(is_said(&outputs(&mut node, Input::Persisted)));
+}
+
+#[test]
+fn another_version_is_refused_for_what_it_is() {
+    let mut node = fresh(1);
+    outputs(&mut node, Input::Tick);
+    outputs(&mut node, Input::Persisted);
+    outputs(&mut node, Input::LinkUp { link: LinkId(1), dialed: false, addresses: Vec::new() });
+    // A Hello of version 9, of a shape that this version does not know.
+    let bytes = vec![0x81, 0x82, 0x00, 0x82, 0x09, 0x61, 0x78];
+    let said = outputs(&mut node, Input::Frame { link: LinkId(1), bytes });
+    let refusal = said.iter().find_map(|output| match output {
+        Output::Send { frame, .. } => {
+            read_frame(frame).unwrap().into_iter().find_map(|message| match message {
+                Message::Refuse { reason } => Some(reason),
+                _ => None,
+            })
+        }
+        _ => None,
+    });
+    assert_eq!(refusal.unwrap(), "protocol versions differ: 9 and 1");
+}
