@@ -45,3 +45,8 @@ pub use paxoskv_transport_ws as ws;
 #[cfg(feature = "ws")]
 pub use running::NativeNode;
 pub use timer::TokioTimer;
+
+/// So that the README's example is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct Readme;
