@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
 use paxoskv_tests::sim;
-use paxoskv_tests::sim::plan::LATE_ANSWERS;
+use paxoskv_tests::sim::plan::{LATE_ANSWERS, TAKE_OVERS};
 
 /// How many schedules a broken rule may survive.
 const SEEDS: u64 = 20_000;
@@ -11,8 +11,8 @@ const SEEDS: u64 = 20_000;
 /// The first schedule that notices.
 fn first_find(rule: &str) -> Option<(u64, String)> {
     let rules = sim::broken(rule).unwrap_or_else(|why| panic!("{why}"));
-    // Two kinds of runs, in turn.
-    let seeds = (0..SEEDS).flat_map(|seed| [seed, LATE_ANSWERS + seed]);
+    // All kinds of runs, in turn.
+    let seeds = (0..SEEDS).flat_map(|seed| [seed, LATE_ANSWERS + seed, TAKE_OVERS + seed]);
     seeds.into_iter().find_map(|seed| sim::run(seed, rules).err().map(|what| (seed, what)))
 }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use paxoskv_core::Rules;
 use paxoskv_tests::sim;
-use paxoskv_tests::sim::plan::LATE_ANSWERS;
+use paxoskv_tests::sim::plan::{LATE_ANSWERS, TAKE_OVERS};
 
 /// How many schedules are run here; `cargo xtask sim` runs as many as there is time for.
 const SEEDS: u64 = 15_000;
@@ -25,8 +25,12 @@ fn no_schedule_breaks_a_promise() {
                     if seed >= SEEDS {
                         return;
                     }
-                    // One in five is of the other kind.
-                    let seed = if seed % 5 == 4 { LATE_ANSWERS + seed } else { seed };
+                    // Two in ten are of the other kinds.
+                    let seed = match seed % 10 {
+                        8 => LATE_ANSWERS + seed,
+                        9 => TAKE_OVERS + seed,
+                        _ => seed,
+                    };
                     let report = sim::run(seed, Rules::default()).unwrap_or_else(|what| panic!("{what}"));
                     answered.fetch_add(report.answered as u64, Ordering::Relaxed);
                     operations.fetch_add(report.operations as u64, Ordering::Relaxed);

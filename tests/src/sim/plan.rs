@@ -44,6 +44,9 @@ impl Dice {
 /// Seeds from here on are runs of a kind of their own: see [`Plan::new`].
 pub const LATE_ANSWERS: u64 = 1 << 40;
 
+/// And from here on, of yet another kind.
+pub const TAKE_OVERS: u64 = 1 << 41;
+
 /// A run's shape. Times are in microseconds, chances in thousandths.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -138,20 +141,26 @@ impl Plan {
             jump,
             blackout,
         };
-        // What is late and repeated between observers and seats, while one key changes hands.
-        if seed >= LATE_ANSWERS {
-            return Self {
-                observers: 2,
-                double_seat: false,
-                keys: 1,
-                erases: 40,
-                pause: 2_000,
-                loss: 0,
-                repeat: 500,
-                late: 300,
-                ..plan
-            };
+        let calm = Self {
+            crash: 0,
+            partition: 0,
+            freeze: 0,
+            take_over: 0,
+            swap_disk: 0,
+            jump: 0,
+            blackout: 0,
+            ..plan.clone()
+        };
+        let one_key =
+            Self { keys: 1, clients: 6, operations: 60, pause: 2_000, double_seat: false, loss: 0, ..calm };
+        match seed {
+            // Readers ask a process whose store was taken over while it stood still.
+            TAKE_OVERS.. => {
+                Self { take_over: 4, partition: 2, gets: 60, fault_every: 150_000, delay: 500, ..one_key }
+            }
+            // What is late and repeated between observers and seats, while one key changes hands.
+            LATE_ANSWERS.. => Self { observers: 2, erases: 40, repeat: 500, late: 300, ..one_key },
+            _ => plan,
         }
-        plan
     }
 }
