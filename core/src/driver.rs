@@ -17,10 +17,11 @@ use tracing::{error, info};
 
 use crate::cluster::{CallId, Command, News};
 use crate::error::Error;
+use crate::lease::SessionId;
 use crate::message::Outcome;
 use crate::node::{Input, Node, Output, Setup};
 use crate::storage::{Batch, Storage, StorageError};
-use crate::timer::Timer;
+use crate::timer::{Moment, Timer};
 use crate::transport::{Event, Transport};
 
 /// How many inputs a turn takes in at most, so that answers are not held back by a flood of questions.
@@ -63,6 +64,8 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
         };
         let mut node = Node::new(self.setup.clone(), loaded)?;
         let mut calls = BTreeMap::new();
+        let mut opening: BTreeMap<CallId, oneshot::Sender<Result<SessionId, Error>>> = BTreeMap::new();
+        let mut closed = Vec::new();
         let mut leaving: Vec<oneshot::Sender<()>> = Vec::new();
         let mut failed = None;
         let mut handles_gone = false;
@@ -72,7 +75,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
         let mut sleeping_until = None;
         let mut said = String::new();
         self.transport.dial(&self.dial);
-        node.handle(self.timer.now(), Input::Tick);
+        node.handle(moment(&self.timer), Input::Tick);
         loop {
             // A turn ends when nothing more is ready, or when it has become long.
             node.end_turn();
@@ -96,9 +99,20 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
                         }
                         self.news.status(status);
                     }
+                    Output::Opened { call, result } => {
+                        if let Some(reply) = opening.remove(&call)
+                            && let Err(Ok(session)) = reply.send(result)
+                        {
+                            // Whoever opened it is gone.
+                            node.handle(moment(&self.timer), Input::CloseSession { n: session.n });
+                        }
+                    }
+                    Output::Session { n, state } => self.news.set_session(n, state),
                     Output::Refused(error) => self.news.refused(error),
                 }
             }
+            // Nobody asks for their states any more, and the node tells of them no more.
+            closed.drain(..).for_each(|n| self.news.forget_session(n));
             if failed.is_some() || !leaving.is_empty() && node.has_left() {
                 break;
             }
@@ -147,7 +161,16 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
                     }
                     Woken::Command(Some(Command::Cancel { call })) => {
                         calls.remove(&call);
+                        opening.remove(&call);
                         Input::Cancel { call }
+                    }
+                    Woken::Command(Some(Command::OpenSession { call, timeout, reply })) => {
+                        opening.insert(call, reply);
+                        Input::OpenSession { call, timeout }
+                    }
+                    Woken::Command(Some(Command::CloseSession { n })) => {
+                        closed.push(n);
+                        Input::CloseSession { n }
                     }
                     Woken::Command(Some(Command::Leave { done })) => {
                         leaving.push(done);
@@ -161,7 +184,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
                         Input::Leave
                     }
                 };
-                node.handle(self.timer.now(), input);
+                node.handle(moment(&self.timer), input);
             }
         }
         poll_fn(|cx| self.transport.poll_flush(cx)).await;
@@ -169,6 +192,10 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
         drop(leaving);
         failed.map_or(Ok(()), Err)
     }
+}
+
+fn moment(timer: &impl Timer) -> Moment {
+    Moment { steady: timer.now(), unix: timer.unix() }
 }
 
 fn input(event: Event, transport: &impl Transport) -> Option<Input> {

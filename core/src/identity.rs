@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::codec::{Malformed, Reader, Wire, Writer};
+use crate::codec::{Malformed, Reader, Wire, Writer, wire_struct};
 
 macro_rules! identity {
     ($(#[$doc:meta])* $name:ident) => {
@@ -50,3 +50,14 @@ identity! {
     /// What a cluster is: the hash of its name and of the stores that founded it.
     FoundingId
 }
+
+/// One start of a node. What it owns ends with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Life {
+    /// Which node.
+    pub node: NodeId,
+    /// Its boot: one higher at each start.
+    pub boot: u64,
+}
+
+wire_struct!(Life { node, boot });

@@ -94,6 +94,9 @@ impl Wire for Key {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Bucket(Arc<str>);
 
+/// Buckets of the cluster's own that hold ordinary keys: what other buckets are, and the recipes'.
+const LIBRARY: [&str; 5] = ["$bucket", "$lock", "$election", "$barrier", "$name"];
+
 impl Bucket {
     /// The longest name, in bytes.
     pub const MAX: usize = 255;
@@ -125,6 +128,11 @@ impl Bucket {
     /// The bucket's name.
     pub fn name(&self) -> &str {
         &self.0
+    }
+
+    /// Where the library keeps what it builds from keys: callers have no other way there.
+    pub(crate) fn is_library(&self) -> bool {
+        LIBRARY.contains(&self.name())
     }
 
     pub(crate) fn is_system(&self) -> bool {

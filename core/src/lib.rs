@@ -11,6 +11,7 @@
 //!
 //! | module | what it is |
 //! |---|---|
+//! | [`recipes`] | locks, elections, barriers, names |
 //! | [`Cluster`] | what callers hold |
 //! | `driver` | the future between the node and the world: group commit |
 //! | [`node`] | one node's brain, a state machine without I/O |
@@ -52,6 +53,7 @@ pub mod memory;
 pub mod message;
 pub mod node;
 pub mod paxos;
+pub mod recipes;
 mod roster;
 mod rules;
 mod settings;
@@ -63,18 +65,22 @@ mod value;
 
 pub use ballot::{Ballot, Epoch, Generation, Opening, Round, Seat, Seats, quorum};
 pub use builder::{Builder, NoTimer};
-pub use cluster::{CallId, Chosen, Cluster, Erase, Found, Get, Put, StatusCall, Statuses};
+pub use cluster::{
+    BucketKind, CallId, Chosen, Cluster, Erase, Found, Get, OpenSession, Owner, Put, Session, State,
+    StatusCall, Statuses, Watch, WatchPrefix,
+};
 pub use codec::Malformed;
 pub use error::Error;
-pub use identity::{FoundingId, NodeId, RequestId, StoreId};
+pub use identity::{FoundingId, Life, NodeId, RequestId, StoreId};
 pub use key::{Bucket, Key, KeyId, Register};
-pub use lease::Lease;
+pub use lease::{Lease, SessionId};
+pub use node::{Grant, Loss, SessionState};
 pub use roster::{Founding, Roster, Seated};
 #[doc(hidden)]
 pub use rules::Rules;
 pub use settings::Settings;
 pub use status::{SeatState, SeatStatus, Status};
 pub use storage::Storage;
-pub use timer::Timer;
+pub use timer::{Moment, Timer};
 pub use transport::Transport;
 pub use value::{Entry, Value};

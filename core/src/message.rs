@@ -4,11 +4,11 @@
 use crate::ballot::{Ballot, Epoch, Generation, Opening, Seat};
 use crate::codec::{Malformed, Reader, decode, encode, wire_enum, wire_struct};
 use crate::error::Error;
-use crate::identity::{FoundingId, NodeId, RequestId, StoreId};
+use crate::identity::{FoundingId, Life, NodeId, RequestId, StoreId};
 use crate::key::{Bucket, Key, KeyId, Register};
 use crate::lease::Lease;
 use crate::status::Status;
-use crate::value::{Entry, Value};
+use crate::value::Entry;
 
 /// The version of the wire format. Two nodes with different versions refuse each other.
 pub const PROTOCOL: u32 = 1;
@@ -164,6 +164,8 @@ pub enum Message {
         register: Register,
         /// This proposal.
         ballot: Ballot,
+        /// Which of the entry's leases had ended here by then.
+        ended: Vec<Lease>,
     },
     /// I have promised more to another.
     Rejected {
@@ -236,6 +238,67 @@ pub enum Message {
         /// These registers.
         registers: Vec<Register>,
     },
+    /// My sessions live: said by a node that has any, to every seat it is linked to.
+    Beat {
+        /// To be repeated in the answers.
+        number: u64,
+        /// Seats that the sender has no link to: to be told on to them.
+        relay: Vec<Seat>,
+    },
+    /// This seat has heard that beat.
+    Beaten {
+        /// Of the beat.
+        number: u64,
+        /// Who heard it: the sender, or a seat that the sender has told of it.
+        seat: Seat,
+        /// After so many milliseconds without an answer a session has to be taken for suspended.
+        suspend_after: u64,
+    },
+    /// A node that you have no link to lives: it has just said so to me.
+    Vouch {
+        /// That one.
+        life: Life,
+        /// The number of its beat.
+        number: u64,
+    },
+    /// I have heard that it lives.
+    Vouched {
+        /// That one.
+        life: Life,
+        /// The number of its beat.
+        number: u64,
+        /// As in [`Beaten`](Self::Beaten).
+        suspend_after: u64,
+    },
+    /// A node has ended, for certain: it said goodbye, or was started anew.
+    Gone {
+        /// That one.
+        life: Life,
+    },
+    /// Do you testify that this node is lost?
+    Ask {
+        /// Which question this is.
+        question: Question,
+        /// That one.
+        life: Life,
+    },
+    /// I testify.
+    Testify {
+        /// To this question.
+        question: Question,
+    },
+    /// What is the time?
+    AskTime {
+        /// Which question this is.
+        question: Question,
+    },
+    /// My clock says so.
+    Time {
+        /// The question.
+        question: Question,
+        /// Milliseconds since 1970.
+        unix_ms: u64,
+    },
     /// An observer's request, or the repetition of one.
     Request {
         /// Which of the observer's requests.
@@ -269,7 +332,7 @@ wire_enum!(Message, "a message" {
     10 => Prepare { register, ballot, asked },
     11 => Promise { register, ballot, held, ended },
     12 => Accept { register, ballot, entry },
-    13 => Accepted { register, ballot },
+    13 => Accepted { register, ballot, ended },
     14 => Rejected { register, ballot, promised },
     15 => Stale { register, generation },
     16 => Read { register, question, asked },
@@ -279,6 +342,15 @@ wire_enum!(Message, "a message" {
     20 => Pull { after },
     21 => Learned { after, upto, more, items },
     22 => Fetch { registers },
+    40 => Beat { number, relay },
+    41 => Beaten { number, seat, suspend_after },
+    42 => Vouch { life, number },
+    43 => Vouched { life, number, suspend_after },
+    44 => Gone { life },
+    45 => Ask { question, life },
+    46 => Testify { question },
+    47 => AskTime { question },
+    48 => Time { question, unix_ms },
     30 => Request { number, op, patience },
     31 => Cancel { number },
     32 => Response { number, outcome },
@@ -307,6 +379,8 @@ pub enum Op {
         /// The one generation in which the entry may be proposed; an observer names it, since a seat that it has
         /// given up on may still be at work, and must not put there what another seat has reported as lost.
         within: Option<Generation>,
+        /// Whether to wait while another's entry is in force that can end, and to put this one then.
+        wait: bool,
     },
     /// What is the key's value? May run a round of Paxos.
     Get {
@@ -318,9 +392,9 @@ pub enum Op {
         /// The key.
         id: KeyId,
     },
-    /// End a latch.
+    /// End a latch, or a session of the node that asks.
     End {
-        /// The latch.
+        /// The lease.
         lease: Lease,
     },
     /// Which keys has this seat learned?
@@ -334,15 +408,56 @@ pub enum Op {
     },
     /// How is the cluster?
     Status {},
+    /// Tell me once a key's state is a later one than this, as far as the seat has learned.
+    Watch {
+        /// The key.
+        id: KeyId,
+        /// The state that is known.
+        after: Version,
+    },
+    /// Tell me of changes of a bucket's keys, as far as the seat has learned, once there are any.
+    Changes {
+        /// In this bucket.
+        bucket: Bucket,
+        /// Text keys that begin so; all keys where it is empty.
+        prefix: String,
+        /// Those after what this cursor has seen; all keys where there is none.
+        after: Option<Cursor>,
+    },
 }
 
+/// How far a key has come. Its states follow one another: vacant in generation 0, its value in generation 0, vacant in
+/// generation 1, and so on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    /// In this generation.
+    pub generation: Generation,
+    /// Whether there is a value in it.
+    pub valued: bool,
+}
+
+wire_struct!(Version { generation, valued });
+
+/// How far a watcher of many keys has come: the changes that one start of one seat has counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    /// Whose count it is.
+    pub life: Life,
+    /// The number of the last change seen.
+    pub number: u64,
+}
+
+wire_struct!(Cursor { life, number });
+
 wire_enum!(Op, "an operation" {
-    0 => Put { id, entry, within },
+    0 => Put { id, entry, within, wait },
     1 => Get { id },
     2 => Peek { id },
     3 => End { lease },
     4 => Keys { bucket, prefix, after },
     5 => Status {},
+    6 => Watch { id, after },
+    7 => Changes { bucket, prefix, after },
 });
 
 /// What came of an [`Op`].
@@ -350,18 +465,19 @@ wire_enum!(Op, "an operation" {
 pub enum Outcome {
     /// The key has this value now: of a put or a get.
     Value {
-        /// The value in force.
-        value: Value,
-        /// The leases it hangs on.
-        leases: Vec<Lease>,
+        /// The entry in force.
+        entry: Entry,
         /// The fencing token.
         generation: Generation,
         /// Whether it is the caller's own entry.
         won: bool,
     },
     /// The key has no value.
-    Absent {},
-    /// The latch is open.
+    Absent {
+        /// The generation in which the next one will be.
+        generation: Generation,
+    },
+    /// The lease has ended.
     Ended {},
     /// Some keys.
     Keys {
@@ -380,6 +496,15 @@ pub enum Outcome {
         /// The newest that the seat knows.
         generation: Generation,
     },
+    /// How some keys have changed.
+    Changes {
+        /// Where to go on from.
+        cursor: Cursor,
+        /// Their states.
+        items: Vec<Change>,
+        /// Whether there are more changes after these.
+        more: bool,
+    },
     /// It was not done.
     Failed {
         /// Why.
@@ -388,13 +513,14 @@ pub enum Outcome {
 }
 
 wire_enum!(Outcome, "an outcome" {
-    0 => Value { value, leases, generation, won },
-    1 => Absent {},
+    0 => Value { entry, generation, won },
+    1 => Absent { generation },
     2 => Ended {},
     3 => Keys { items, more },
     4 => Status { status },
     5 => Failed { error },
     6 => Moved { generation },
+    7 => Changes { cursor, items, more },
 });
 
 /// A key in a listing.
@@ -404,11 +530,24 @@ pub struct Listed {
     pub key: Key,
     /// The fencing token of its entry.
     pub generation: Generation,
-    /// Its value.
-    pub value: Value,
+    /// Its entry.
+    pub entry: Entry,
 }
 
-wire_struct!(Listed { key, generation, value });
+wire_struct!(Listed { key, generation, entry });
+
+/// A key's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The key.
+    pub key: Key,
+    /// Its generation.
+    pub generation: Generation,
+    /// Its entry in that generation; vacant where there is none.
+    pub entry: Option<Entry>,
+}
+
+wire_struct!(Change { key, generation, entry });
 
 /// The messages of a frame.
 ///

@@ -58,6 +58,30 @@ pub struct Rules {
     pub match_requests: bool,
     /// Who puts for another does so in one generation only.
     pub bind_to_generation: bool,
+    /// A put says that it won only once its entry, with its leases, stood at some moment.
+    pub win_must_stand: bool,
+    /// A generation is opened only once the end of the one before is decided.
+    pub finish_ends: bool,
+    /// A session ends only when a quorum testifies that its node is lost.
+    pub testimony_of_quorum: bool,
+    /// A node that another seat hears is not lost.
+    pub vouching: bool,
+    /// Testimonies to one ask count together for a short time only.
+    pub testimony_in_time: bool,
+    /// Who ends a session testifies itself at that moment.
+    pub testify_still: bool,
+    /// A node's later boot ends the sessions of the earlier ones.
+    pub later_boot_ends: bool,
+    /// A seat that accepts an entry whose owner is gone looks after it.
+    pub look_at_accepted: bool,
+    /// A seat that has just started, or stood still, counts from then on whom it has lost.
+    pub count_from_quorum: bool,
+    /// Who holds a lock gives it up for good when its session is suspended.
+    pub suspended_is_final: bool,
+    /// A session lives from when the beat that a quorum answered was sent.
+    pub beats_from_sending: bool,
+    /// An erase ends the latch of the entry alone.
+    pub own_latch_only: bool,
 }
 
 impl Default for Rules {
@@ -89,6 +113,18 @@ impl Default for Rules {
             own_leases_first: true,
             match_requests: true,
             bind_to_generation: true,
+            win_must_stand: true,
+            finish_ends: true,
+            testimony_of_quorum: true,
+            vouching: true,
+            testimony_in_time: true,
+            testify_still: true,
+            later_boot_ends: true,
+            look_at_accepted: true,
+            count_from_quorum: true,
+            suspended_is_final: true,
+            beats_from_sending: true,
+            own_latch_only: true,
         }
     }
 }

@@ -19,6 +19,12 @@ pub struct Settings {
     pub heartbeat: Duration,
     /// A link that is silent for so long is taken down. 3 s.
     pub peer_timeout: Duration,
+    /// A node that a quorum of seats has lost for so long is gone, and what is bound to its sessions with it. All
+    /// seats of a cluster should agree on it. 1 s; 0 ends sessions as soon as a link breaks.
+    pub session_grace: Duration,
+    /// A session that has had no answer of a quorum for so long is suspended. Must be below
+    /// [`session_grace`](Self::session_grace), unless that is 0. 500 ms.
+    pub suspend_after: Duration,
     /// How long a key's home has for a forwarded request before this seat takes over. 500 ms.
     pub forward_timeout: Duration,
     /// How long the acceptors have before a question is asked anew; doubles up to eight times that. 500 ms.
@@ -41,11 +47,42 @@ impl Default for Settings {
             max_links: 1_024,
             heartbeat: Duration::from_millis(500),
             peer_timeout: Duration::from_secs(3),
+            session_grace: Duration::from_secs(1),
+            suspend_after: Duration::from_millis(500),
             forward_timeout: Duration::from_millis(500),
             retry_after: Duration::from_millis(500),
             backoff: Duration::from_millis(10),
             finish_after: Duration::from_secs(1),
             lazy_write: Duration::from_millis(50),
         }
+    }
+}
+
+impl Settings {
+    /// For how long testimonies to one ask count together: shorter than the time by which an owner knows before
+    /// anybody else does that its session may be over (`DESIGN.md`, "Leases").
+    pub(crate) fn testimony_window(&self) -> Duration {
+        // Without a grace nothing is known beforehand, and only the fencing token protects.
+        if self.session_grace.is_zero() {
+            self.retry_after
+        } else {
+            self.session_grace.saturating_sub(self.suspend_after)
+        }
+    }
+
+    /// How often a seat looks whether a lease is over.
+    pub(crate) fn look_every(&self) -> Duration {
+        (self.session_grace / 4).clamp(Duration::from_millis(20), Duration::from_millis(250))
+    }
+
+    /// What is wrong with them, for people.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        if self.max_frame < self.max_key + self.max_value + 4096 {
+            return Err("the frame limit must hold a key, a value and 4 KiB".into());
+        }
+        if self.suspend_after >= self.session_grace && !self.session_grace.is_zero() {
+            return Err("a session must be suspended before its grace is over: suspend_after must be below session_grace".into());
+        }
+        Ok(())
     }
 }

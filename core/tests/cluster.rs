@@ -3,63 +3,15 @@
 
 use std::time::Duration;
 
-use futures::executor::LocalPool;
 use futures::future::{Either, select};
-use futures::task::LocalSpawnExt;
 use futures::{FutureExt, StreamExt, pin_mut};
-use paxoskv_core::memory::{MemoryStorage, MemoryTransport, Network, SystemTimer};
+use paxoskv_core::memory::{Network, SystemTimer};
 use paxoskv_core::storage::{Batch, Loaded, StorageError};
-use paxoskv_core::{Bucket, Cluster, Error, Opening, Storage, Timer, Transport};
+use paxoskv_core::{Bucket, Cluster, Error, Opening, Storage, Timer};
 
-/// One thread that runs all nodes of a test.
-struct House {
-    pool: LocalPool,
-    network: Network,
-}
+mod house;
 
-impl House {
-    fn new() -> Self {
-        Self { pool: LocalPool::new(), network: Network::new() }
-    }
-
-    fn seat(&self, seat: u8) -> Cluster {
-        self.seat_at(seat, self.network.endpoint(&format!("seat {seat}")))
-    }
-
-    fn seat_at(&self, seat: u8, transport: impl Transport + 'static) -> Cluster {
-        self.spawn(
-            Cluster::builder("test")
-                .seat(seat)
-                .storage(MemoryStorage::new())
-                .transport(transport)
-                .timer(SystemTimer::new())
-                .entropy([seat; 32])
-                .dial((1..=3).map(|seat| format!("seat {seat}")))
-                .build(),
-        )
-    }
-
-    fn observer(&self) -> Cluster {
-        let transport: MemoryTransport = self.network.endpoint("observer");
-        self.spawn(
-            Cluster::builder("test")
-                .transport(transport)
-                .timer(SystemTimer::new())
-                .entropy([99; 32])
-                .dial(["seat 1".to_owned(), "seat 2".to_owned()])
-                .build(),
-        )
-    }
-
-    fn spawn<F: Future<Output = Result<(), Error>> + 'static>(
-        &self,
-        built: Result<(Cluster, F), Error>,
-    ) -> Cluster {
-        let (cluster, driver) = built.unwrap();
-        self.pool.spawner().spawn_local(async { driver.await.unwrap() }).unwrap();
-        cluster
-    }
-}
+use house::House;
 
 #[test]
 fn three_seats_agree_and_a_key_is_written_once() {

@@ -7,12 +7,14 @@
 use futures::executor::block_on;
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::message::{
-    Claim, Digest, Held, Hello, Listed, Message, Op, Outcome, Question, read_frame, write_frame,
+    Change, Claim, Cursor, Digest, Held, Hello, Listed, Message, Op, Outcome, Question, Version, read_frame,
+    write_frame,
 };
 use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::{
-    Ballot, Bucket, CallId, Entry, Epoch, Error, FoundingId, Generation, Key, KeyId, Lease, NodeId, Opening,
-    Register, RequestId, Round, Seat, SeatState, SeatStatus, Settings, Status, Storage, StoreId, Value,
+    Ballot, Bucket, CallId, Entry, Epoch, Error, FoundingId, Generation, Key, KeyId, Lease, Life, Moment,
+    NodeId, Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Settings, Status, Storage,
+    StoreId, Value,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -66,9 +68,13 @@ fn messages() -> Vec<(&'static str, Message)> {
         observers: 2,
     };
     let id = register.id.clone();
-    let (value, generation) = (entry.value.clone(), Generation(3));
-    let listed = Listed { key: id.key.clone(), generation, value: value.clone() };
-    let value = Outcome::Value { value, leases: asked[2..].to_vec(), generation, won: true };
+    let generation = Generation(3);
+    let listed = Listed { key: id.key.clone(), generation, entry: entry.clone() };
+    let change = Change { key: id.key.clone(), generation, entry: None };
+    let value = Outcome::Value { entry: entry.clone(), generation, won: true };
+    let life = Life { node: NodeId([6; 16]), boot: 2 };
+    let cursor = Cursor { life, number: 7 };
+    let seat = Seat::new(2).unwrap();
     let digest = Digest { register: register.clone(), request: entry.request };
     let held = Held::Accepted { ballot, entry: entry.clone() };
     let learned = Held::Learned { entry: entry.clone() };
@@ -88,7 +94,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ),
         ("promise accepted", Message::Promise { register: register.clone(), ballot, held, ended: leases() }),
         ("accept", Message::Accept { register: register.clone(), ballot, entry: entry.clone() }),
-        ("accepted", Message::Accepted { register: register.clone(), ballot }),
+        ("accepted", Message::Accepted { register: register.clone(), ballot, ended: leases()[..1].to_vec() }),
         ("rejected", Message::Rejected { register: register.clone(), ballot, promised: ballot }),
         ("stale", Message::Stale { register: register.clone(), generation: Generation(4) }),
         ("read", Message::Read { register: register.clone(), question, asked: vec![] }),
@@ -101,23 +107,38 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("pull", Message::Pull { after: 17 }),
         ("learned", Message::Learned { after: 17, upto: 18, more: false, items: vec![digest] }),
         ("fetch", Message::Fetch { registers: vec![register] }),
-        ("request put", request(Op::Put { id: id.clone(), entry, within: Some(Generation(0)) })),
+        ("request put", request(Op::Put { id: id.clone(), entry, within: Some(Generation(0)), wait: false })),
         ("request get", request(Op::Get { id: id.clone() })),
         ("request peek", request(Op::Peek { id: id.clone() })),
         ("request end", request(Op::End { lease: leases().remove(2) })),
         (
             "request keys",
-            request(Op::Keys { bucket: Bucket::default(), prefix: "l".into(), after: Some(id.key) }),
+            request(Op::Keys { bucket: Bucket::default(), prefix: "l".into(), after: Some(id.key.clone()) }),
         ),
         ("request status", request(Op::Status {})),
+        ("request watch", request(Op::Watch { id: id.clone(), after: Version { generation, valued: true } })),
+        (
+            "request changes",
+            request(Op::Changes { bucket: Bucket::default(), prefix: "l".into(), after: Some(cursor) }),
+        ),
         ("cancel", Message::Cancel { number: 8 }),
         ("response value", respond(value)),
-        ("response absent", respond(Outcome::Absent {})),
+        ("response absent", respond(Outcome::Absent { generation })),
         ("response ended", respond(Outcome::Ended {})),
         ("response keys", respond(Outcome::Keys { items: vec![listed], more: false })),
         ("response status", respond(Outcome::Status { status })),
         ("response failed", respond(Outcome::Failed { error: Error::Timeout {} })),
         ("response moved", respond(Outcome::Moved { generation })),
+        ("response changes", respond(Outcome::Changes { cursor, items: vec![change], more: false })),
+        ("beat", Message::Beat { number: 9, relay: vec![seat] }),
+        ("beaten", Message::Beaten { number: 9, seat, suspend_after: 500 }),
+        ("vouch", Message::Vouch { life, number: 9 }),
+        ("vouched", Message::Vouched { life, number: 9, suspend_after: 500 }),
+        ("gone", Message::Gone { life }),
+        ("ask", Message::Ask { question, life }),
+        ("testify", Message::Testify { question }),
+        ("ask time", Message::AskTime { question }),
+        ("time", Message::Time { question, unix_ms: 1_700_000_000_000 }),
     ]
 }
 
@@ -154,15 +175,18 @@ fn a_store_has_its_bytes() {
     };
     let mut node = Node::new(setup, block_on(storage.open()).unwrap()).unwrap();
     let id = register().id;
-    let put =
-        Input::Call { call: CallId(1), op: Op::Put { id, entry: entry(), within: None }, timeout: None };
+    let put = Input::Call {
+        call: CallId(1),
+        op: Op::Put { id, entry: entry(), within: None, wait: false },
+        timeout: None,
+    };
     for input in [Input::Tick, put, Input::Leave] {
-        node.handle(std::time::Duration::ZERO, input);
+        node.handle(Moment::default(), input);
         node.end_turn();
         while let Some(output) = node.next_output() {
             if let Output::Persist(batch) = output {
                 block_on(storage.apply(batch)).unwrap();
-                node.handle(std::time::Duration::ZERO, Input::Persisted);
+                node.handle(Moment::default(), Input::Persisted);
                 node.end_turn();
             }
         }

@@ -7,9 +7,9 @@ use paxoskv_core::message::{Claim, Hello, Message, PROTOCOL, read_frame, write_f
 use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::storage::Loaded;
 use paxoskv_core::transport::LinkId;
-use paxoskv_core::{Epoch, NodeId, Opening, Seat, Settings, StoreId};
+use paxoskv_core::{Epoch, Moment, NodeId, Opening, Seat, Settings, StoreId};
 
-const NOW: Duration = Duration::ZERO;
+const NOW: Moment = Moment { steady: Duration::ZERO, unix: Duration::ZERO };
 
 fn fresh(seat: u8) -> Node {
     let setup = Setup {

@@ -1,7 +1,7 @@
 //! The clock of a native node.
 
 use std::future::Future;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use paxoskv_core::Timer;
 use tokio::time::{Instant, sleep_until};
@@ -28,6 +28,10 @@ impl Default for TokioTimer {
 impl Timer for TokioTimer {
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn unix(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {

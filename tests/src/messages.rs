@@ -1,9 +1,11 @@
 //! Any message that a node can say, for property tests of the codec and for hostile frames.
 #![allow(clippy::unwrap_used)]
 
-use paxoskv_core::message::{Claim, Digest, Held, Hello, Listed, Message, Op, Outcome, Question};
+use paxoskv_core::message::{
+    Change, Claim, Cursor, Digest, Held, Hello, Listed, Message, Op, Outcome, Question, Version,
+};
 use paxoskv_core::{
-    Ballot, Bucket, Entry, Epoch, Error, FoundingId, Generation, Key, KeyId, Lease, NodeId, Opening,
+    Ballot, Bucket, Entry, Epoch, Error, FoundingId, Generation, Key, KeyId, Lease, Life, NodeId, Opening,
     Register, RequestId, Round, Seat, SeatState, SeatStatus, Status, StoreId, Value,
 };
 use proptest::arbitrary::any;
@@ -14,7 +16,7 @@ use proptest::{prop_compose, prop_oneof};
 
 /// Any message.
 pub fn message() -> impl Strategy<Value = Message> {
-    prop_oneof![links(), votes(), requests()]
+    prop_oneof![links(), votes(), lives(), requests()]
 }
 
 /// A frame's messages.
@@ -49,7 +51,11 @@ fn votes() -> impl Strategy<Value = Message> {
             ballot,
             entry
         }),
-        (register(), ballot()).prop_map(|(register, ballot)| Message::Accepted { register, ballot }),
+        (register(), ballot(), leases()).prop_map(|(register, ballot, ended)| Message::Accepted {
+            register,
+            ballot,
+            ended
+        }),
         (register(), ballot(), ballot()).prop_map(|(register, ballot, promised)| Message::Rejected {
             register,
             ballot,
@@ -73,6 +79,49 @@ fn votes() -> impl Strategy<Value = Message> {
     ]
 }
 
+/// What is said of nodes that live, or do not.
+fn lives() -> impl Strategy<Value = Message> {
+    prop_oneof![
+        (number(), vec(seat(), 0..4)).prop_map(|(number, relay)| Message::Beat { number, relay }),
+        (number(), seat(), number()).prop_map(|(number, seat, suspend_after)| Message::Beaten {
+            number,
+            seat,
+            suspend_after
+        }),
+        (life(), number()).prop_map(|(life, number)| Message::Vouch { life, number }),
+        (life(), number(), number()).prop_map(|(life, number, suspend_after)| Message::Vouched {
+            life,
+            number,
+            suspend_after
+        }),
+        life().prop_map(|life| Message::Gone { life }),
+        (question(), life()).prop_map(|(question, life)| Message::Ask { question, life }),
+        question().prop_map(|question| Message::Testify { question }),
+        question().prop_map(|question| Message::AskTime { question }),
+        (question(), number()).prop_map(|(question, unix_ms)| Message::Time { question, unix_ms }),
+    ]
+}
+
+fn life() -> impl Strategy<Value = Life> {
+    (any::<[u8; 16]>(), number()).prop_map(|(node, boot)| Life { node: NodeId(node), boot })
+}
+
+fn version() -> impl Strategy<Value = Version> {
+    (generation(), any::<bool>()).prop_map(|(generation, valued)| Version { generation, valued })
+}
+
+fn cursor() -> impl Strategy<Value = Cursor> {
+    (life(), number()).prop_map(|(life, number)| Cursor { life, number })
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    (key(), generation(), option::of(entry())).prop_map(|(key, generation, entry)| Change {
+        key,
+        generation,
+        entry,
+    })
+}
+
 /// What observers and seats say to each other.
 fn requests() -> impl Strategy<Value = Message> {
     prop_oneof![
@@ -88,11 +137,8 @@ fn requests() -> impl Strategy<Value = Message> {
 
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
-        (key_id(), entry(), option::of(generation())).prop_map(|(id, entry, within)| Op::Put {
-            id,
-            entry,
-            within
-        }),
+        (key_id(), entry(), option::of(generation()), any::<bool>())
+            .prop_map(|(id, entry, within, wait)| Op::Put { id, entry, within, wait }),
         key_id().prop_map(|id| Op::Get { id }),
         key_id().prop_map(|id| Op::Peek { id }),
         lease().prop_map(|lease| Op::End { lease }),
@@ -102,14 +148,28 @@ fn op() -> impl Strategy<Value = Op> {
             after
         }),
         Just(Op::Status {}),
+        (key_id(), version()).prop_map(|(id, after)| Op::Watch { id, after }),
+        (bucket(), text(), option::of(cursor())).prop_map(|(bucket, prefix, after)| Op::Changes {
+            bucket,
+            prefix,
+            after
+        }),
     ]
 }
 
 fn outcome() -> impl Strategy<Value = Outcome> {
     prop_oneof![
-        (value(), leases(), generation(), any::<bool>())
-            .prop_map(|(value, leases, generation, won)| Outcome::Value { value, leases, generation, won }),
-        Just(Outcome::Absent {}),
+        (entry(), generation(), any::<bool>()).prop_map(|(entry, generation, won)| Outcome::Value {
+            entry,
+            generation,
+            won
+        }),
+        generation().prop_map(|generation| Outcome::Absent { generation }),
+        (cursor(), vec(change(), 0..4), any::<bool>()).prop_map(|(cursor, items, more)| Outcome::Changes {
+            cursor,
+            items,
+            more
+        }),
         Just(Outcome::Ended {}),
         (vec(listed(), 0..4), any::<bool>()).prop_map(|(items, more)| Outcome::Keys { items, more }),
         status().prop_map(|status| Outcome::Status { status }),
@@ -239,8 +299,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn listed()(key in key(), generation in generation(), value in value()) -> Listed {
-        Listed { key, generation, value }
+    fn listed()(key in key(), generation in generation(), entry in entry()) -> Listed {
+        Listed { key, generation, entry }
     }
 }
 

@@ -11,13 +11,13 @@ use serde::de::DeserializeOwned;
 use super::{CallId, Cluster, Command, Shared};
 use crate::ballot::Generation;
 use crate::error::Error;
-use crate::identity::RequestId;
 use crate::key::{Bucket, Key, KeyId};
-use crate::lease::Lease;
-use crate::message::{Op, Outcome};
+use crate::lease::{Lease, SessionId};
+use crate::message::{Op, Outcome, Version};
 use crate::status::Status;
-use crate::value::{Entry, Value};
+use crate::value::Entry;
 
+#[derive(Clone)]
 pub(super) struct CallOptions {
     pub(super) cluster: Cluster,
     pub(super) timeout: Option<Duration>,
@@ -40,13 +40,21 @@ impl CallOptions {
         }
     }
 
-    fn id(&self, bucket: Result<Bucket, Error>, key: Result<Key, Error>) -> Result<KeyId, Error> {
+    /// Has a lease end.
+    pub(super) async fn end(&self, lease: Lease) -> Result<(), Error> {
+        match self.run(Op::End { lease }).await? {
+            Outcome::Ended {} => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    pub(super) fn id(&self, bucket: Result<Bucket, Error>, key: Result<Key, Error>) -> Result<KeyId, Error> {
         let id = KeyId { bucket: bucket?, key: key? };
         self.check("key", id.key.cbor().len(), self.cluster.shared.settings.max_key)?;
         Ok(id)
     }
 
-    fn check(&self, what: &str, size: usize, limit: usize) -> Result<(), Error> {
+    pub(super) fn check(&self, what: &str, size: usize, limit: usize) -> Result<(), Error> {
         if size <= limit {
             return Ok(());
         }
@@ -54,10 +62,10 @@ impl CallOptions {
     }
 }
 
-struct CancelOnDrop<'a> {
-    shared: &'a Shared,
-    call: CallId,
-    armed: bool,
+pub(super) struct CancelOnDrop<'a> {
+    pub(super) shared: &'a Shared,
+    pub(super) call: CallId,
+    pub(super) armed: bool,
 }
 
 impl Drop for CancelOnDrop<'_> {
@@ -72,58 +80,7 @@ pub(super) fn unexpected(outcome: &Outcome) -> Error {
     Error::invalid(format!("a seat answered something else than was asked: {outcome:?}"))
 }
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
-
-/// A put to be awaited.
-#[must_use = "a put does nothing until it is awaited"]
-pub struct Put {
-    pub(super) call: CallOptions,
-    pub(super) key: Result<Key, Error>,
-    pub(super) value: Result<Value, Error>,
-    pub(super) bucket: Result<Bucket, Error>,
-    pub(super) erasable: bool,
-}
-
-impl Put {
-    /// Wait no longer than this.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.call.timeout = Some(timeout);
-        self
-    }
-
-    /// Put into the bucket of that name.
-    pub fn bucket(mut self, name: &str) -> Self {
-        self.bucket = Bucket::new(name);
-        self
-    }
-
-    /// Let anyone [`erase`](Cluster::erase) the entry.
-    pub fn erasable(mut self) -> Self {
-        self.erasable = true;
-        self
-    }
-
-    async fn run(self) -> Result<Chosen, Error> {
-        let id = self.call.id(self.bucket, self.key)?;
-        let value = self.value?;
-        self.call.check("value", value.cbor().len(), self.call.cluster.shared.settings.max_value)?;
-        let cluster = &self.call.cluster;
-        let leases = if self.erasable { vec![Lease::Latch { nonce: cluster.random() }] } else { Vec::new() };
-        let entry = Entry { value, leases, request: RequestId(cluster.random()) };
-        match self.call.run(Op::Put { id, entry, within: None }).await? {
-            Outcome::Value { value, generation, won, .. } => Ok(Chosen { value, generation, won }),
-            other => Err(unexpected(&other)),
-        }
-    }
-}
-
-impl IntoFuture for Put {
-    type Output = Result<Chosen, Error>;
-    type IntoFuture = BoxFuture<Chosen>;
-    fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.run())
-    }
-}
+pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// A get to be awaited.
 #[must_use = "a get does nothing until it is awaited"]
@@ -132,6 +89,7 @@ pub struct Get {
     pub(super) key: Result<Key, Error>,
     pub(super) bucket: Result<Bucket, Error>,
     pub(super) local: bool,
+    pub(super) wait: bool,
 }
 
 impl Get {
@@ -154,13 +112,29 @@ impl Get {
         self
     }
 
+    /// Where the key has no value, wait until it has one.
+    pub fn wait(mut self) -> Self {
+        self.wait = true;
+        self
+    }
+
+    pub(crate) fn library(mut self, bucket: &'static str) -> Self {
+        self.bucket = Ok(Bucket::system(bucket));
+        self
+    }
+
     async fn run(self) -> Result<Option<Found>, Error> {
         let id = self.call.id(self.bucket, self.key)?;
-        let op = if self.local { Op::Peek { id } } else { Op::Get { id } };
-        match self.call.run(op).await? {
-            Outcome::Value { value, leases, generation, .. } => Ok(Some(Found { value, leases, generation })),
-            Outcome::Absent {} => Ok(None),
-            other => Err(unexpected(&other)),
+        loop {
+            let id = id.clone();
+            let op = if self.local { Op::Peek { id: id.clone() } } else { Op::Get { id: id.clone() } };
+            let state = self.call.state(op).await?;
+            if state.found.is_some() || !self.wait {
+                return Ok(state.found);
+            }
+            // A seat tells when there is something new; what it is, a quorum is asked.
+            let after = Version { generation: state.generation, valued: false };
+            self.call.state(Op::Watch { id, after }).await?;
         }
     }
 }
@@ -195,17 +169,16 @@ impl Erase {
     /// Two steps: get, then end the latch that was seen. Only the second is ever retried, with that latch: "erase
     /// whatever is there", retried, could erase a successor.
     async fn run(self) -> Result<bool, Error> {
-        let call = CallOptions { cluster: self.get.call.cluster.clone(), timeout: self.get.call.timeout };
+        let call = self.get.call.clone();
         let Some(found) = self.get.await? else { return Ok(false) };
-        let Some(lease) = found.leases.into_iter().find(|lease| matches!(lease, Lease::Latch { .. })) else {
+        // Latches that it took over from a key or a bucket would end more than this entry.
+        let latch = Lease::own_latch(found.entry.request);
+        if !found.leases().contains(&latch) {
             return Err(Error::invalid(
                 "this entry is not erasable: it was put without the option to erase it",
             ));
-        };
-        match call.run(Op::End { lease }).await? {
-            Outcome::Ended {} => Ok(true),
-            other => Err(unexpected(&other)),
         }
+        call.end(latch).await.map(|()| true)
     }
 }
 
@@ -244,59 +217,98 @@ impl IntoFuture for StatusCall {
     }
 }
 
+/// Who owns a key, to be awaited.
+#[must_use = "this does nothing until it is awaited"]
+pub struct Owner {
+    pub(super) get: Get,
+}
+
+impl Owner {
+    /// Wait no longer than this.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.get = self.get.timeout(timeout);
+        self
+    }
+
+    /// Look into the bucket of that name.
+    pub fn bucket(mut self, name: &str) -> Self {
+        self.get = self.get.bucket(name);
+        self
+    }
+}
+
+impl IntoFuture for Owner {
+    type Output = Result<Option<SessionId>, Error>;
+    type IntoFuture = BoxFuture<Option<SessionId>>;
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move { Ok(self.get.await?.and_then(|found| found.owner())) })
+    }
+}
+
 /// What a put came to: the value that the key has, whoever put it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
-    value: Value,
-    generation: Generation,
+    found: Found,
     won: bool,
 }
 
 impl Chosen {
+    pub(super) fn new(entry: Entry, generation: Generation, won: bool) -> Self {
+        Self { found: Found::new(entry, generation), won }
+    }
+
     /// The value that was chosen.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] where it is of another type.
     pub fn value<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        self.value.decode()
+        self.found.value()
     }
 
     /// The value that was chosen, as CBOR.
     pub fn cbor(&self) -> &[u8] {
-        self.value.cbor()
+        self.found.cbor()
     }
 
     /// The fencing token: higher for each new owner of the key.
     pub fn generation(&self) -> Generation {
-        self.generation
+        self.found.generation
     }
 
     /// Whether it is this put's own entry that was chosen.
     pub fn won(&self) -> bool {
         self.won
     }
+
+    /// What is there, as a get finds it.
+    pub fn found(&self) -> &Found {
+        &self.found
+    }
 }
 
 /// What a get found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
-    value: Value,
-    leases: Vec<Lease>,
+    entry: Entry,
     generation: Generation,
 }
 
 impl Found {
+    pub(super) fn new(entry: Entry, generation: Generation) -> Self {
+        Self { entry, generation }
+    }
+
     /// The value.
     ///
     /// # Errors
     /// [`Error::InvalidArgument`] where it is of another type.
     pub fn value<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        self.value.decode()
+        self.entry.value.decode()
     }
 
     /// The value, as CBOR.
     pub fn cbor(&self) -> &[u8] {
-        self.value.cbor()
+        self.entry.value.cbor()
     }
 
     /// The fencing token: higher for each new owner of the key.
@@ -306,6 +318,11 @@ impl Found {
 
     /// What the entry's life hangs on; for ever where this is empty.
     pub fn leases(&self) -> &[Lease] {
-        &self.leases
+        &self.entry.leases
+    }
+
+    /// The session that the entry is bound to, if any.
+    pub fn owner(&self) -> Option<SessionId> {
+        self.entry.leases.iter().find_map(Lease::session)
     }
 }

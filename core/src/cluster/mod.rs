@@ -2,7 +2,11 @@
 
 mod calls;
 mod news;
+mod put;
+mod session;
+mod watch;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,14 +21,18 @@ use serde::de::DeserializeOwned;
 
 use crate::error::Error;
 use crate::key::{Bucket, Key};
-use crate::message::{Listed, Op, Outcome};
+use crate::lease::SessionId;
+use crate::message::{Listed, Op, Outcome, Version};
 use crate::settings::Settings;
 use crate::value::Value;
 
 use calls::{CallOptions, unexpected};
-pub use calls::{Chosen, Erase, Found, Get, Put, StatusCall};
+pub use calls::{Chosen, Erase, Found, Get, Owner, StatusCall};
 pub(crate) use news::News;
 pub use news::Statuses;
+pub use put::{BucketKind, Put};
+pub use session::{OpenSession, Session};
+pub use watch::{State, Watch, WatchPrefix};
 
 /// Names a call until it is answered or given up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -34,6 +42,8 @@ pub struct CallId(pub u64);
 pub(crate) enum Command {
     Call { call: CallId, op: Op, timeout: Option<Duration>, reply: oneshot::Sender<Outcome> },
     Cancel { call: CallId },
+    OpenSession { call: CallId, timeout: Option<Duration>, reply: oneshot::Sender<Result<SessionId, Error>> },
+    CloseSession { n: u64 },
     Leave { done: oneshot::Sender<()> },
 }
 
@@ -79,6 +89,34 @@ pub(crate) struct Shared {
     rng: Mutex<ChaCha12Rng>,
     settings: Settings,
     news: Arc<News>,
+    /// The session of the node's own life, once somebody has asked for it.
+    own_session: Mutex<Option<SessionId>>,
+    /// Buckets that are known to be plain, which they are for ever.
+    plain: Mutex<BTreeSet<Bucket>>,
+}
+
+/// How many plain buckets a handle remembers.
+const PLAIN: usize = 1_024;
+
+impl Shared {
+    fn own_session(&self) -> Option<SessionId> {
+        *self.own_session.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn set_own_session(&self, id: SessionId) {
+        *self.own_session.lock().unwrap_or_else(PoisonError::into_inner) = Some(id);
+    }
+
+    fn is_plain(&self, bucket: &Bucket) -> bool {
+        self.plain.lock().unwrap_or_else(PoisonError::into_inner).contains(bucket)
+    }
+
+    fn note_plain(&self, bucket: &Bucket) {
+        let mut plain = self.plain.lock().unwrap_or_else(PoisonError::into_inner);
+        if plain.len() < PLAIN {
+            plain.insert(bucket.clone());
+        }
+    }
 }
 
 impl fmt::Debug for Cluster {
@@ -96,7 +134,16 @@ impl Cluster {
     ) -> (Self, mpsc::UnboundedReceiver<Command>) {
         let (commands, inbox) = mpsc::unbounded();
         let next_call = AtomicU64::new(0);
-        let shared = Shared { name, commands, next_call, rng: Mutex::new(rng), settings, news };
+        let shared = Shared {
+            name,
+            commands,
+            next_call,
+            rng: Mutex::new(rng),
+            settings,
+            news,
+            own_session: Mutex::new(None),
+            plain: Mutex::new(BTreeSet::new()),
+        };
         (Self { shared: Arc::new(shared) }, inbox)
     }
 
@@ -116,7 +163,7 @@ impl Cluster {
 
     /// Like [`put`](Self::put), for a key and a value that are CBOR already.
     pub fn put_cbor(&self, key: Result<Key, Error>, value: Result<Value, Error>) -> Put {
-        Put { call: self.call(), key, value, bucket: Ok(Bucket::default()), erasable: false }
+        Put::new(self.call(), key, value)
     }
 
     /// The value that was chosen for a key, if any. May run a round of Paxos.
@@ -130,7 +177,7 @@ impl Cluster {
 
     /// Like [`get`](Self::get), for a key that is CBOR already.
     pub fn get_cbor(&self, key: Result<Key, Error>) -> Get {
-        Get { call: self.call(), key, bucket: Ok(Bucket::default()), local: false }
+        Get { call: self.call(), key, bucket: Ok(Bucket::default()), local: false, wait: false }
     }
 
     /// The value that was chosen for a key, or `default` where there is none.
@@ -160,6 +207,85 @@ impl Cluster {
     /// Like [`erase`](Self::erase), for a key that is CBOR already.
     pub fn erase_cbor(&self, key: Result<Key, Error>) -> Erase {
         Erase { get: self.get_cbor(key) }
+    }
+
+    /// The session that a key's entry is bound to; `None` where the key is vacant, or bound to none.
+    ///
+    /// # Errors
+    /// When awaited: as [`get`](Self::get).
+    pub fn owner<K: Serialize + ?Sized>(&self, key: &K) -> Owner {
+        self.owner_cbor(Key::new(key))
+    }
+
+    /// Like [`owner`](Self::owner), for a key that is CBOR already.
+    pub fn owner_cbor(&self, key: Result<Key, Error>) -> Owner {
+        Owner { get: self.get_cbor(key) }
+    }
+
+    /// Opens a session, to bind keys to. Resolves once a quorum of seats has heard of this node.
+    ///
+    /// # Errors
+    /// When awaited: with a timeout [`Error::NoQuorum`] or [`Error::Timeout`]; [`Error::Overloaded`],
+    /// [`Error::Closed`].
+    pub fn open_session(&self) -> OpenSession {
+        OpenSession { cluster: self.clone(), timeout: None, own: false }
+    }
+
+    /// The session of this node's own life: one for all, opened when it is first asked for, and anew should it have
+    /// ended. It ends with the node.
+    ///
+    /// # Errors
+    /// When awaited: as [`open_session`](Self::open_session).
+    pub fn session(&self) -> OpenSession {
+        OpenSession { cluster: self.clone(), timeout: None, own: true }
+    }
+
+    /// Resolves when a session, of whatever node, has ended: so that what hung on it can be put anew.
+    ///
+    /// # Errors
+    /// [`Error::Closed`], [`Error::Overloaded`].
+    pub async fn monitor(&self, session: SessionId) -> Result<(), Error> {
+        let op = Op::Watch { id: session.lease().end(), after: Version::default() };
+        match self.call().run(op).await? {
+            Outcome::Value { .. } => Ok(()),
+            other => Err(unexpected(&other)),
+        }
+    }
+
+    /// The states of a key, now and as they change: the value in generation 0, vacant in generation 1, and so on, each
+    /// later than the one before. Begins with what a quorum says, then tells what one seat learns. A slow reader skips
+    /// states, but never the last.
+    pub fn watch<K: Serialize + ?Sized>(&self, key: &K) -> Watch {
+        self.watch_cbor(Key::new(key))
+    }
+
+    /// Like [`watch`](Self::watch), for a key that is CBOR already.
+    pub fn watch_cbor(&self, key: Result<Key, Error>) -> Watch {
+        Watch::new(self.call(), key)
+    }
+
+    /// The states of all text keys of a bucket that begin with `prefix`, or of all its keys where it is empty: first
+    /// the values that one seat has learned, then changes as it learns of them. For each key the states come in
+    /// order, and the last is never missed.
+    pub fn watch_prefix(&self, bucket: Bucket, prefix: &str) -> WatchPrefix {
+        WatchPrefix::new(self.call(), bucket, prefix)
+    }
+
+    /// Decides what a bucket is, before the first put into it does; resolves to what it is, whoever decided that.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] for a name that no bucket can have.
+    pub async fn create_bucket(&self, name: &str, kind: BucketKind) -> Result<BucketKind, Error> {
+        self.call().create_bucket(name, kind).await
+    }
+
+    /// Drops a droppable bucket: all its keys are vacant in one instant. Resolves to false where there is no such
+    /// bucket. Its name can be used anew.
+    ///
+    /// # Errors
+    /// [`Error::InvalidArgument`] where it is a plain bucket.
+    pub async fn drop_bucket(&self, name: &str) -> Result<bool, Error> {
+        self.call().drop_bucket(name).await
     }
 
     /// The text keys of a bucket that begin with `prefix`, or all keys where it is empty, as far as one seat has

@@ -1,5 +1,6 @@
 //! What the driver tells all clones of the handle, and how they wait for it.
 
+use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -7,6 +8,7 @@ use std::task::{Context, Poll};
 use futures::Stream;
 
 use crate::error::Error;
+use crate::node::SessionState;
 use crate::status::Status;
 
 /// The states of a cluster, as one node sees them: see [`Cluster::statuses`](super::Cluster::statuses).
@@ -45,10 +47,35 @@ pub(super) struct NewsState {
     version: u64,
     pub(super) refused: Option<Error>,
     closed: bool,
+    sessions: BTreeMap<u64, SessionState>,
     wakers: Vec<std::task::Waker>,
 }
 
+impl NewsState {
+    /// How a session of this node is. With the node all its sessions have ended.
+    pub(super) fn session(&self, n: u64) -> SessionState {
+        let state = self.sessions.get(&n).copied().unwrap_or_default();
+        SessionState { ended: state.ended || self.closed, ..state }
+    }
+}
+
 impl News {
+    pub(crate) fn set_session(&self, n: u64, session: SessionState) {
+        self.change(|state| {
+            state.sessions.insert(n, session);
+        });
+    }
+
+    pub(crate) fn forget_session(&self, n: u64) {
+        self.change(|state| {
+            state.sessions.remove(&n);
+        });
+    }
+
+    pub(super) fn session(&self, n: u64) -> SessionState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).session(n)
+    }
+
     pub(crate) fn status(&self, status: Status) {
         self.change(|state| {
             state.version += 1;

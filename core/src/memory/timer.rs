@@ -1,7 +1,7 @@
 //! The system's clock.
 
 use std::future::Future;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::timer::Timer;
 
@@ -27,6 +27,10 @@ impl Default for SystemTimer {
 impl Timer for SystemTimer {
     fn now(&self) -> Duration {
         self.start.elapsed()
+    }
+
+    fn unix(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {

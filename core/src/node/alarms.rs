@@ -21,6 +21,14 @@ pub(super) enum Alarm {
     Observed(LinkId, u64),
     /// A seat that was asked may have had long enough.
     Asked(CallId),
+    /// See whether leases are over.
+    Look,
+    /// Say that this node lives.
+    Beat,
+    /// The sessions may have gone unanswered for too long.
+    Suspend,
+    /// Whoever opens a session may have run out of time.
+    Opening(u64),
 }
 
 /// Alarms in the order of their times.

@@ -11,12 +11,16 @@ use super::alarms::Alarm;
 use super::requests::{Asker, Waiter, Want};
 use super::voting::Peer;
 use crate::ballot::{Ballot, Generation, Round, Seat};
+use crate::identity::RequestId;
 use crate::key::{KeyId, Register};
 use crate::lease::Lease;
 use crate::message::{Held, Message, Question};
 use crate::paxos::{Proposer, Reader, Step, Verdict};
 use crate::transport::LinkId;
 use crate::value::{Entry, Value};
+
+/// How long those who wait for an entry's end leave it at what they know.
+const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Attempt {
     pub(super) generation: Generation,
@@ -32,6 +36,10 @@ pub(super) struct Attempt {
     pub(super) forwarded: bool,
     /// How many reads were unsure.
     pub(super) unsure: u32,
+    /// Whose entry was in force when the votes for it were cast.
+    pub(super) stood: Option<RequestId>,
+    /// The number of the last question by which a quorum said that the entry stands.
+    pub(super) stands: u64,
 }
 
 /// What an attempt is at.
@@ -48,12 +56,25 @@ pub(super) enum Stage {
     Proposing { proposer: Proposer, asked: Vec<Lease>, started: u64 },
     /// The end of some lease is being decided.
     Ending,
+    /// Those who are left wait until the entry that stands has ended.
+    Waiting,
 }
 
 impl Attempt {
     fn new(generation: Generation) -> Self {
         let (stage, waiters, seen) = (Stage::Idle, Vec::new(), Round(0));
-        Self { generation, stage, waiters, tries: 0, seen, due: Duration::ZERO, forwarded: false, unsure: 0 }
+        Self {
+            generation,
+            stage,
+            waiters,
+            tries: 0,
+            seen,
+            due: Duration::ZERO,
+            forwarded: false,
+            unsure: 0,
+            stood: None,
+            stands: 0,
+        }
     }
 
     /// Goes on in a newer generation.
@@ -62,6 +83,8 @@ impl Attempt {
         self.stage = Stage::Idle;
         self.forwarded = false;
         self.unsure = 0;
+        self.stood = None;
+        self.stands = 0;
     }
 
     pub(super) fn register(&self, id: &KeyId) -> Register {
@@ -86,6 +109,9 @@ impl Node {
         let attempt = self.attempts.entry(id.clone()).or_insert_with(|| Attempt::new(generation));
         if generation > attempt.generation {
             attempt.move_to(generation);
+        }
+        if matches!(attempt.stage, Stage::Waiting) {
+            attempt.stage = Stage::Idle;
         }
         let waiter = Waiter { asker, want, joined: self.question };
         if !waiter.repeats(&attempt.waiters) {
@@ -311,9 +337,9 @@ impl Node {
             matches!(waiter.want, Want::Get) && (waiter.joined < asked || !rules.match_questions)
         });
         attempt.waiters = wait;
-        self.all_absent(done);
+        self.all_absent(done, generation);
         // A put for a generation that never began: nobody can have told of it.
-        let lost = |waiter: &Waiter| matches!(waiter.want, Want::Put(_, Some(within)) if within > generation && waiter.joined < asked);
+        let lost = |waiter: &Waiter| matches!(waiter.want, Want::Put { within: Some(within), .. } if within > generation && waiter.joined < asked);
         let (lost, wait) = std::mem::take(&mut attempt.waiters).into_iter().partition(lost);
         attempt.waiters = wait;
         self.all_ahead(lost);
@@ -325,14 +351,36 @@ impl Node {
         let patience = self.patience(attempt);
         self.set_due(id, attempt, patience);
         for lease in leases {
+            self.await_end(id, &lease);
             let end = lease.end();
-            let waiting = self.ending.entry(end.clone()).or_default();
-            if !waiting.contains(id) {
-                waiting.push(id.clone());
-            }
             if !self.attempts.contains_key(&end) {
                 self.propose(end, Value::yes());
             }
+        }
+    }
+
+    fn await_end(&mut self, id: &KeyId, lease: &Lease) {
+        let waiting = self.ending.entry(lease.end()).or_default();
+        if !waiting.contains(id) {
+            waiting.push(id.clone());
+        }
+    }
+
+    /// Waits until the entry that stands has ended; looks again from time to time, should that be missed.
+    pub(super) fn wait_for_end(&mut self, id: &KeyId, attempt: &mut Attempt, entry: &Entry) {
+        attempt.stage = Stage::Waiting;
+        self.set_due(id, attempt, LOOK_AGAIN);
+        for lease in &entry.leases {
+            self.await_end(id, lease);
+        }
+    }
+
+    /// The votes for an entry tell that it was in force: whoever put it has won, whatever comes after.
+    pub(super) fn has_stood(&mut self, register: &Register, entry: &Entry) {
+        if let Some(attempt) = self.attempts.get_mut(&register.id)
+            && attempt.generation == register.generation
+        {
+            attempt.stood = Some(entry.request);
         }
     }
 
@@ -340,7 +388,7 @@ impl Node {
     pub(super) fn end_learned(&mut self, end: &KeyId) {
         for id in self.ending.remove(end).unwrap_or_default() {
             let Some(mut attempt) = self.attempts.remove(&id) else { continue };
-            if matches!(attempt.stage, Stage::Ending) {
+            if matches!(attempt.stage, Stage::Ending | Stage::Waiting) {
                 attempt.stage = Stage::Idle;
             }
             if !self.rules.read_after_end {
@@ -355,8 +403,9 @@ impl Node {
         let Some(mut attempt) = self.attempts.remove(id) else { return };
         if self.now >= attempt.due {
             match &attempt.stage {
-                Stage::Idle | Stage::Resting | Stage::Forwarded | Stage::Ending => {
-                    attempt.stage = Stage::Idle
+                Stage::Idle | Stage::Resting | Stage::Forwarded | Stage::Ending | Stage::Waiting => {
+                    attempt.stage = Stage::Idle;
+                    attempt.stands = 0;
                 }
                 Stage::Reading { reader, .. } => {
                     attempt.unsure += u32::from(reader.answered() >= self.quorum());

@@ -196,6 +196,6 @@ impl Node {
     /// Puts something for the cluster's own sake.
     pub(super) fn propose(&mut self, id: KeyId, value: Value) {
         let entry = Entry { value, leases: Vec::new(), request: RequestId(super::random(&mut self.rng)) };
-        self.want(id, Asker::Cluster, Want::Put(entry, None));
+        self.want(id, Asker::Cluster, Want::Put { entry, within: None, wait: false });
     }
 }

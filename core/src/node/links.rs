@@ -13,6 +13,7 @@ use super::founding::Founded;
 use super::{Node, Output};
 use crate::ballot::Seat;
 use crate::error::Error;
+use crate::identity::Life;
 use crate::key::KeyId;
 use crate::message::{Hello, Message, PROTOCOL, protocol_of, read_frame};
 use crate::transport::{Closing, LinkId};
@@ -69,6 +70,16 @@ impl Links {
         self.greeted().find_map(|(_, _, hello)| hello.cluster.clone())
     }
 
+    /// Whether somebody says to sit in a seat at the other end.
+    pub(super) fn is_seat(&self, link: LinkId) -> bool {
+        self.claims.values().any(|of| *of == link)
+    }
+
+    /// The link to one start of a node.
+    pub(super) fn link_of(&self, life: Life) -> Option<LinkId> {
+        self.greeted().find(|(_, _, hello)| hello.life() == life).map(|(link, ..)| link)
+    }
+
     /// Links to seats, in the order of seats.
     pub(super) fn seats(&self) -> Vec<(Seat, LinkId)> {
         self.claims.iter().map(|(seat, link)| (*seat, *link)).collect()
@@ -111,6 +122,9 @@ impl Node {
 
     /// What hangs on a link ends with it.
     fn forget_link(&mut self, link: LinkId, hello: Option<&Hello>) {
+        if let Some(hello) = hello {
+            self.life_unlinked(hello.life());
+        }
         self.review();
         self.drop_observer(link);
         self.ask_elsewhere(link);
@@ -209,6 +223,7 @@ impl Node {
         self.refused = None;
         let seat = hello.claim.map(|claim| claim.seat);
         let addresses = hello.addresses.clone();
+        self.life_linked(hello.life());
         debug!(link = link.0, peer = %hello.node, ?seat, "linked");
         if let Some(link) = self.links.links.get_mut(&link) {
             link.hello = Some(hello);
@@ -222,6 +237,7 @@ impl Node {
         if let Some(seat) = seat {
             self.ask_again(seat);
             self.ask_seats();
+            self.beat_anew();
         }
     }
 

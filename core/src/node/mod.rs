@@ -31,18 +31,26 @@
 //! | `requests` | calls of the own handle and of observers |
 //! | `observing` | what a node without a seat does: ask a seat |
 //! | `catch_up` | learning what was missed |
+//! | `lives` | whose lives a seat hears of |
+//! | `testimony` | how sessions and deadlines end |
+//! | `sessions` | the node's own sessions |
+//! | `watches` | who is told of changes |
 
 mod alarms;
 mod attempts;
 mod catch_up;
 mod founding;
 mod links;
+mod lives;
 mod observing;
 mod outbox;
 mod requests;
+mod sessions;
 mod settle;
 mod store;
+mod testimony;
 mod voting;
+mod watches;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -55,6 +63,7 @@ use crate::cluster::CallId;
 use crate::error::Error;
 use crate::identity::NodeId;
 use crate::key::KeyId;
+use crate::lease::SessionId;
 use crate::message::{Claim, Message, Op, Outcome, Question};
 use crate::paxos::Learner;
 use crate::roster::Roster;
@@ -62,6 +71,7 @@ use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::status::{SeatState, SeatStatus, Status};
 use crate::storage::{Batch, Loaded};
+use crate::timer::Moment;
 use crate::transport::{Closing, LinkId};
 
 use alarms::{Alarm, Alarms};
@@ -69,10 +79,15 @@ use attempts::Attempt;
 use catch_up::Pull;
 use founding::Founded;
 use links::Links;
+use lives::Lives;
 use observing::Asked;
 use outbox::Outbox;
 use requests::Requests;
+use sessions::Sessions;
+pub use sessions::{Grant, Loss, SessionState};
 use store::Store;
+use testimony::Testimony;
+use watches::Watches;
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -124,6 +139,18 @@ pub enum Input {
         /// Which call.
         call: CallId,
     },
+    /// The handle opens a session.
+    OpenSession {
+        /// To be named in the answer, [`Output::Opened`].
+        call: CallId,
+        /// How long it will wait for a quorum; for ever where this is `None`.
+        timeout: Option<Duration>,
+    },
+    /// Nobody uses a session of this node any more.
+    CloseSession {
+        /// Which.
+        n: u64,
+    },
     /// Time has passed.
     Tick,
     /// Say goodbye. The node does nothing more but make durable what it holds.
@@ -157,6 +184,20 @@ pub enum Output {
         call: CallId,
         /// With this.
         outcome: Outcome,
+    },
+    /// A session is open, or cannot be opened.
+    Opened {
+        /// Who asked for it.
+        call: CallId,
+        /// Its name.
+        result: Result<SessionId, Error>,
+    },
+    /// A session's state has changed.
+    Session {
+        /// Which of this node's sessions.
+        n: u64,
+        /// How it is now.
+        state: SessionState,
     },
     /// The state of the cluster has changed.
     Status(Status),
@@ -194,6 +235,8 @@ pub struct Node {
     rng: ChaCha12Rng,
     started: Option<Duration>,
     now: Duration,
+    /// The wall clock.
+    unix: Duration,
 
     roster: Roster,
     store: Store,
@@ -213,6 +256,10 @@ pub struct Node {
     asked: BTreeMap<CallId, Asked>,
     asked_by_number: BTreeMap<u64, CallId>,
     pulls: BTreeMap<Seat, Pull>,
+    lives: Lives,
+    testimony: Testimony,
+    sessions: Sessions,
+    watches: Watches,
     alarms: Alarms,
     /// The last round used; ballots of this opening never repeat it.
     round: Round,
@@ -241,9 +288,7 @@ impl Node {
         if cluster_size.is_some_and(|size| Seat::new(size).is_none()) {
             return Err(Error::invalid(format!("a cluster has 1 to {} seats", Seat::MAX)));
         }
-        if settings.max_frame < settings.max_key + settings.max_value + 4096 {
-            return Err(Error::invalid("the frame limit must hold a key, a value and 4 KiB"));
-        }
+        settings.check().map_err(Error::invalid)?;
         let store = match (seat, &cluster, cluster_size) {
             (None, ..) => Store::observer(random(&mut rng)),
             (Some(seat), Some(cluster), Some(size)) if seat.get() <= size => {
@@ -266,6 +311,7 @@ impl Node {
             rng,
             started: None,
             now: Duration::ZERO,
+            unix: Duration::ZERO,
             roster: Roster::unfounded(cluster_size.unwrap_or(1)),
             outbox: Outbox::new(settings.max_frame, rules, seat.is_none()),
             store,
@@ -280,6 +326,10 @@ impl Node {
             asked: BTreeMap::new(),
             asked_by_number: BTreeMap::new(),
             pulls: BTreeMap::new(),
+            lives: Lives::default(),
+            testimony: Testimony::default(),
+            sessions: Sessions::new(settings.suspend_after),
+            watches: Watches::default(),
             alarms: Alarms::default(),
             round: Round(0),
             question: 0,
@@ -295,15 +345,21 @@ impl Node {
         Ok(node)
     }
 
-    /// Takes in what happened at `now`, a time that never goes back.
-    pub fn handle(&mut self, now: Duration, input: Input) {
-        self.now = now.max(self.now);
+    /// Takes in what happened at that moment; the steady clock never goes back.
+    pub fn handle(&mut self, now: Moment, input: Input) {
+        let before = self.now;
+        self.now = now.steady.max(before);
+        self.unix = now.unix;
         if self.stopped.is_some() {
             return self.handle_stopped(input);
         }
         if self.started.is_none() {
             self.start();
+        } else if self.now >= before + self.settings.peer_timeout / 2 {
+            // Nothing was heard because nobody was listening.
+            self.count_anew();
         }
+        self.consider_suspension();
         match input {
             Input::LinkUp { link, dialed, addresses } => self.link_up(link, dialed, addresses),
             Input::LinkDown { link } => self.link_down(link),
@@ -312,10 +368,13 @@ impl Node {
             Input::Persisted => {
                 self.founding_persisted();
                 self.outbox.persisted();
+                self.own_seat_answers();
             }
             Input::PersistFailed { why } => self.stop(Error::Storage { why }),
             Input::Call { call, op, timeout } => self.call(call, op, timeout),
             Input::Cancel { call } => self.cancel(call),
+            Input::OpenSession { call, timeout } => self.open_session(call, timeout),
+            Input::CloseSession { n } => self.close_session(n),
             Input::Tick => {}
             Input::Leave => {
                 self.goodbye();
@@ -325,16 +384,20 @@ impl Node {
         self.ring();
         self.settle_all();
         self.news();
+        self.tell_watchers();
+        self.tell_sessions();
     }
 
     /// Ends a turn: what was caused since the last one is now in the outputs, as far as it may leave.
     pub fn end_turn(&mut self) {
         let works = self.seat.is_some() && !matches!(self.stopped, Some(Error::Storage { .. }));
         if works && !self.outbox.is_persisting() {
-            let answers = self.outbox.has_answers() && self.rules.assert_with_answers;
+            let asserts = self.outbox.has_answers() || self.sessions.want_assertion();
+            let answers = asserts && self.rules.assert_with_answers;
             let all = self.stopped.is_some();
             if let Some(batch) = self.store.batch(self.now, self.settings.lazy_write, all, answers) {
                 self.outbox.persist(batch);
+                self.sessions.persist();
                 if self.founded == Founded::InMemory {
                     self.founded = Founded::InFlight;
                 }
@@ -371,6 +434,9 @@ impl Node {
         for id in self.store.unlearned() {
             self.unlearned.push_back((self.now, id));
         }
+        if self.seat.is_some() {
+            self.alarms.set(self.now + self.settings.look_every(), Alarm::Look);
+        }
         self.consider_founding();
     }
 
@@ -383,6 +449,10 @@ impl Node {
                 Alarm::Call(call) => self.call_due(call),
                 Alarm::Observed(link, number) => self.observed_due(link, number),
                 Alarm::Asked(call) => self.asked_due(call),
+                Alarm::Look => self.look(),
+                Alarm::Beat => self.beat_due(),
+                Alarm::Suspend => self.consider_suspension(),
+                Alarm::Opening(n) => self.opening_due(n),
             }
         }
         self.finish_unlearned();
@@ -432,6 +502,10 @@ impl Node {
                 let error = self.stopped.clone().unwrap_or(Error::Closed {});
                 self.outbox.output(Output::Reply { call, outcome: Outcome::Failed { error } });
             }
+            Input::OpenSession { call, .. } => {
+                let error = self.stopped.clone().unwrap_or(Error::Closed {});
+                self.outbox.output(Output::Opened { call, result: Err(error) });
+            }
             Input::LinkUp { link, .. } => self.outbox.close(link, Closing::Leaving),
             _ => {}
         }
@@ -447,6 +521,7 @@ impl Node {
             self.outbox.output(Output::Status(status.clone()));
             let had_quorum = self.status.replace(status).is_some_and(|before| before.quorum);
             if !had_quorum && self.has_quorum() {
+                self.count_anew();
                 self.ready.extend(self.attempts.keys().cloned());
                 self.settle_all();
             }

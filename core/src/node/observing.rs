@@ -17,6 +17,18 @@ use crate::transport::LinkId;
 /// How long one seat has before another is asked.
 const ASK_ANOTHER: Duration = Duration::from_secs(2);
 
+/// And where the answer may be long in coming: not for ever, since the seat may be cut off from the others.
+const WATCH_ELSEWHERE: Duration = Duration::from_secs(10);
+const WAIT_ELSEWHERE: Duration = Duration::from_secs(30);
+
+fn patience(op: &Op) -> Duration {
+    match op {
+        Op::Watch { .. } | Op::Changes { .. } => WATCH_ELSEWHERE,
+        Op::Put { wait: true, .. } => WAIT_ELSEWHERE,
+        _ => ASK_ANOTHER,
+    }
+}
+
 /// A call that a seat is asked to do.
 pub(super) struct Asked {
     op: Op,
@@ -40,13 +52,14 @@ impl Node {
             self.alarms.set(at, Alarm::Call(call));
         }
         let op = match op {
-            Op::Put { id, entry, within: None } if self.rules.bind_to_generation => {
-                Op::Put { id, entry, within: Some(Generation(0)) }
+            // Who waits is never told of another's entry, and may go on in any generation.
+            Op::Put { id, entry, within: None, wait: false } if self.rules.bind_to_generation => {
+                Op::Put { id, entry, within: Some(Generation(0)), wait: false }
             }
             op => op,
         };
         // Calls are spread over the seats.
-        let tries = usize::try_from(call.0).unwrap_or(0);
+        let tries = usize::try_from(call.0 % 1_000_003).unwrap_or(0);
         self.asked.insert(call, Asked { op, deadline, link: None, number: 0, due: self.now, tries });
         self.ask(call);
     }
@@ -67,7 +80,7 @@ impl Node {
         let (_, link) = seats[asked.tries % seats.len()];
         asked.tries = asked.tries.wrapping_add(1);
         asked.link = Some(link);
-        asked.due = self.now + ASK_ANOTHER;
+        asked.due = self.now + patience(&asked.op);
         // The seat gives up a little before this node does, and can then say why.
         let left = asked.deadline.map(|at| at.saturating_sub(self.now));
         let patience = left.map(|left| left.saturating_sub((left / 10).min(Duration::from_millis(200))));
@@ -122,7 +135,9 @@ impl Node {
         if self.asked.get(&call).is_some_and(|asked| asked.link == Some(link)) {
             self.asked.remove(&call);
             self.asked_by_number.remove(&number);
-            self.outbox.reply(Output::Reply { call, outcome });
+            if !self.internal_answer(call, &outcome) {
+                self.outbox.reply(Output::Reply { call, outcome });
+            }
         }
     }
 
@@ -146,6 +161,9 @@ impl Node {
     pub(super) fn fail_all_asked(&mut self, error: &Error) {
         self.asked_by_number.clear();
         for call in std::mem::take(&mut self.asked).into_keys() {
+            if self.internal_answer(call, &Outcome::Failed { error: error.clone() }) {
+                continue;
+            }
             self.outbox.reply(Output::Reply { call, outcome: Outcome::Failed { error: error.clone() } });
         }
     }

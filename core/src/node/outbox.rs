@@ -67,6 +67,10 @@ impl Outbox {
             | Message::Stale { .. }
             | Message::Chosen { .. }
             | Message::Learned { .. }
+            | Message::Beaten { .. }
+            | Message::Vouched { .. }
+            | Message::Testify { .. }
+            | Message::Time { .. }
             | Message::Response { .. } => self.rules.persist_before_answer,
             Message::Holding { .. } => self.rules.persist_before_answer && self.rules.durable_reads,
             Message::Accept { .. } => self.rules.persist_before_answer && self.rules.durable_before_accept,
@@ -83,6 +87,11 @@ impl Outbox {
             | Message::Addresses { .. }
             | Message::Pull { .. }
             | Message::Fetch { .. }
+            | Message::Beat { .. }
+            | Message::Vouch { .. }
+            | Message::Gone { .. }
+            | Message::Ask { .. }
+            | Message::AskTime { .. }
             | Message::Request { .. }
             | Message::Cancel { .. } => false,
         }

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::alarms::Alarm;
+use super::watches::has_prefix;
 use super::{Node, Output};
 use crate::ballot::Generation;
 use crate::cluster::CallId;
 use crate::error::Error;
+use crate::identity::Life;
 use crate::identity::RequestId;
 use crate::key::{Bucket, Key, KeyId};
-use crate::lease::Lease;
-use crate::message::{Listed, Message, Op, Outcome};
+use crate::lease::{Lease, SessionId};
+use crate::message::{Cursor, Hello, Listed, Message, Op, Outcome, Version};
 use crate::transport::LinkId;
 use crate::value::{Entry, Value};
 
@@ -36,8 +38,14 @@ pub(super) enum Asker {
 /// What somebody wants of a key.
 #[derive(Clone, Debug)]
 pub(super) enum Want {
-    /// To put this entry, in this generation only or, for the own handle, in whichever is the newest.
-    Put(Entry, Option<Generation>),
+    /// To put this.
+    Put {
+        entry: Entry,
+        /// In this generation only; for the own handle, and for those who wait, in whichever is the newest.
+        within: Option<Generation>,
+        /// Not to be told of another's entry, but to wait until it has ended.
+        wait: bool,
+    },
     /// To end a latch, by putting this into its end register.
     End(Entry),
     /// To know what is there.
@@ -59,7 +67,7 @@ impl Waiter {
     /// What they want to put.
     pub(super) fn entry(&self) -> Option<&Entry> {
         match &self.want {
-            Want::Put(entry, _) | Want::End(entry) => Some(entry),
+            Want::Put { entry, .. } | Want::End(entry) => Some(entry),
             _ => None,
         }
     }
@@ -67,10 +75,17 @@ impl Waiter {
     /// What they want to put in this generation.
     pub(super) fn candidate(&self, generation: Generation) -> Option<&Entry> {
         match &self.want {
-            Want::Put(entry, within) if within.is_none_or(|within| within == generation) => Some(entry),
+            Want::Put { entry, within, .. } if within.is_none_or(|within| within == generation) => {
+                Some(entry)
+            }
             Want::End(entry) => Some(entry),
             _ => None,
         }
+    }
+
+    /// Whether they wait for the end of another's entry.
+    pub(super) fn waits(&self) -> bool {
+        matches!(self.want, Want::Put { wait: true, .. })
     }
 
     pub(super) fn finishes(&self) -> bool {
@@ -88,11 +103,28 @@ impl Waiter {
     }
 }
 
+/// What has to be done for an operation.
+enum Wish {
+    /// Something has to be decided.
+    Decide(KeyId, Want),
+    /// A key has to change.
+    Watch(KeyId, Version),
+    /// A bucket has to change.
+    WatchMany(Bucket, String, Option<Cursor>),
+}
+
 #[derive(Default)]
 pub(super) struct Requests(BTreeMap<Asker, Pending>);
 
+/// What somebody waits at.
+#[derive(Clone)]
+enum Place {
+    Key(KeyId),
+    Bucket(Bucket),
+}
+
 struct Pending {
-    id: KeyId,
+    place: Place,
     deadline: Option<Duration>,
 }
 
@@ -120,18 +152,29 @@ impl Node {
         if self.requests.0.contains_key(&asker) {
             return; // a repetition of what is being done
         }
-        match self.examine(op) {
-            Ok((id, want)) => {
-                let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
-                self.requests.0.insert(asker, Pending { id: id.clone(), deadline });
+        let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
+        match self.examine(asker, op) {
+            Ok(Wish::Decide(id, want)) => {
+                let place = Place::Key(id.clone());
+                self.requests.0.insert(asker, Pending { place, deadline });
                 self.want(id, asker, want);
+            }
+            Ok(Wish::Watch(id, after)) => {
+                let place = Place::Key(id.clone());
+                self.requests.0.insert(asker, Pending { place, deadline });
+                self.watch(asker, &id, after);
+            }
+            Ok(Wish::WatchMany(bucket, prefix, after)) => {
+                let place = Place::Bucket(bucket.clone());
+                self.requests.0.insert(asker, Pending { place, deadline });
+                self.watch_many(asker, &bucket, prefix, after);
             }
             Err(outcome) => self.tell(asker, *outcome),
         }
     }
 
     /// What has to be decided for an operation, or its outcome where nothing has to be.
-    fn examine(&mut self, op: Op) -> Result<(KeyId, Want), Box<Outcome>> {
+    fn examine(&mut self, asker: Asker, op: Op) -> Result<Wish, Box<Outcome>> {
         let failed = |error| Box::new(Outcome::Failed { error });
         if self.seat.is_none() {
             let why = "this node has no seat, so it cannot answer requests: ask a seat".into();
@@ -141,7 +184,7 @@ impl Node {
             return Err(failed(Error::Overloaded { limit: self.settings.max_requests as u64 }));
         }
         match op {
-            Op::Put { id, entry, within } => {
+            Op::Put { id, entry, within, wait } => {
                 self.check_id(&id).map_err(failed)?;
                 let (size, limit) = (entry.value.cbor().len(), self.settings.max_value);
                 if size > limit {
@@ -151,17 +194,33 @@ impl Node {
                 if entry.leases.len() > LEASES {
                     return Err(failed(Error::invalid(format!("an entry has at most {LEASES} leases"))));
                 }
-                Ok((id, Want::Put(entry, within)))
+                if wait && entry.leases.is_empty() {
+                    return Err(failed(Error::invalid("only an entry that can end may wait for its turn")));
+                }
+                Ok(Wish::Decide(id, Want::Put { entry, within, wait }))
             }
             Op::Get { id } => {
                 self.check_id(&id).map_err(failed)?;
-                Ok((id, Want::Get))
+                Ok(Wish::Decide(id, Want::Get))
             }
-            Op::End { lease: lease @ Lease::Latch { .. } } => {
+            Op::End { lease } => {
+                match (&lease, lease.session()) {
+                    (Lease::Latch { .. }, _) => {}
+                    (_, Some(session)) if self.life_of(asker) == Some(session.life) => {}
+                    (_, Some(SessionId { life, n })) => {
+                        return Err(failed(Error::invalid(format!(
+                            "session {n} of node {} can be closed by that node only",
+                            life.node
+                        ))));
+                    }
+                    _ => return Err(failed(Error::invalid("a deadline ends when its time has come"))),
+                }
                 let request = RequestId(super::random(&mut self.rng));
-                Ok((lease.end(), Want::End(Entry { value: Value::yes(), leases: Vec::new(), request })))
+                let entry = Entry { value: Value::yes(), leases: Vec::new(), request };
+                Ok(Wish::Decide(lease.end(), Want::End(entry)))
             }
-            Op::End { .. } => Err(failed(Error::invalid("only a latch can be ended by anyone"))),
+            Op::Watch { id, after } => Ok(Wish::Watch(id, after)),
+            Op::Changes { bucket, prefix, after } => Ok(Wish::WatchMany(bucket, prefix, after)),
             Op::Peek { id } => Err(Box::new(self.peek(&id))),
             Op::Keys { bucket, prefix, after } => Err(Box::new(self.list(&bucket, &prefix, after))),
             Op::Status {} => Err(Box::new(Outcome::Status { status: self.current_status() })),
@@ -169,7 +228,7 @@ impl Node {
     }
 
     fn check_id(&self, id: &KeyId) -> Result<(), Error> {
-        if id.bucket.is_system() {
+        if id.bucket.is_system() && !id.bucket.is_library() {
             return Err(Error::invalid(format!("bucket {:?} is the cluster's own", id.bucket.name())));
         }
         let (size, limit) = (id.key.cbor().len(), self.settings.max_key);
@@ -189,11 +248,8 @@ impl Node {
 
     fn peek(&self, id: &KeyId) -> Outcome {
         match self.known_entry(id) {
-            Some((entry, generation)) => {
-                let (value, leases) = (entry.value.clone(), entry.leases.clone());
-                Outcome::Value { value, leases, generation, won: false }
-            }
-            None => Outcome::Absent {},
+            Some((entry, generation)) => Outcome::Value { entry: entry.clone(), generation, won: false },
+            None => Outcome::Absent { generation: self.store.state(id).0.generation },
         }
     }
 
@@ -213,20 +269,33 @@ impl Node {
             if items.len() == PAGE || bytes > PAGE_BYTES && !items.is_empty() {
                 return Outcome::Keys { items, more: true };
             }
-            items.push(Listed { key: id.key.clone(), generation, value: entry.value.clone() });
+            items.push(Listed { key: id.key.clone(), generation, entry: entry.clone() });
         }
         Outcome::Keys { items, more: false }
     }
 
     /// Answers one who waited for a key.
     pub(super) fn answer_waiter(&mut self, waiter: Waiter, outcome: Outcome) {
-        self.requests.0.remove(&waiter.asker);
-        self.tell(waiter.asker, outcome);
+        self.answer_asker(waiter.asker, outcome);
     }
 
-    pub(super) fn all_absent(&mut self, waiters: Vec<Waiter>) {
+    pub(super) fn answer_asker(&mut self, asker: Asker, outcome: Outcome) {
+        self.requests.0.remove(&asker);
+        self.tell(asker, outcome);
+    }
+
+    pub(super) fn all_absent(&mut self, waiters: Vec<Waiter>, generation: Generation) {
         for waiter in waiters {
-            self.answer_waiter(waiter, Outcome::Absent {});
+            self.answer_waiter(waiter, Outcome::Absent { generation });
+        }
+    }
+
+    /// Which start of which node asks.
+    fn life_of(&self, asker: Asker) -> Option<Life> {
+        match asker {
+            Asker::Own(_) => Some(self.life()),
+            Asker::Observer(link, _) => self.links.hello(link).map(Hello::life),
+            Asker::Cluster => None,
         }
     }
 
@@ -250,9 +319,15 @@ impl Node {
     /// Takes somebody off the list of those who wait; true where they were on it.
     fn give_up(&mut self, asker: Asker) -> bool {
         let Some(pending) = self.requests.0.remove(&asker) else { return false };
-        if let Some(attempt) = self.attempts.get_mut(&pending.id) {
-            attempt.waiters.retain(|waiter| waiter.asker != asker);
-            self.ready.push_back(pending.id);
+        match pending.place {
+            Place::Bucket(bucket) => self.stop_watching_many(&bucket, asker),
+            Place::Key(id) => {
+                self.stop_watching(&id, asker);
+                if let Some(attempt) = self.attempts.get_mut(&id) {
+                    attempt.waiters.retain(|waiter| waiter.asker != asker);
+                    self.ready.push_back(id);
+                }
+            }
         }
         true
     }
@@ -287,6 +362,7 @@ impl Node {
     pub(super) fn cancel(&mut self, call: CallId) {
         self.give_up(Asker::Own(call));
         self.stop_asking(call);
+        self.cancel_opening(call);
     }
 
     pub(super) fn drop_observed(&mut self, link: LinkId, number: u64) {
@@ -312,8 +388,4 @@ impl Node {
         }
         self.fail_all_asked(error);
     }
-}
-
-fn has_prefix(key: &Key, prefix: &str) -> bool {
-    prefix.is_empty() || key.decode::<String>().is_ok_and(|text| text.starts_with(prefix))
 }

@@ -60,6 +60,7 @@ impl Node {
         }
         if let (Some(own), Some(entry)) = (waiter.entry(), learned)
             && own.request == entry.request
+            && (entry.is_permanent() || attempt.stood == Some(own.request) || !self.rules.win_must_stand)
         {
             self.answer_value(waiter, attempt, entry, true);
             return None;
@@ -71,7 +72,7 @@ impl Node {
             self.answer_waiter(waiter, Outcome::Failed { error: Error::LeaseEnded {} });
             return None;
         }
-        if let Want::Put(_, Some(within)) = waiter.want
+        if let Want::Put { within: Some(within), .. } = waiter.want
             && within < attempt.generation
             && self.rules.bind_to_generation
         {
@@ -92,10 +93,9 @@ impl Node {
     }
 
     fn answer_value(&mut self, waiter: Waiter, attempt: &Attempt, entry: &Entry, won: bool) {
-        let (value, leases) = (entry.value.clone(), entry.leases.clone());
         let outcome = match waiter.want {
             Want::End(_) => Outcome::Ended {},
-            _ => Outcome::Value { value, leases, generation: attempt.generation, won },
+            _ => Outcome::Value { entry: entry.clone(), generation: attempt.generation, won },
         };
         self.answer_waiter(waiter, outcome);
     }
@@ -123,20 +123,23 @@ impl Node {
             };
             let careless = match waiter.want {
                 Want::Get => !self.rules.get_checks_flags,
-                Want::Put(..) => !self.rules.put_checks_flags,
+                Want::Put { .. } => !self.rules.put_checks_flags,
                 _ => false,
             };
-            let answerable = matches!(waiter.want, Want::Get | Want::Put(..));
+            let won = waiter.entry().is_some_and(|own| own.request == entry.request);
+            let answerable = matches!(waiter.want, Want::Get | Want::Put { .. }) && (won || !waiter.waits());
             if answerable && own.is_empty() && (standing == Standing::Stands || careless) {
-                let won = waiter.entry().is_some_and(|own| own.request == entry.request);
                 self.answer_value(waiter, attempt, entry, won);
             } else {
                 to_end.extend(own);
                 attempt.waiters.push(waiter);
             }
         }
-        if let Standing::Flagged(leases) = standing {
-            to_end.extend(leases);
+        match standing {
+            Standing::Stands => attempt.stands = asked,
+            Standing::Flagged(leases) if self.rules.finish_ends => to_end.extend(leases),
+            Standing::Flagged(_) => attempt.move_to(attempt.generation.next()),
+            Standing::Unknown => {}
         }
         if !to_end.is_empty() {
             self.end_leases(id, attempt, to_end);
@@ -152,6 +155,14 @@ impl Node {
             return;
         }
         if let Some(entry) = self.store.learned(id, attempt.generation).cloned() {
+            let patient = |waiter: &Waiter| {
+                waiter.waits()
+                    && waiter.joined < attempt.stands
+                    && waiter.entry().is_some_and(|own| own.request != entry.request)
+            };
+            if attempt.waiters.iter().all(patient) {
+                return self.wait_for_end(id, attempt, &entry);
+            }
             return self.read(id, attempt, Some(entry));
         }
         let Some(own) =

@@ -13,10 +13,10 @@ use super::random;
 use crate::ballot::{Generation, Opening, Seat};
 use crate::codec::{Malformed, Reader, decode, encode, wire_struct};
 use crate::error::Error;
-use crate::identity::{NodeId, StoreId};
+use crate::identity::{Life, NodeId, StoreId};
 use crate::key::{KeyId, Register};
-use crate::lease::Lease;
-use crate::message::{Digest, Held};
+use crate::lease::{ENDS, Lease};
+use crate::message::{Digest, Held, Version};
 use crate::paxos::Acceptor;
 use crate::rules::Rules;
 use crate::storage::{Batch, Loaded, Record};
@@ -66,6 +66,14 @@ pub(super) struct Store {
     lazy_seen: BTreeSet<StoreId>,
     lazy_since: Option<Duration>,
     meta_is_dirty: bool,
+    /// Which keys hang on a lease: those whose entry, accepted or learned, names it.
+    leased: BTreeMap<Lease, BTreeSet<KeyId>>,
+    /// Sessions among these that are not known to have ended, by whose they are.
+    lives: BTreeMap<Life, BTreeSet<Lease>>,
+    /// And deadlines, by their moments.
+    deadlines: BTreeSet<(u64, Lease)>,
+    /// Keys whose state has changed since somebody looked.
+    changed: Vec<KeyId>,
 }
 
 impl Store {
@@ -92,6 +100,10 @@ impl Store {
             lazy_seen: BTreeSet::new(),
             lazy_since: None,
             meta_is_dirty: false,
+            leased: BTreeMap::new(),
+            lives: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            changed: Vec::new(),
         }
     }
 
@@ -142,7 +154,111 @@ impl Store {
                 _ => {}
             }
         }
+        let ids: Vec<KeyId> = store.rows.keys().cloned().collect();
+        for id in &ids {
+            store.index(id, Vec::new());
+        }
+        store.changed = ids;
         Ok(store)
+    }
+
+    /// The leases of what is held of a key.
+    fn leases_of(&self, id: &KeyId) -> Vec<Lease> {
+        let held = self.rows.get(id).and_then(|row| row.acceptor.held.entry());
+        held.map(|entry| entry.leases.clone()).unwrap_or_default()
+    }
+
+    /// Notes on which leases a key hangs now, and no longer.
+    fn index(&mut self, id: &KeyId, before: Vec<Lease>) {
+        let now = self.leases_of(id);
+        if before == now {
+            return;
+        }
+        for lease in before.iter().filter(|lease| !now.contains(lease)) {
+            let Some(keys) = self.leased.get_mut(lease) else { continue };
+            keys.remove(id);
+            if keys.is_empty() {
+                self.leased.remove(lease);
+                self.forget_lease(lease);
+            }
+        }
+        for lease in now {
+            if !self.has_ended(&lease) {
+                match lease {
+                    Lease::Session { node, boot, .. } => {
+                        self.lives.entry(Life { node, boot }).or_default().insert(lease.clone());
+                    }
+                    Lease::Deadline { unix_ms, .. } => {
+                        self.deadlines.insert((unix_ms, lease.clone()));
+                    }
+                    Lease::Latch { .. } => {}
+                }
+            }
+            self.leased.entry(lease).or_default().insert(id.clone());
+        }
+    }
+
+    /// Nothing hangs on a lease any more, or it has ended: nobody need look whether it is over.
+    fn forget_lease(&mut self, lease: &Lease) {
+        match lease {
+            Lease::Session { node, boot, .. } => {
+                let life = Life { node: *node, boot: *boot };
+                if let Some(sessions) = self.lives.get_mut(&life) {
+                    sessions.remove(lease);
+                    if sessions.is_empty() {
+                        self.lives.remove(&life);
+                    }
+                }
+            }
+            Lease::Deadline { unix_ms, .. } => {
+                self.deadlines.remove(&(*unix_ms, lease.clone()));
+            }
+            Lease::Latch { .. } => {}
+        }
+    }
+
+    /// Nodes on whose lives something hangs here.
+    pub(super) fn lives(&self) -> impl Iterator<Item = &Life> {
+        self.lives.keys()
+    }
+
+    /// Whether something hangs here on a node's life.
+    pub(super) fn hangs_on(&self, life: &Life) -> bool {
+        self.lives.contains_key(life)
+    }
+
+    /// The sessions of a node on which something hangs here, and that are not known to have ended.
+    pub(super) fn sessions_of(&self, life: &Life) -> Vec<Lease> {
+        self.lives.get(life).into_iter().flatten().cloned().collect()
+    }
+
+    /// Deadlines up to a moment, in milliseconds since 1970, that are not known to have ended.
+    pub(super) fn deadlines_until(&self, unix_ms: u64) -> Vec<Lease> {
+        let until = self.deadlines.iter().take_while(|(at, _)| *at <= unix_ms);
+        until.map(|(_, lease)| lease.clone()).collect()
+    }
+
+    /// The next deadline, in milliseconds since 1970.
+    pub(super) fn next_deadline(&self) -> Option<u64> {
+        self.deadlines.first().map(|(at, _)| *at)
+    }
+
+    /// A key's state, as far as this store has learned.
+    pub(super) fn state(&self, id: &KeyId) -> (Version, Option<&Entry>) {
+        let Some(row) = self.rows.get(id) else { return (Version::default(), None) };
+        let generation = row.acceptor.generation;
+        match &row.acceptor.held {
+            Held::Learned { entry } if entry.leases.iter().any(|lease| self.has_ended(lease)) => {
+                (Version { generation: generation.next(), valued: false }, None)
+            }
+            Held::Learned { entry } => (Version { generation, valued: true }, Some(entry)),
+            _ => (Version { generation, valued: false }, None),
+        }
+    }
+
+    /// Keys whose state may have changed since this was asked last.
+    pub(super) fn take_changed(&mut self) -> Vec<KeyId> {
+        std::mem::take(&mut self.changed)
     }
 
     pub(super) fn row(&self, id: &KeyId) -> Option<&Row> {
@@ -168,9 +284,12 @@ impl Store {
             if row.acceptor != Acceptor::default() {
                 self.rows.insert(id.clone(), row);
                 self.urgent.insert(id.clone());
+                self.index(id, Vec::new());
+                self.changed.push(id.clone());
             }
             return result;
         };
+        let leases = row.acceptor.held.entry().map(|entry| entry.leases.clone()).unwrap_or_default();
         let state = |acceptor: &Acceptor| {
             let at = match &acceptor.held {
                 Held::Accepted { ballot, .. } => Some(*ballot),
@@ -184,9 +303,13 @@ impl Store {
         if before.0 != after.0 {
             self.log.remove(&row.learned);
             row.learned = 0;
+            self.changed.push(id.clone());
         }
         if before != after || promised != row.acceptor.promised && self.rules.persist_promises {
             self.urgent.insert(id.clone());
+        }
+        if before != after {
+            self.index(id, leases);
         }
         result
     }
@@ -197,6 +320,7 @@ impl Store {
         if !self.rows.contains_key(id) {
             self.rows.insert(id.clone(), Row::default());
         }
+        let leases = self.leases_of(id);
         let Some(row) = self.rows.get_mut(id) else { return false };
         if !row.acceptor.learn(&self.rules, *generation, entry) {
             return false;
@@ -207,6 +331,14 @@ impl Store {
         self.log.insert(self.last_learned, id.clone());
         self.lazy.insert(id.clone());
         self.lazy_since.get_or_insert(now);
+        self.index(id, leases);
+        self.changed.push(id.clone());
+        if id.bucket.name() == ENDS
+            && let Ok(lease) = Lease::of_end(id)
+        {
+            self.forget_lease(&lease);
+            self.changed.extend(self.leased.get(&lease).into_iter().flatten().cloned());
+        }
         true
     }
 

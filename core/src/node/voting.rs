@@ -7,8 +7,8 @@ use super::requests::{Asker, Want};
 use crate::ballot::{Ballot, Seat};
 use crate::key::{KeyId, Register};
 use crate::lease::Lease;
-use crate::message::{Held, Message};
-use crate::paxos::Answer;
+use crate::message::{Held, Hello, Message};
+use crate::paxos::{Answer, Tally};
 use crate::transport::{Closing, LinkId};
 use crate::value::Entry;
 
@@ -28,7 +28,30 @@ impl Node {
     pub(super) fn hear(&mut self, link: LinkId, message: Message) {
         match message {
             Message::Hello { .. } | Message::Refuse { .. } => {}
-            Message::Goodbye {} => self.close(link, Closing::Faulty("the peer has left".into())),
+            Message::Goodbye {} => {
+                let life = self.links.hello(link).map(Hello::life);
+                self.close(link, Closing::Faulty("the peer has left".into()));
+                if let Some(life) = life {
+                    self.life_gone(life);
+                }
+            }
+            Message::Beat { number, relay } => self.on_beat(link, number, &relay),
+            Message::Beaten { number, seat, suspend_after } => {
+                self.on_beaten(link, number, seat, suspend_after);
+            }
+            Message::Vouch { life, number } => self.on_vouch(link, life, number),
+            Message::Vouched { life, number, suspend_after } => {
+                self.on_vouched(link, life, number, suspend_after);
+            }
+            Message::Gone { life } => {
+                if self.seated(link).is_some() {
+                    self.take_for_gone(life);
+                }
+            }
+            Message::Ask { question, life } => self.on_ask(link, question, life),
+            Message::Testify { question } => self.on_testify(link, question),
+            Message::AskTime { question } => self.on_ask_time(link, question),
+            Message::Time { question, unix_ms } => self.on_time(link, question, unix_ms),
             Message::Ping { number, learned } => {
                 self.outbox.send(&[link], &Message::Pong { number });
                 self.consider_pull(link, learned);
@@ -92,7 +115,9 @@ impl Node {
             Message::Holding { register, question, held, ended } => {
                 self.on_holding(peer.seat, &register, question, held, ended);
             }
-            Message::Accepted { register, ballot } => self.on_accepted(peer.seat, &register, ballot),
+            Message::Accepted { register, ballot, ended } => {
+                self.on_accepted(peer.seat, &register, ballot, !ended.is_empty());
+            }
             _ => {}
         }
     }
@@ -135,9 +160,11 @@ impl Node {
             Answer::Accepted => {
                 let others = self.others(&register.id);
                 self.unlearned.push_back((self.now + self.settings.finish_after, register.id.clone()));
-                let vote = Message::Accepted { register, ballot };
+                let ended = self.store.ended(&entry.leases);
+                let vote = Message::Accepted { register, ballot, ended };
                 self.outbox.send(&others, &vote);
                 self.inbox.push_back(vote);
+                self.look_at_accepted(entry);
             }
             answer => self.turn_down(peer, register, Some(ballot), answer),
         }
@@ -165,13 +192,14 @@ impl Node {
         }
         if self.attempts.len() < self.settings.max_requests {
             // In this generation only: whoever asked may have its answer by the time there is another.
-            let want = Want::Put(entry, self.rules.bind_to_generation.then_some(register.generation));
+            let within = self.rules.bind_to_generation.then_some(register.generation);
+            let want = Want::Put { entry, within, wait: false };
             self.want_in(register, Asker::Cluster, want);
         }
     }
 
     /// Counts a vote.
-    fn on_accepted(&mut self, seat: Seat, register: &Register, ballot: Ballot) {
+    fn on_accepted(&mut self, seat: Seat, register: &Register, ballot: Ballot, flagged: bool) {
         let row = self.store.row(&register.id).map(|row| &row.acceptor);
         let over = row.is_some_and(|acceptor| {
             acceptor.generation > register.generation || acceptor.learned(register.generation).is_some()
@@ -181,11 +209,17 @@ impl Node {
         }
         let quorum = self.quorum();
         let learner = self.learners.entry(register.id.clone()).or_default();
-        if !learner.vote(&self.rules, quorum, register.generation, ballot, seat) {
+        let tally = learner.vote(&self.rules, quorum, register.generation, ballot, seat, flagged);
+        if tally == Tally::Open {
             return;
         }
         match self.entry_at(register, ballot) {
-            Some(entry) => self.learn(register, &entry),
+            Some(entry) => {
+                if tally == Tally::Stood {
+                    self.has_stood(register, &entry);
+                }
+                self.learn(register, &entry);
+            }
             // The votes overtook the proposal, or it was lost.
             None => self.unlearned.push_back((self.now + self.settings.finish_after, register.id.clone())),
         }

@@ -20,6 +20,6 @@ mod proposer;
 mod reader;
 
 pub use acceptor::{Acceptor, Answer};
-pub use learner::Learner;
+pub use learner::{Learner, Tally};
 pub use proposer::{Proposer, Step};
 pub use reader::{Reader, Standing, Verdict};

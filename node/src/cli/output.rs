@@ -44,7 +44,7 @@ pub(crate) fn listed(listed: &Listed, as_json: bool) -> String {
     if !as_json {
         return json::display(listed.key.cbor());
     }
-    let (key, value) = (json::from_cbor(listed.key.cbor()), json::from_cbor(listed.value.cbor()));
+    let (key, value) = (json::from_cbor(listed.key.cbor()), json::from_cbor(listed.entry.value.cbor()));
     object!({ "key": key, "value": value, "generation": listed.generation }).to_string()
 }
 

@@ -90,8 +90,9 @@ impl Clients {
         asked.open = false;
         asked.founding = founding;
         let answer = match outcome {
-            Outcome::Value { value, leases, generation, won } => {
-                let entry: u64 = value.decode().map_err(|e| format!("a value that nobody put: {e}"))?;
+            Outcome::Value { entry: found, generation, won } => {
+                let leases = &found.leases;
+                let entry: u64 = found.value.decode().map_err(|e| format!("a value that nobody put: {e}"))?;
                 if won != (asked.operation.kind == Kind::Put(entry)) {
                     return Err(format!(
                         "{:?} was told that it won: {won}, with entry {entry}",
@@ -106,7 +107,7 @@ impl Clients {
                 }
                 Some(Answer::Entry(entry, generation.0))
             }
-            Outcome::Absent {} => Some(Answer::Absent),
+            Outcome::Absent { .. } => Some(Answer::Absent),
             Outcome::Ended {} => Some(Answer::Ended),
             Outcome::Failed { error: Error::NoQuorum { .. } | Error::Timeout {} | Error::LeaseEnded {} } => {
                 None
@@ -196,10 +197,14 @@ impl World {
     fn put(&mut self, key: u64) -> (u64, Kind, Op) {
         let entry = self.clients.asked.len() as u64 + 1;
         let erasable = self.plan.erases > 0 && self.dice.chance(700);
-        let leases = if erasable { vec![Lease::Latch { nonce: self.dice.bytes() }] } else { Vec::new() };
+        let leases = if erasable { vec![Lease::own_latch(request(entry))] } else { Vec::new() };
         let value = Value::new(&entry).unwrap_or_else(|_| unreachable!("a number is CBOR"));
-        let op =
-            Op::Put { id: id(key), entry: Entry { value, leases, request: request(entry) }, within: None };
+        let op = Op::Put {
+            id: id(key),
+            entry: Entry { value, leases, request: request(entry) },
+            within: None,
+            wait: false,
+        };
         (key, Kind::Put(entry), op)
     }
 

@@ -8,7 +8,7 @@ use paxoskv_core::message::{Op, read_frame};
 use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::storage::{Batch, Loaded, StorageError};
 use paxoskv_core::transport::{Closing, LinkId};
-use paxoskv_core::{CallId, FoundingId, Rules, Seat, Settings, Status};
+use paxoskv_core::{CallId, FoundingId, Moment, Rules, Seat, Settings, Status};
 
 use super::Report;
 use super::clients::Clients;
@@ -274,8 +274,9 @@ impl World {
         self.input(host, Input::Tick)
     }
 
-    fn clock(&self, host: usize) -> Duration {
-        Duration::from_micros(self.now + self.hosts[host].ahead)
+    fn clock(&self, host: usize) -> Moment {
+        let steady = Duration::from_micros(self.now + self.hosts[host].ahead);
+        Moment { steady, unix: steady }
     }
 
     /// Hands something to a node, and carries out what it wants.
@@ -357,6 +358,7 @@ impl World {
                 }
             }
             Output::Status(status) => self.hosts[host].status = Some(status),
+            Output::Opened { .. } | Output::Session { .. } => {}
             Output::Refused(_) => {}
         }
         Ok(())

@@ -1,0 +1,372 @@
+//! A node's own sessions: opened, kept alive, suspended, closed (`DESIGN.md`, "Leases").
+//!
+//! While any is open the node tells all seats that it lives, several times in the time that a session may go
+//! unanswered, and counts who has heard it. A session is *suspended* while no beat that was sent within that time has
+//! been answered by a quorum: from then on the seats may come to agree that it is over, and not before. So whoever
+//! stops at that moment has stopped before anybody else can start, clocks running at about one rate.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::alarms::Alarm;
+use super::requests::{Asker, Want};
+use super::{Node, Output};
+use crate::ballot::{Seat, Seats};
+use crate::cluster::CallId;
+use crate::error::Error;
+use crate::identity::RequestId;
+use crate::key::KeyId;
+use crate::lease::{ENDS, Lease, SessionId};
+use crate::message::{Message, Op, Outcome, Version};
+use crate::transport::LinkId;
+use crate::value::{Entry, Value};
+
+/// How many beats there are in the time after which a session is suspended.
+const BEATS: u32 = 3;
+
+/// Calls from here on are the node's own.
+const INTERNAL: u64 = 1 << 63;
+
+/// How a session is, as its own node sees it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct SessionState {
+    /// Whether no quorum has answered for so long that the cluster may come to agree that it is over.
+    pub suspended: bool,
+    /// How often it was suspended: who must not go on after that compares.
+    pub suspensions: u64,
+    /// Whether it is over, for ever.
+    pub ended: bool,
+}
+
+/// What is held by virtue of a session, from some moment on: a lock, an office, a name.
+///
+/// It is lost with the first suspension after that moment, for good, although the session may come back: by then
+/// another may have been granted the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Grant {
+    suspensions: u64,
+}
+
+/// How a grant was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Loss {
+    /// For so long no quorum has answered this node that the cluster may come to agree that its session is over.
+    Suspended,
+    /// The session is over.
+    Ended,
+}
+
+impl Grant {
+    /// A grant from now on, if the session is in force and not suspended.
+    pub fn new(state: SessionState) -> Option<Self> {
+        (!state.suspended && !state.ended).then_some(Self { suspensions: state.suspensions })
+    }
+
+    /// Whether the grant was lost, as the session is now.
+    pub fn loss(self, state: SessionState) -> Option<Loss> {
+        if state.ended {
+            return Some(Loss::Ended);
+        }
+        (state.suspended || state.suspensions != self.suspensions).then_some(Loss::Suspended)
+    }
+}
+
+pub(super) struct Sessions {
+    open: BTreeMap<u64, Open>,
+    next: u64,
+    next_call: u64,
+    /// What the node's own calls are about: the end of that session is awaited.
+    monitors: BTreeMap<CallId, u64>,
+    number: u64,
+    beats: BTreeMap<u64, Beat>,
+    /// When the last beat that a quorum answered was sent.
+    good: Option<Duration>,
+    suspend_after: Duration,
+    suspended: bool,
+    suspensions: u64,
+    /// When the next beat is due; alarms for other times are of the past.
+    due: Duration,
+    /// Beats that the node's own seat has still to answer, and those whose answer is being made sure of.
+    unanswered: Vec<u64>,
+    in_flight: Vec<u64>,
+}
+
+#[derive(Default)]
+struct Open {
+    /// Who waits for a quorum to have heard of this node, and until when.
+    opener: Option<(CallId, Option<Duration>)>,
+    told: Option<SessionState>,
+    ended: bool,
+}
+
+struct Beat {
+    sent: Duration,
+    seats: Seats,
+}
+
+impl Sessions {
+    pub(super) fn new(suspend_after: Duration) -> Self {
+        Self {
+            open: BTreeMap::new(),
+            next: 0,
+            next_call: INTERNAL,
+            monitors: BTreeMap::new(),
+            number: 0,
+            beats: BTreeMap::new(),
+            good: None,
+            suspend_after,
+            suspended: true,
+            suspensions: 0,
+            due: Duration::ZERO,
+            unanswered: Vec::new(),
+            in_flight: Vec::new(),
+        }
+    }
+
+    /// Whether the node's own seat has to be sure that its store is still its own.
+    pub(super) fn want_assertion(&self) -> bool {
+        !self.unanswered.is_empty()
+    }
+
+    pub(super) fn persist(&mut self) {
+        self.in_flight.append(&mut self.unanswered);
+    }
+}
+
+impl Node {
+    /// Opens a session; the call is answered once a quorum of seats has heard of this node.
+    pub(super) fn open_session(&mut self, call: CallId, timeout: Option<Duration>) {
+        if self.sessions.open.len() >= self.settings.max_requests {
+            let error = Error::Overloaded { limit: self.settings.max_requests as u64 };
+            return self.outbox.output(Output::Opened { call, result: Err(error) });
+        }
+        let n = self.sessions.next;
+        self.sessions.next += 1;
+        let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
+        if let Some(at) = deadline {
+            self.alarms.set(at, Alarm::Opening(n));
+        }
+        let first = self.sessions.open.is_empty();
+        self.sessions.open.insert(n, Open { opener: Some((call, deadline)), ..Open::default() });
+        if first {
+            self.beat();
+        }
+        self.opened();
+    }
+
+    /// Those who waited for a quorum to hear of this node can go on.
+    fn opened(&mut self) {
+        if self.sessions.suspended {
+            return;
+        }
+        let life = self.life();
+        let mut monitored = Vec::new();
+        for (n, open) in &mut self.sessions.open {
+            if let Some((call, _)) = open.opener.take() {
+                self.outbox.output(Output::Opened { call, result: Ok(SessionId { life, n: *n }) });
+                monitored.push(*n);
+            }
+        }
+        // A seat learns of all ends; others ask to be told.
+        if self.seat.is_some() {
+            return;
+        }
+        for n in monitored {
+            let call = self.internal_call();
+            self.sessions.monitors.insert(call, n);
+            let id = SessionId { life, n }.lease().end();
+            self.ask_for(call, Op::Watch { id, after: Version::default() }, None);
+        }
+    }
+
+    fn internal_call(&mut self) -> CallId {
+        self.sessions.next_call += 1;
+        CallId(self.sessions.next_call)
+    }
+
+    /// What one of the node's own calls came to; true where it was one.
+    pub(super) fn internal_answer(&mut self, call: CallId, outcome: &Outcome) -> bool {
+        if call.0 < INTERNAL {
+            return false;
+        }
+        if let Some(n) = self.sessions.monitors.remove(&call)
+            && matches!(outcome, Outcome::Value { .. })
+        {
+            self.session_ended(n);
+        }
+        true
+    }
+
+    /// Nobody will use a session any more: its end is decided, whatever becomes of its owner.
+    pub(super) fn close_session(&mut self, n: u64) {
+        if let Some(open) = self.sessions.open.remove(&n) {
+            if let Some((call, _)) = open.opener {
+                self.outbox.output(Output::Opened { call, result: Err(Error::Closed {}) });
+            }
+            let lease = SessionId { life: self.life(), n }.lease();
+            self.release(lease);
+        }
+        if self.sessions.open.is_empty() {
+            self.sessions.beats.clear();
+            self.sessions.good = None;
+            self.sessions.suspended = true;
+        }
+    }
+
+    /// Ends a session of this node, on nobody's behalf.
+    fn release(&mut self, lease: Lease) {
+        if self.seat.is_none() {
+            let call = self.internal_call();
+            return self.ask_for(call, Op::End { lease }, None);
+        }
+        let request = RequestId(super::random(&mut self.rng));
+        let entry = Entry { value: Value::yes(), leases: Vec::new(), request };
+        self.want(lease.end(), Asker::Cluster, Want::End(entry));
+    }
+
+    pub(super) fn opening_due(&mut self, n: u64) {
+        let Some(Open { opener: Some((call, Some(at))), .. }) = self.sessions.open.get(&n) else { return };
+        if *at <= self.now {
+            let (call, error) = (*call, self.timed_out());
+            self.outbox.output(Output::Opened { call, result: Err(error) });
+            if let Some(open) = self.sessions.open.get_mut(&n) {
+                open.opener = None;
+            }
+            self.close_session(n);
+        }
+    }
+
+    /// Somebody does not wait for a session any more.
+    pub(super) fn cancel_opening(&mut self, call: CallId) {
+        let of_call = |open: &Open| open.opener.is_some_and(|(opener, _)| opener == call);
+        if let Some(n) = self.sessions.open.iter().find(|(_, open)| of_call(open)).map(|(n, _)| *n) {
+            self.close_session(n);
+        }
+    }
+
+    /// Tells all seats that this node lives.
+    fn beat(&mut self) {
+        self.sessions.number += 1;
+        let number = self.sessions.number;
+        let oldest = self.now.saturating_sub(self.sessions.suspend_after);
+        self.sessions.beats.retain(|_, beat| beat.sent >= oldest);
+        self.sessions.beats.insert(number, Beat { sent: self.now, seats: Seats::default() });
+        let seats = self.links.seats();
+        let relay = Seat::all(self.roster.cluster_size)
+            .filter(|seat| self.seat != Some(*seat) && seats.iter().all(|(linked, _)| linked != seat))
+            .collect();
+        let links: Vec<LinkId> = seats.into_iter().map(|(_, link)| link).collect();
+        self.outbox.send(&links, &Message::Beat { number, relay });
+        if self.may_vote() {
+            self.sessions.unanswered.push(number);
+        }
+        self.sessions.due = self.now + self.sessions.suspend_after / BEATS;
+        self.alarms.set(self.sessions.due, Alarm::Beat);
+    }
+
+    pub(super) fn beat_due(&mut self) {
+        if !self.sessions.open.is_empty() && self.now >= self.sessions.due {
+            self.beat();
+        }
+    }
+
+    /// A seat has come: it hears at once of a node that waits to be heard of.
+    pub(super) fn beat_anew(&mut self) {
+        if !self.sessions.open.is_empty() && self.sessions.suspended {
+            self.beat();
+        }
+    }
+
+    pub(super) fn on_beaten(&mut self, link: LinkId, number: u64, seat: Seat, suspend_after: u64) {
+        if !self.links.is_seat(link) {
+            return;
+        }
+        // Who ends sessions sooner than this node thinks has to be heeded.
+        let theirs = Duration::from_millis(suspend_after.max(1));
+        self.sessions.suspend_after = self.sessions.suspend_after.min(theirs);
+        self.heard_by(number, seat);
+    }
+
+    /// The batch that was under way is durable: the store was still this node's.
+    pub(super) fn own_seat_answers(&mut self) {
+        let Some(seat) = self.seat else { return };
+        for number in std::mem::take(&mut self.sessions.in_flight) {
+            self.heard_by(number, seat);
+        }
+    }
+
+    fn heard_by(&mut self, number: u64, seat: Seat) {
+        let quorum = self.quorum();
+        let now = self.now;
+        let Some(beat) = self.sessions.beats.get_mut(&number) else { return };
+        beat.seats.insert(seat);
+        if beat.seats.count() < quorum {
+            return;
+        }
+        let since = if self.rules.beats_from_sending { beat.sent } else { now };
+        self.sessions.good = self.sessions.good.max(Some(since));
+        if self.is_answered() {
+            self.sessions.suspended = false;
+            self.opened();
+        }
+        if let Some(good) = self.sessions.good {
+            self.alarms.set(good + self.sessions.suspend_after, Alarm::Suspend);
+        }
+    }
+
+    fn is_answered(&self) -> bool {
+        self.sessions.good.is_some_and(|good| self.now < good + self.sessions.suspend_after)
+    }
+
+    /// Suspends the sessions, if it is time to. Comes before all else that a node does at a moment.
+    pub(super) fn consider_suspension(&mut self) {
+        if !self.sessions.suspended && !self.is_answered() {
+            self.sessions.suspended = true;
+            if self.rules.suspended_is_final {
+                self.sessions.suspensions += 1;
+            }
+            self.tell_sessions();
+        }
+    }
+
+    /// Keys have changed: one of them may be the end of a session of this node.
+    pub(super) fn look_for_own_end(&mut self, id: &KeyId) {
+        if id.bucket.name() != ENDS || self.sessions.open.is_empty() {
+            return;
+        }
+        if let Some(session) = Lease::of_end(id).ok().and_then(|lease| lease.session())
+            && session.life == self.life()
+            && self.store.state(id).0.valued
+        {
+            self.session_ended(session.n);
+        }
+    }
+
+    fn session_ended(&mut self, n: u64) {
+        if let Some(open) = self.sessions.open.get_mut(&n) {
+            open.ended = true;
+        }
+    }
+
+    /// Tells the owners of sessions how they are, where that has changed.
+    pub(super) fn tell_sessions(&mut self) {
+        let (suspended, suspensions) = (self.sessions.suspended, self.sessions.suspensions);
+        let mut over = Vec::new();
+        for (n, open) in &mut self.sessions.open {
+            if open.opener.is_some() {
+                continue;
+            }
+            let state = SessionState { suspended, suspensions, ended: open.ended };
+            if open.told != Some(state) {
+                open.told = Some(state);
+                self.outbox.output(Output::Session { n: *n, state });
+            }
+            if open.ended {
+                over.push(*n);
+            }
+        }
+        for n in over {
+            self.sessions.open.remove(&n);
+        }
+    }
+}

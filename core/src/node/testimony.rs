@@ -1,0 +1,199 @@
+//! How sessions and deadlines end (`DESIGN.md`, "Leases").
+//!
+//! A seat that holds something on which a lost node's session hangs asks the others whether they have lost it as
+//! well. When a quorum, itself included, testifies to one ask within a short time, the session's end is proposed in
+//! its end register, and from there on it is plain Paxos. It asks again until the session has ended or the node is
+//! back, so no end gets lost; and one bad link or one isolated seat ends nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::Node;
+use super::alarms::Alarm;
+use crate::ballot::{Seat, Seats};
+use crate::identity::Life;
+use crate::lease::Lease;
+use crate::message::{Message, Question};
+use crate::transport::LinkId;
+use crate::value::{Entry, Value};
+
+#[derive(Default)]
+pub(super) struct Testimony {
+    asks: BTreeMap<Life, Ask>,
+    by_number: BTreeMap<u64, Life>,
+    clock: Option<Clocks>,
+    /// Only where a rule is taken out: lives that are not looked after.
+    overlooked: BTreeSet<Life>,
+}
+
+/// An ask and who has testified.
+struct Ask {
+    number: u64,
+    at: Duration,
+    seats: Seats,
+}
+
+/// What time it is, by several clocks.
+struct Clocks {
+    number: u64,
+    at: Duration,
+    seats: Seats,
+    unix_ms: Vec<u64>,
+}
+
+impl Node {
+    fn unix_ms(&self) -> u64 {
+        u64::try_from(self.unix.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Looks whether something hangs here on a node that is lost, or on a moment that has passed.
+    pub(super) fn look(&mut self) {
+        self.alarms.set(self.now + self.settings.look_every(), Alarm::Look);
+        if !self.may_vote() || !self.has_quorum() {
+            return;
+        }
+        self.forget_lives();
+        let mut lives: BTreeSet<Life> = self.store.lives().copied().collect();
+        lives.extend(self.watches.lives());
+        let back: Vec<Life> =
+            self.testimony.asks.keys().filter(|life| !self.testifies(life)).copied().collect();
+        if self.rules.testimony_in_time {
+            back.iter().for_each(|life| self.drop_ask(life));
+        }
+        for life in lives {
+            self.consider(life);
+        }
+        self.look_at_deadlines();
+    }
+
+    /// Asks the others whether they have lost a node as well, if this seat has, and something hangs on it here.
+    pub(super) fn consider(&mut self, life: Life) {
+        let hangs = self.store.hangs_on(&life) || self.watches.monitors(&life);
+        if !hangs || !self.testifies(&life) || !self.may_vote() || self.testimony.overlooked.contains(&life) {
+            return;
+        }
+        let window = self.settings.testimony_window();
+        let open = self.testimony.asks.get(&life).is_some_and(|ask| {
+            self.now < ask.at + window || !self.rules.testimony_in_time && self.now < ask.at + window * 20
+        });
+        if open {
+            return;
+        }
+        self.drop_ask(&life);
+        let question = self.next_question();
+        let seats = self.seat.into_iter().collect();
+        self.testimony.asks.insert(life, Ask { number: question.number, at: self.now, seats });
+        self.testimony.by_number.insert(question.number, life);
+        let others = self.voters();
+        self.outbox.send(&others, &Message::Ask { question, life });
+        self.tally(life);
+    }
+
+    fn voters(&self) -> Vec<LinkId> {
+        Seat::all(self.roster.cluster_size).filter_map(|seat| self.voter_link(seat)).collect()
+    }
+
+    fn drop_ask(&mut self, life: &Life) {
+        if let Some(ask) = self.testimony.asks.remove(life) {
+            self.testimony.by_number.remove(&ask.number);
+        }
+    }
+
+    /// An entry was accepted here: its owner may have been lost long ago.
+    pub(super) fn look_at_accepted(&mut self, entry: &Entry) {
+        for session in entry.leases.iter().filter_map(Lease::session) {
+            if self.rules.look_at_accepted {
+                self.consider(session.life);
+            } else if self.testifies(&session.life) {
+                self.testimony.overlooked.insert(session.life);
+            }
+        }
+    }
+
+    pub(super) fn on_ask(&mut self, link: LinkId, question: Question, life: Life) {
+        if self.seated(link).is_some() && self.may_vote() && self.testifies(&life) {
+            self.outbox.send(&[link], &Message::Testify { question });
+        }
+    }
+
+    pub(super) fn on_testify(&mut self, link: LinkId, question: Question) {
+        let Some(seat) = self.seated(link).filter(|_| question.opening == self.store.opening) else { return };
+        let Some(life) = self.testimony.by_number.get(&question.number).copied() else { return };
+        if let Some(ask) = self.testimony.asks.get_mut(&life) {
+            ask.seats.insert(seat);
+            self.tally(life);
+        }
+    }
+
+    /// Ends a node's sessions, if a quorum testifies that it is lost, and this seat still does.
+    fn tally(&mut self, life: Life) {
+        let Some(ask) = self.testimony.asks.get(&life) else { return };
+        let needed = if self.rules.testimony_of_quorum { self.quorum() } else { 1 };
+        let in_time = self.now <= ask.at + self.settings.testimony_window() || !self.rules.testimony_in_time;
+        let still = self.testifies(&life) || !self.rules.testify_still;
+        if ask.seats.count() < needed || !in_time || !still {
+            return;
+        }
+        self.drop_ask(&life);
+        let mut leases = self.store.sessions_of(&life);
+        leases.extend(self.watches.monitored(&life));
+        for lease in leases {
+            self.propose_end(&lease);
+        }
+    }
+
+    fn propose_end(&mut self, lease: &Lease) {
+        let end = lease.end();
+        if !self.store.has_ended(lease) && !self.attempts.contains_key(&end) {
+            self.propose(end, Value::yes());
+        }
+    }
+
+    /// Asks what the time is, if by this seat's own clock a deadline has passed.
+    fn look_at_deadlines(&mut self) {
+        let unix_ms = self.unix_ms();
+        if self.store.next_deadline().is_none_or(|next| next > unix_ms) {
+            return;
+        }
+        let patience = self.settings.retry_after;
+        if self.testimony.clock.as_ref().is_some_and(|asked| self.now < asked.at + patience) {
+            return;
+        }
+        let question = self.next_question();
+        let seats = self.seat.into_iter().collect();
+        self.testimony.clock =
+            Some(Clocks { number: question.number, at: self.now, seats, unix_ms: vec![unix_ms] });
+        let others = self.voters();
+        self.outbox.send(&others, &Message::AskTime { question });
+        self.end_deadlines();
+    }
+
+    pub(super) fn on_ask_time(&mut self, link: LinkId, question: Question) {
+        if self.seated(link).is_some() && self.may_vote() {
+            let unix_ms = self.unix_ms();
+            self.outbox.send(&[link], &Message::Time { question, unix_ms });
+        }
+    }
+
+    pub(super) fn on_time(&mut self, link: LinkId, question: Question, unix_ms: u64) {
+        let Some(seat) = self.seated(link).filter(|_| question.opening == self.store.opening) else { return };
+        if let Some(clock) = &mut self.testimony.clock
+            && clock.number == question.number
+            && clock.seats.insert(seat)
+        {
+            clock.unix_ms.push(unix_ms);
+            self.end_deadlines();
+        }
+    }
+
+    /// Ends the deadlines that the clocks of a quorum are past: nobody's clock decides alone.
+    fn end_deadlines(&mut self) {
+        let needed = if self.rules.testimony_of_quorum { self.quorum() } else { 1 };
+        let Some(clock) = &mut self.testimony.clock else { return };
+        clock.unix_ms.sort_unstable_by(|a, b| b.cmp(a));
+        let Some(agreed) = clock.unix_ms.get(needed - 1).copied() else { return };
+        for lease in self.store.deadlines_until(agreed) {
+            self.propose_end(&lease);
+        }
+    }
+}
