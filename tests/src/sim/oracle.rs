@@ -122,7 +122,7 @@ impl Oracle {
                 }
                 Ok(())
             }
-            Message::Accepted { register, ballot } => {
+            Message::Accepted { register, ballot, .. } => {
                 let place = (founding, register.clone());
                 if let Some((_, disks)) = self.votes.get_mut(&(place.clone(), *ballot)) {
                     disks.insert(number);
@@ -203,7 +203,7 @@ impl Oracle {
 pub fn is_durable(message: &Message, disk: &Disk) -> Result<(), String> {
     let (register, at, promise) = match message {
         Message::Promise { register, ballot, held, .. } => (register, accepted(held), Some(*ballot)),
-        Message::Accepted { register, ballot } => (register, Some(*ballot), Some(*ballot)),
+        Message::Accepted { register, ballot, .. } => (register, Some(*ballot), Some(*ballot)),
         Message::Accept { register, ballot, .. } if ballot.round == Round(0) => {
             (register, Some(*ballot), Some(*ballot))
         }
