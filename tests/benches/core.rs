@@ -91,7 +91,7 @@ fn codec(c: &mut Criterion) {
             let (register, entry) = (register.clone(), entry.clone());
             [
                 Message::Accept { register: register.clone(), ballot, entry },
-                Message::Accepted { register, ballot },
+                Message::Accepted { register, ballot, ended: Vec::new() },
             ]
         })
         .collect();
