@@ -104,6 +104,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
                             && let Err(Ok(session)) = reply.send(result)
                         {
                             // Whoever opened it is gone.
+                            closed.push(session.n);
                             node.handle(moment(&self.timer), Input::CloseSession { n: session.n });
                         }
                     }

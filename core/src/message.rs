@@ -286,6 +286,8 @@ pub enum Message {
     Testify {
         /// To this question.
         question: Question,
+        /// For how many milliseconds I have not heard of it; the largest number where it is gone for certain.
+        lost_for: u64,
     },
     /// What is the time?
     AskTime {
@@ -348,7 +350,7 @@ wire_enum!(Message, "a message" {
     43 => Vouched { life, number, suspend_after },
     44 => Gone { life },
     45 => Ask { question, life },
-    46 => Testify { question },
+    46 => Testify { question, lost_for },
     47 => AskTime { question },
     48 => Time { question, unix_ms },
     30 => Request { number, op, patience },

@@ -80,8 +80,8 @@ pub struct Rules {
     pub suspended_is_final: bool,
     /// A session lives from when the beat that a quorum answered was sent.
     pub beats_from_sending: bool,
-    /// An erase ends the latch of the entry alone.
-    pub own_latch_only: bool,
+    /// Who was granted something checks its own session before it takes it.
+    pub check_before_grant: bool,
 }
 
 impl Default for Rules {
@@ -124,7 +124,7 @@ impl Default for Rules {
             count_from_quorum: true,
             suspended_is_final: true,
             beats_from_sending: true,
-            own_latch_only: true,
+            check_before_grant: true,
         }
     }
 }

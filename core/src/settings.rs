@@ -59,17 +59,6 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// For how long testimonies to one ask count together: shorter than the time by which an owner knows before
-    /// anybody else does that its session may be over (`DESIGN.md`, "Leases").
-    pub(crate) fn testimony_window(&self) -> Duration {
-        // Without a grace nothing is known beforehand, and only the fencing token protects.
-        if self.session_grace.is_zero() {
-            self.retry_after
-        } else {
-            self.session_grace.saturating_sub(self.suspend_after)
-        }
-    }
-
     /// How often a seat looks whether a lease is over.
     pub(crate) fn look_every(&self) -> Duration {
         (self.session_grace / 4).clamp(Duration::from_millis(20), Duration::from_millis(250))
@@ -82,6 +71,9 @@ impl Settings {
         }
         if self.suspend_after >= self.session_grace && !self.session_grace.is_zero() {
             return Err("a session must be suspended before its grace is over: suspend_after must be below session_grace".into());
+        }
+        if self.suspend_after < Duration::from_millis(10) {
+            return Err("suspend_after must be at least 10 ms, for there are several heartbeats in it".into());
         }
         Ok(())
     }

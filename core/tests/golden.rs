@@ -136,7 +136,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("vouched", Message::Vouched { life, number: 9, suspend_after: 500 }),
         ("gone", Message::Gone { life }),
         ("ask", Message::Ask { question, life }),
-        ("testify", Message::Testify { question }),
+        ("testify", Message::Testify { question, lost_for: 1_000 }),
         ("ask time", Message::AskTime { question }),
         ("time", Message::Time { question, unix_ms: 1_700_000_000_000 }),
     ]

@@ -48,5 +48,5 @@ fn operation(line: &Json, entries: &mut HashMap<String, u64>) -> Operation {
     };
     // What failed may have happened, and may do so yet.
     let returned = (!ok.is_null()).then(|| (line["return_ns"].as_u64().unwrap(), answer));
-    Operation { kind, call: line["call_ns"].as_u64().unwrap(), returned }
+    Operation { key: 0, kind, call: line["call_ns"].as_u64().unwrap(), returned }
 }

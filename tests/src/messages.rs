@@ -96,7 +96,7 @@ fn lives() -> impl Strategy<Value = Message> {
         }),
         life().prop_map(|life| Message::Gone { life }),
         (question(), life()).prop_map(|(question, life)| Message::Ask { question, life }),
-        question().prop_map(|question| Message::Testify { question }),
+        (question(), number()).prop_map(|(question, lost_for)| Message::Testify { question, lost_for }),
         question().prop_map(|question| Message::AskTime { question }),
         (question(), number()).prop_map(|(question, unix_ms)| Message::Time { question, unix_ms }),
     ]

@@ -52,9 +52,10 @@ pub(super) struct NewsState {
 }
 
 impl NewsState {
-    /// How a session of this node is. With the node all its sessions have ended.
+    /// How a session of this node is: one that nobody tells of has ended, and with the node all have.
     pub(super) fn session(&self, n: u64) -> SessionState {
-        let state = self.sessions.get(&n).copied().unwrap_or_default();
+        let over = SessionState { suspended: true, suspensions: 0, ended: true };
+        let state = self.sessions.get(&n).copied().unwrap_or(over);
         SessionState { ended: state.ended || self.closed, ..state }
     }
 }

@@ -29,6 +29,8 @@ pub(super) enum Alarm {
     Suspend,
     /// Whoever opens a session may have run out of time.
     Opening(u64),
+    /// One of the node's own calls was not done, and is made again.
+    Again(CallId),
 }
 
 /// Alarms in the order of their times.

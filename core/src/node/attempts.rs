@@ -370,8 +370,16 @@ impl Node {
     pub(super) fn wait_for_end(&mut self, id: &KeyId, attempt: &mut Attempt, entry: &Entry) {
         attempt.stage = Stage::Waiting;
         self.set_due(id, attempt, LOOK_AGAIN);
-        for lease in &entry.leases {
-            self.await_end(id, lease);
+        let own = attempt.own_leases();
+        for lease in entry
+            .leases
+            .iter()
+            .chain(&own)
+            .filter(|lease| !self.store.has_ended(lease))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            self.await_end(id, &lease);
         }
     }
 

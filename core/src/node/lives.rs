@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Node;
-use crate::ballot::Seat;
+use crate::ballot::{Seat, Seats};
 use crate::identity::{Life, NodeId};
 use crate::message::{Hello, Message};
 use crate::transport::LinkId;
@@ -109,27 +109,41 @@ impl Node {
 
     /// Whether this seat testifies that a node is lost.
     pub(super) fn testifies(&self, life: &Life) -> bool {
+        self.lost_for(life).is_some_and(|lost_for| lost_for >= self.settings.session_grace)
+    }
+
+    /// For how long this seat has not heard of a node; without end where that is gone for certain, and `None` where it
+    /// has a link to it, or cannot tell.
+    pub(super) fn lost_for(&self, life: &Life) -> Option<Duration> {
         if *life == self.life() {
-            return false;
+            return None;
         }
         if self.is_gone(life) {
-            return true;
+            return Some(Duration::MAX);
+        }
+        // What is known of another start of the node says nothing of this one.
+        let of_node = Life { boot: 0, ..*life }..=Life { boot: u64::MAX, ..*life };
+        if !self.rules.later_boot_ends && self.lives.known.range(of_node).any(|(_, known)| known.links > 0) {
+            return None;
         }
         let known = self.lives.known.get(life);
-        if known.is_some_and(|known| known.links > 0) {
-            return false;
+        // Who has just come by a quorum has not begun to count.
+        let counts =
+            self.status.as_ref().is_some_and(|status| status.quorum) || !self.rules.count_from_quorum;
+        if known.is_some_and(|known| known.links > 0) || !counts {
+            return None;
         }
         let heard = known.map_or(Duration::ZERO, |known| known.heard);
-        self.now >= heard.max(self.lives.counting_since) + self.settings.session_grace
+        Some(self.now.saturating_sub(heard.max(self.lives.counting_since)))
     }
 
     /// Forgets lives on which nothing hangs and that were not heard of for long.
     pub(super) fn forget_lives(&mut self) {
         let (now, store) = (self.now, &self.store);
-        let remembered = REMEMBERED.max(self.settings.session_grace * 2);
-        self.lives
-            .known
-            .retain(|life, known| known.links > 0 || now < known.heard + remembered || store.hangs_on(life));
+        let remembered = REMEMBERED.max(self.settings.session_grace.saturating_mul(2));
+        self.lives.known.retain(|life, known| {
+            known.links > 0 || now < known.heard.saturating_add(remembered) || store.hangs_on(life)
+        });
         let known = &self.lives.known;
         self.lives.latest.retain(|node, boot| known.contains_key(&Life { node: *node, boot: *boot }));
     }
@@ -147,7 +161,11 @@ impl Node {
         }
         let suspend_after = self.suspend_after_ms();
         self.outbox.send(&[link], &Message::Beaten { number, seat, suspend_after });
-        let others: Vec<LinkId> = relay.iter().filter_map(|seat| self.voter_link(*seat)).collect();
+        let relay: Seats = relay.iter().copied().collect();
+        let others: Vec<LinkId> = Seat::all(self.roster.cluster_size)
+            .filter(|seat| relay.contains(*seat))
+            .filter_map(|seat| self.voter_link(seat))
+            .collect();
         self.outbox.send(&others, &Message::Vouch { life, number });
     }
 

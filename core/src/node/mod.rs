@@ -355,7 +355,7 @@ impl Node {
         }
         if self.started.is_none() {
             self.start();
-        } else if self.now >= before + self.settings.peer_timeout / 2 {
+        } else if self.now >= before + self.stood_still() {
             // Nothing was heard because nobody was listening.
             self.count_anew();
         }
@@ -377,6 +377,7 @@ impl Node {
             Input::CloseSession { n } => self.close_session(n),
             Input::Tick => {}
             Input::Leave => {
+                self.end_sessions();
                 self.goodbye();
                 self.stop(Error::Closed {});
             }
@@ -428,8 +429,19 @@ impl Node {
         self.stopped.is_some() && !self.outbox.is_persisting() && self.store.is_clean()
     }
 
+    /// A time without any input that shows that this process stood still: longer than it ever waits to look after
+    /// leases, and shorter than would make it think that it has lost somebody.
+    fn stood_still(&self) -> Duration {
+        let Settings { peer_timeout, session_grace, .. } = self.settings;
+        let short = if session_grace.is_zero() { peer_timeout } else { peer_timeout.min(session_grace) };
+        (short / 2)
+            .max(self.settings.look_every() * 2)
+            .max(self.settings.heartbeat + self.settings.heartbeat / 4)
+    }
+
     fn start(&mut self) {
         self.started = Some(self.now);
+        self.count_anew();
         self.alarms.set(self.now + self.settings.heartbeat, Alarm::Heartbeat);
         for id in self.store.unlearned() {
             self.unlearned.push_back((self.now, id));
@@ -453,6 +465,7 @@ impl Node {
                 Alarm::Beat => self.beat_due(),
                 Alarm::Suspend => self.consider_suspension(),
                 Alarm::Opening(n) => self.opening_due(n),
+                Alarm::Again(call) => self.ask_again_for(call),
             }
         }
         self.finish_unlearned();
@@ -474,6 +487,8 @@ impl Node {
     /// Stops for good: calls fail, links close.
     fn stop(&mut self, error: Error) {
         let leaving = error == Error::Closed {};
+        // Before anybody else is told: whoever holds something must stop before another can start.
+        self.end_sessions();
         self.fail_all_calls(&error);
         for link in self.links.names() {
             let closing = if leaving {

@@ -43,7 +43,7 @@ pub(super) struct Asked {
 
 impl Node {
     pub(super) fn ask_for(&mut self, call: CallId, op: Op, timeout: Option<Duration>) {
-        if self.asked.len() >= self.settings.max_requests {
+        if self.asked.len() >= self.settings.max_requests && !Self::is_internal(call) {
             let error = Error::Overloaded { limit: self.settings.max_requests as u64 };
             return self.outbox.reply(Output::Reply { call, outcome: Outcome::Failed { error } });
         }

@@ -134,17 +134,11 @@ impl Node {
         if self.seat.is_none() {
             return self.ask_for(call, op, timeout);
         }
-        if let Some(timeout) = timeout {
-            self.alarms.set(self.now.saturating_add(timeout), Alarm::Call(call));
-        }
         self.request(Asker::Own(call), op, timeout);
     }
 
     /// An observer asks for something.
     pub(super) fn observed(&mut self, link: LinkId, number: u64, op: Op, patience: Option<Duration>) {
-        if let Some(patience) = patience {
-            self.alarms.set(self.now.saturating_add(patience), Alarm::Observed(link, number));
-        }
         self.request(Asker::Observer(link, number), op, patience);
     }
 
@@ -155,21 +149,33 @@ impl Node {
         let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
         match self.examine(asker, op) {
             Ok(Wish::Decide(id, want)) => {
+                self.set_limit(asker, deadline);
                 let place = Place::Key(id.clone());
                 self.requests.0.insert(asker, Pending { place, deadline });
                 self.want(id, asker, want);
             }
             Ok(Wish::Watch(id, after)) => {
+                self.set_limit(asker, deadline);
                 let place = Place::Key(id.clone());
                 self.requests.0.insert(asker, Pending { place, deadline });
                 self.watch(asker, &id, after);
             }
             Ok(Wish::WatchMany(bucket, prefix, after)) => {
+                self.set_limit(asker, deadline);
                 let place = Place::Bucket(bucket.clone());
                 self.requests.0.insert(asker, Pending { place, deadline });
                 self.watch_many(asker, &bucket, prefix, after);
             }
             Err(outcome) => self.tell(asker, *outcome),
+        }
+    }
+
+    /// Somebody waits until then.
+    fn set_limit(&mut self, asker: Asker, deadline: Option<Duration>) {
+        match (asker, deadline) {
+            (Asker::Own(call), Some(at)) => self.alarms.set(at, Alarm::Call(call)),
+            (Asker::Observer(link, number), Some(at)) => self.alarms.set(at, Alarm::Observed(link, number)),
+            _ => {}
         }
     }
 
@@ -219,8 +225,15 @@ impl Node {
                 let entry = Entry { value: Value::yes(), leases: Vec::new(), request };
                 Ok(Wish::Decide(lease.end(), Want::End(entry)))
             }
-            Op::Watch { id, after } => Ok(Wish::Watch(id, after)),
-            Op::Changes { bucket, prefix, after } => Ok(Wish::WatchMany(bucket, prefix, after)),
+            Op::Watch { id, after } => {
+                self.check_size(&id).map_err(failed)?;
+                Ok(Wish::Watch(id, after))
+            }
+            Op::Changes { bucket, prefix, after } => {
+                let key = Key::new(&prefix).map_err(failed)?;
+                self.check_size(&KeyId { bucket: bucket.clone(), key }).map_err(failed)?;
+                Ok(Wish::WatchMany(bucket, prefix, after))
+            }
             Op::Peek { id } => Err(Box::new(self.peek(&id))),
             Op::Keys { bucket, prefix, after } => Err(Box::new(self.list(&bucket, &prefix, after))),
             Op::Status {} => Err(Box::new(Outcome::Status { status: self.current_status() })),
@@ -231,6 +244,10 @@ impl Node {
         if id.bucket.is_system() && !id.bucket.is_library() {
             return Err(Error::invalid(format!("bucket {:?} is the cluster's own", id.bucket.name())));
         }
+        self.check_size(id)
+    }
+
+    fn check_size(&self, id: &KeyId) -> Result<(), Error> {
         let (size, limit) = (id.key.cbor().len(), self.settings.max_key);
         if size > limit {
             return Err(Error::TooLarge { what: "key".into(), size: size as u64, limit: limit as u64 });
@@ -265,7 +282,7 @@ impl Node {
                 continue;
             }
             let Some((entry, generation)) = self.known_entry(id) else { continue };
-            bytes += id.key.cbor().len() + entry.value.cbor().len();
+            bytes += id.key.cbor().len() + entry.value.cbor().len() + 40 * entry.leases.len();
             if items.len() == PAGE || bytes > PAGE_BYTES && !items.is_empty() {
                 return Outcome::Keys { items, more: true };
             }

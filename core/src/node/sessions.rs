@@ -75,8 +75,8 @@ pub(super) struct Sessions {
     open: BTreeMap<u64, Open>,
     next: u64,
     next_call: u64,
-    /// What the node's own calls are about: the end of that session is awaited.
-    monitors: BTreeMap<CallId, u64>,
+    /// The node's own calls: what each asks for, until it is done.
+    calls: BTreeMap<CallId, Op>,
     number: u64,
     beats: BTreeMap<u64, Beat>,
     /// When the last beat that a quorum answered was sent.
@@ -91,8 +91,8 @@ pub(super) struct Sessions {
     in_flight: Vec<u64>,
 }
 
-#[derive(Default)]
 struct Open {
+    call: CallId,
     /// Who waits for a quorum to have heard of this node, and until when.
     opener: Option<(CallId, Option<Duration>)>,
     told: Option<SessionState>,
@@ -110,7 +110,7 @@ impl Sessions {
             open: BTreeMap::new(),
             next: 0,
             next_call: INTERNAL,
-            monitors: BTreeMap::new(),
+            calls: BTreeMap::new(),
             number: 0,
             beats: BTreeMap::new(),
             good: None,
@@ -140,6 +140,11 @@ impl Node {
             let error = Error::Overloaded { limit: self.settings.max_requests as u64 };
             return self.outbox.output(Output::Opened { call, result: Err(error) });
         }
+        let life = self.life();
+        let is_over = |n| self.store.has_ended(&SessionId { life, n }.lease());
+        while is_over(self.sessions.next) {
+            self.sessions.next += 1;
+        }
         let n = self.sessions.next;
         self.sessions.next += 1;
         let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
@@ -147,7 +152,8 @@ impl Node {
             self.alarms.set(at, Alarm::Opening(n));
         }
         let first = self.sessions.open.is_empty();
-        self.sessions.open.insert(n, Open { opener: Some((call, deadline)), ..Open::default() });
+        let opener = Some((call, deadline));
+        self.sessions.open.insert(n, Open { call, opener, told: None, ended: false });
         if first {
             self.beat();
         }
@@ -160,41 +166,73 @@ impl Node {
             return;
         }
         let life = self.life();
-        let mut monitored = Vec::new();
+        let mut opened = Vec::new();
         for (n, open) in &mut self.sessions.open {
             if let Some((call, _)) = open.opener.take() {
-                self.outbox.output(Output::Opened { call, result: Ok(SessionId { life, n: *n }) });
-                monitored.push(*n);
+                opened.push((*n, call));
             }
+        }
+        // How it is comes first, so that nobody takes it for what it is not.
+        self.tell_sessions();
+        for (n, call) in &opened {
+            self.outbox.output(Output::Opened { call: *call, result: Ok(SessionId { life, n: *n }) });
         }
         // A seat learns of all ends; others ask to be told.
         if self.seat.is_some() {
             return;
         }
-        for n in monitored {
-            let call = self.internal_call();
-            self.sessions.monitors.insert(call, n);
+        for (n, _) in opened {
             let id = SessionId { life, n }.lease().end();
-            self.ask_for(call, Op::Watch { id, after: Version::default() }, None);
+            self.ask_for_itself(Op::Watch { id, after: Version::default() });
         }
     }
 
-    fn internal_call(&mut self) -> CallId {
+    /// Asks a seat for something, until it is done.
+    fn ask_for_itself(&mut self, op: Op) {
         self.sessions.next_call += 1;
-        CallId(self.sessions.next_call)
+        let call = CallId(self.sessions.next_call);
+        self.sessions.calls.insert(call, op.clone());
+        self.ask_for(call, op, None);
+    }
+
+    pub(super) fn is_internal(call: CallId) -> bool {
+        call.0 >= INTERNAL
     }
 
     /// What one of the node's own calls came to; true where it was one.
     pub(super) fn internal_answer(&mut self, call: CallId, outcome: &Outcome) -> bool {
-        if call.0 < INTERNAL {
+        if !Self::is_internal(call) {
             return false;
         }
-        if let Some(n) = self.sessions.monitors.remove(&call)
-            && matches!(outcome, Outcome::Value { .. })
+        if let Outcome::Failed { .. } = outcome {
+            self.alarms.set(self.now + self.settings.retry_after, Alarm::Again(call));
+            return true;
+        }
+        if let Some(Op::Watch { id, .. }) = self.sessions.calls.remove(&call)
+            && let Some(session) = Lease::of_end(&id).ok().and_then(|lease| lease.session())
         {
-            self.session_ended(n);
+            self.session_ended(session.n);
         }
         true
+    }
+
+    pub(super) fn ask_again_for(&mut self, call: CallId) {
+        if let Some(op) = self.sessions.calls.get(&call).cloned() {
+            self.ask_for(call, op, None);
+        }
+    }
+
+    /// This node does no more: whatever is held by virtue of its sessions is lost.
+    pub(super) fn end_sessions(&mut self) {
+        for open in self.sessions.open.values_mut() {
+            open.ended = true;
+        }
+        self.tell_sessions();
+        for open in std::mem::take(&mut self.sessions.open).into_values() {
+            if let Some((call, _)) = open.opener {
+                self.outbox.output(Output::Opened { call, result: Err(Error::Closed {}) });
+            }
+        }
     }
 
     /// Nobody will use a session any more: its end is decided, whatever becomes of its owner.
@@ -216,8 +254,7 @@ impl Node {
     /// Ends a session of this node, on nobody's behalf.
     fn release(&mut self, lease: Lease) {
         if self.seat.is_none() {
-            let call = self.internal_call();
-            return self.ask_for(call, Op::End { lease }, None);
+            return self.ask_for_itself(Op::End { lease });
         }
         let request = RequestId(super::random(&mut self.rng));
         let entry = Entry { value: Value::yes(), leases: Vec::new(), request };
@@ -238,8 +275,7 @@ impl Node {
 
     /// Somebody does not wait for a session any more.
     pub(super) fn cancel_opening(&mut self, call: CallId) {
-        let of_call = |open: &Open| open.opener.is_some_and(|(opener, _)| opener == call);
-        if let Some(n) = self.sessions.open.iter().find(|(_, open)| of_call(open)).map(|(n, _)| *n) {
+        if let Some(n) = self.sessions.open.iter().find(|(_, open)| open.call == call).map(|(n, _)| *n) {
             self.close_session(n);
         }
     }
@@ -252,8 +288,14 @@ impl Node {
         self.sessions.beats.retain(|_, beat| beat.sent >= oldest);
         self.sessions.beats.insert(number, Beat { sent: self.now, seats: Seats::default() });
         let seats = self.links.seats();
+        // Where there is no link, or one that is dead and does not say so, the other seats vouch.
+        let before = self.sessions.beats.get(&(number - 1)).map(|beat| beat.seats);
+        let silent = |seat: &Seat| {
+            seats.iter().all(|(linked, _)| linked != seat)
+                || before.is_some_and(|heard| !heard.contains(*seat))
+        };
         let relay = Seat::all(self.roster.cluster_size)
-            .filter(|seat| self.seat != Some(*seat) && seats.iter().all(|(linked, _)| linked != seat))
+            .filter(|seat| self.seat != Some(*seat) && silent(seat))
             .collect();
         let links: Vec<LinkId> = seats.into_iter().map(|(_, link)| link).collect();
         self.outbox.send(&links, &Message::Beat { number, relay });
@@ -282,7 +324,7 @@ impl Node {
             return;
         }
         // Who ends sessions sooner than this node thinks has to be heeded.
-        let theirs = Duration::from_millis(suspend_after.max(1));
+        let theirs = Duration::from_millis(suspend_after.max(10));
         self.sessions.suspend_after = self.sessions.suspend_after.min(theirs);
         self.heard_by(number, seat);
     }

@@ -127,7 +127,8 @@ impl Node {
                 _ => false,
             };
             let won = waiter.entry().is_some_and(|own| own.request == entry.request);
-            let answerable = matches!(waiter.want, Want::Get | Want::Put { .. }) && (won || !waiter.waits());
+            let patient = waiter.waits() && !won && !entry.is_permanent();
+            let answerable = matches!(waiter.want, Want::Get | Want::Put { .. }) && !patient;
             if answerable && own.is_empty() && (standing == Standing::Stands || careless) {
                 self.answer_value(waiter, attempt, entry, won);
             } else {
@@ -157,6 +158,7 @@ impl Node {
         if let Some(entry) = self.store.learned(id, attempt.generation).cloned() {
             let patient = |waiter: &Waiter| {
                 waiter.waits()
+                    && !entry.is_permanent()
                     && waiter.joined < attempt.stands
                     && waiter.entry().is_some_and(|own| own.request != entry.request)
             };

@@ -30,7 +30,11 @@ pub(super) struct Testimony {
 struct Ask {
     number: u64,
     at: Duration,
-    seats: Seats,
+    /// What was seen to hang on the node then: its owner was suspended by that time. What it opens later, when it is
+    /// back, is another matter.
+    leases: Vec<Lease>,
+    /// Until when each testimony counts: for longer than that the owner may have been back.
+    testimonies: BTreeMap<Seat, Duration>,
 }
 
 /// What time it is, by several clocks.
@@ -72,17 +76,17 @@ impl Node {
         if !hangs || !self.testifies(&life) || !self.may_vote() || self.testimony.overlooked.contains(&life) {
             return;
         }
-        let window = self.settings.testimony_window();
-        let open = self.testimony.asks.get(&life).is_some_and(|ask| {
-            self.now < ask.at + window || !self.rules.testimony_in_time && self.now < ask.at + window * 20
-        });
-        if open {
+        let patience = self.settings.session_grace.max(self.settings.retry_after);
+        let patience = if self.rules.testimony_in_time { patience } else { patience * 20 };
+        if self.testimony.asks.get(&life).is_some_and(|ask| self.now < ask.at.saturating_add(patience)) {
             return;
         }
         self.drop_ask(&life);
         let question = self.next_question();
-        let seats = self.seat.into_iter().collect();
-        self.testimony.asks.insert(life, Ask { number: question.number, at: self.now, seats });
+        let mut leases = self.store.sessions_of(&life);
+        leases.extend(self.watches.monitored(&life));
+        let ask = Ask { number: question.number, at: self.now, leases, testimonies: BTreeMap::new() };
+        self.testimony.asks.insert(life, ask);
         self.testimony.by_number.insert(question.number, life);
         let others = self.voters();
         self.outbox.send(&others, &Message::Ask { question, life });
@@ -111,16 +115,27 @@ impl Node {
     }
 
     pub(super) fn on_ask(&mut self, link: LinkId, question: Question, life: Life) {
-        if self.seated(link).is_some() && self.may_vote() && self.testifies(&life) {
-            self.outbox.send(&[link], &Message::Testify { question });
+        let lost_for = self.lost_for(&life).filter(|lost_for| *lost_for >= self.settings.session_grace);
+        if let Some(lost_for) = lost_for
+            && self.seated(link).is_some()
+            && self.may_vote()
+            && self.has_quorum()
+        {
+            let lost_for = u64::try_from(lost_for.as_millis()).unwrap_or(u64::MAX);
+            self.outbox.send(&[link], &Message::Testify { question, lost_for });
         }
     }
 
-    pub(super) fn on_testify(&mut self, link: LinkId, question: Question) {
+    pub(super) fn on_testify(&mut self, link: LinkId, question: Question, lost_for: u64) {
         let Some(seat) = self.seated(link).filter(|_| question.opening == self.store.opening) else { return };
         let Some(life) = self.testimony.by_number.get(&question.number).copied() else { return };
         if let Some(ask) = self.testimony.asks.get_mut(&life) {
-            ask.seats.insert(seat);
+            // When it was heard of last, which was before it was suspended for the ask.
+            let silent = Duration::from_millis(lost_for).saturating_sub(self.settings.suspend_after);
+            // Without a grace nothing is known beforehand, and only the fencing token protects.
+            let counts = !self.settings.session_grace.is_zero() && self.rules.testimony_in_time;
+            let until = if counts { ask.at.saturating_add(silent) } else { Duration::MAX };
+            ask.testimonies.insert(seat, until);
             self.tally(life);
         }
     }
@@ -129,14 +144,14 @@ impl Node {
     fn tally(&mut self, life: Life) {
         let Some(ask) = self.testimony.asks.get(&life) else { return };
         let needed = if self.rules.testimony_of_quorum { self.quorum() } else { 1 };
-        let in_time = self.now <= ask.at + self.settings.testimony_window() || !self.rules.testimony_in_time;
         let still = self.testifies(&life) || !self.rules.testify_still;
-        if ask.seats.count() < needed || !in_time || !still {
+        // Its own, and those of others that still count.
+        let testify = 1 + ask.testimonies.values().filter(|until| self.now <= **until).count();
+        if testify < needed || !still {
             return;
         }
+        let leases = ask.leases.clone();
         self.drop_ask(&life);
-        let mut leases = self.store.sessions_of(&life);
-        leases.extend(self.watches.monitored(&life));
         for lease in leases {
             self.propose_end(&lease);
         }

@@ -49,7 +49,7 @@ impl Node {
                 }
             }
             Message::Ask { question, life } => self.on_ask(link, question, life),
-            Message::Testify { question } => self.on_testify(link, question),
+            Message::Testify { question, lost_for } => self.on_testify(link, question, lost_for),
             Message::AskTime { question } => self.on_ask_time(link, question),
             Message::Time { question, unix_ms } => self.on_time(link, question, unix_ms),
             Message::Ping { number, learned } => {

@@ -187,7 +187,8 @@ impl Node {
             if version == Version::default() {
                 continue; // asked about, or accepted, and nothing more
             }
-            bytes += id.key.cbor().len() + entry.map_or(0, |entry| entry.value.cbor().len());
+            bytes += id.key.cbor().len()
+                + entry.map_or(0, |entry| entry.value.cbor().len() + 40 * entry.leases.len());
             if items.len() == PAGE || bytes > PAGE_BYTES && !items.is_empty() {
                 more = true;
                 break;

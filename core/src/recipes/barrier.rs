@@ -1,12 +1,15 @@
 //! Barriers.
 
+use std::future::IntoFuture;
 use std::pin::pin;
 
+use futures::StreamExt;
 use futures::future::{Either, select};
 
 use crate::ballot::Generation;
 use crate::cluster::{Cluster, Put, Session};
 use crate::error::Error;
+use crate::key::Bucket;
 use crate::node::Grant;
 
 /// How many parties a barrier can have.
@@ -43,43 +46,74 @@ impl Barrier {
         loop {
             let session = self.cluster.open_session().await?;
             let Some(grant) = Grant::new(session.state()) else { continue };
-            let lost = pin!(session.until(move |state| grant.loss(state)));
-            match select(pin!(self.wait_with(&session)), lost).await {
-                Either::Left((Err(Error::LeaseEnded {}), _)) | Either::Right(_) => {}
-                Either::Left((passed, _)) => return passed,
+            let passed = {
+                let lost = pin!(session.until(move |state| grant.loss(state)));
+                match select(pin!(self.wait_with(&session)), lost).await {
+                    Either::Left((Err(Error::LeaseEnded {}), _)) | Either::Right(_) => None,
+                    Either::Left((passed, _)) => passed?,
+                }
+            };
+            if let Some(token) = passed {
+                return Ok(token);
             }
+            // The old place has to be vacant before another is taken, or one party would count for two.
+            session.close().await?;
         }
     }
 
-    async fn wait_with(&self, session: &Session) -> Result<Generation, Error> {
-        let open = (&self.name, "open");
-        let mut token = Generation(0);
+    /// The fencing token of the place, once the barrier is open; `None` where there was no place and one may be now.
+
+    async fn wait_with(&self, session: &Session) -> Result<Option<Generation>, Error> {
+        let open = self.key("open");
+        let mut changes = self.cluster.watch_prefix(Bucket::system("$barrier"), &self.key(""));
         for place in 0..self.parties {
-            let chosen = self.put(&(&self.name, place)).bound_to(session).await?;
+            let chosen = self.put(&self.key(place)).bound_to(session).await?;
             if chosen.won() {
-                token = chosen.generation();
                 // Of those who take a place, the last sees all.
                 if self.all_are_there().await? {
                     self.put(&open).await?;
                 }
-                break;
+                self.cluster.get(&open).library("$barrier").wait().await?;
+                return Ok(Some(chosen.generation()));
             }
         }
-        // Whoever found no place left waits for those who have one.
-        self.cluster.get(&open).library("$barrier").wait().await?;
-        Ok(token)
+        // Somebody may have to be replaced before it opens.
+        let opened = pin!(self.cluster.get(&open).library("$barrier").wait().into_future());
+        let vacant = pin!(async {
+            while let Some(Ok((_, state))) = changes.next().await {
+                if state.found.is_none() {
+                    return;
+                }
+            }
+        });
+        match select(opened, vacant).await {
+            Either::Left((opened, _)) => opened.map(|_| Some(Generation(0))),
+            Either::Right(_) => Ok(None),
+        }
+    }
+
+    fn key(&self, of: impl std::fmt::Display) -> String {
+        format!("{}/{of}", self.name)
     }
 
     fn put<K: serde::Serialize + ?Sized>(&self, key: &K) -> Put {
         self.cluster.put(key, &true).library("$barrier")
     }
 
+    /// Whether all places are taken at one time: by the same in two looks, one after the other.
     async fn all_are_there(&self) -> Result<bool, Error> {
+        let first = self.generations().await?;
+        Ok(first.is_some() && first == self.generations().await?)
+    }
+
+    async fn generations(&self) -> Result<Option<Vec<Generation>>, Error> {
+        let mut generations = Vec::new();
         for place in 0..self.parties {
-            if self.cluster.get(&(&self.name, place)).library("$barrier").await?.is_none() {
-                return Ok(false);
+            match self.cluster.get(&self.key(place)).library("$barrier").await? {
+                Some(found) => generations.push(found.generation()),
+                None => return Ok(None),
             }
         }
-        Ok(true)
+        Ok(Some(generations))
     }
 }

@@ -101,7 +101,11 @@ pub(super) async fn wait_for(
         match try_for(cluster, timeout, |session| put(session).in_turn()).await? {
             Try::Granted(held) => return Ok(held),
             Try::Interrupted if timeout.is_some() => return Err(Error::LeaseEnded {}),
-            Try::Interrupted | Try::Taken => {}
+            Try::Interrupted => {}
+            // Nobody but these recipes puts there, and only what can end.
+            Try::Taken => {
+                return Err(Error::invalid("this is taken for ever, so there is no use in waiting"));
+            }
         }
     }
 }
