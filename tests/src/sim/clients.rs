@@ -11,7 +11,7 @@ use paxoskv_core::{
 use super::oracle::Oracle;
 use super::plan::Plan;
 use super::world::{Event, Micros, World};
-use crate::linear::{self, Answer, Kind, Operation};
+use crate::linear::{self, Answer, Kind, Leases, Operation};
 
 /// An operation and who asked for it.
 struct Asked {
@@ -32,6 +32,8 @@ pub(super) struct Clients {
     at: Vec<Option<usize>>,
     /// Latches that clients have seen and may end: whose, and which.
     seen: Vec<Vec<(u64, u64, Lease)>>,
+    /// On which leases entries hang, by their numbers.
+    pub(super) leases: Leases,
 }
 
 impl Clients {
@@ -43,14 +45,36 @@ impl Clients {
             next_call: 0,
             at: vec![None; plan.clients],
             seen: vec![Vec::new(); plan.clients],
+            leases: Leases::new(),
         }
     }
 
-    fn ask(&mut self, now: Micros, host: usize, key: u64, kind: Kind, client: Option<usize>) -> CallId {
-        let operation = Operation { kind, call: now, returned: None };
-        self.asked.push(Asked { key, founding: None, host, operation, open: true });
+    pub(super) fn next_call(&mut self) -> CallId {
         self.next_call += 1;
-        let call = CallId(self.next_call);
+        CallId(self.next_call)
+    }
+
+    /// The number of the next entry.
+    pub(super) fn next_entry(&self) -> u64 {
+        self.asked.len() as u64 + 1
+    }
+
+    /// Who asked, what key it is about, and whether it is one of the last reads.
+    pub(super) fn of_call(&self, call: CallId) -> Option<(Option<usize>, u64)> {
+        self.calls.get(&call).map(|(at, client)| (*client, self.asked[*at].key))
+    }
+
+    pub(super) fn ask(
+        &mut self,
+        now: Micros,
+        host: usize,
+        key: u64,
+        kind: Kind,
+        client: Option<usize>,
+    ) -> CallId {
+        let operation = Operation { key, kind, call: now, returned: None };
+        self.asked.push(Asked { key, founding: None, host, operation, open: true });
+        let call = self.next_call();
         self.calls.insert(call, (self.asked.len() - 1, client));
         call
     }
@@ -102,16 +126,25 @@ impl Clients {
                 if let Some(founding) = founding {
                     oracle.told(founding, Register { id: id(asked.key), generation }, request(entry))?;
                 }
-                if let (Some(client), Some(lease)) = (client, leases.first()) {
-                    self.seen[client].push((asked.key, entry, lease.clone()));
+                let latch = Lease::own_latch(request(entry));
+                if let (Some(client), true) = (client, leases.contains(&latch)) {
+                    self.seen[client].push((asked.key, entry, latch));
                 }
                 Some(Answer::Entry(entry, generation.0))
             }
             Outcome::Absent { .. } => Some(Answer::Absent),
             Outcome::Ended {} => Some(Answer::Ended),
-            Outcome::Failed { error: Error::NoQuorum { .. } | Error::Timeout {} | Error::LeaseEnded {} } => {
-                None
+            // It may have been in force, and a lease of it has ended by now.
+            Outcome::Failed { error: Error::LeaseEnded {} } => {
+                let (key, host, call) = (asked.key, asked.host, asked.operation.call);
+                if let Kind::Put(entry) = asked.operation.kind {
+                    let returned = Some((now, Answer::Ended));
+                    let operation = Operation { key, kind: Kind::Over(entry), call, returned };
+                    self.asked.push(Asked { key, founding, host, operation, open: false });
+                }
+                return Ok(client);
             }
+            Outcome::Failed { error: Error::NoQuorum { .. } | Error::Timeout {} } => None,
             Outcome::Failed { error: Error::Storage { .. } | Error::Refused { .. } | Error::Closed {} } => {
                 None
             }
@@ -130,8 +163,10 @@ impl Clients {
     }
 
     /// Judges every key's history, each cluster's for itself.
-    pub(super) fn check(&self) -> Result<(), String> {
-        let mut histories: BTreeMap<(Option<FoundingId>, u64), Vec<Operation>> = BTreeMap::new();
+    ///
+    /// `ends` are leases that may have ended, and since when.
+    pub(super) fn check(&self, ends: &[(u64, u64)]) -> Result<(), String> {
+        let mut histories: BTreeMap<Option<FoundingId>, Vec<Operation>> = BTreeMap::new();
         let foundings: Vec<FoundingId> = self.asked.iter().filter_map(|asked| asked.founding).collect();
         for asked in &self.asked {
             // What never returned may have happened in any of the clusters.
@@ -144,22 +179,28 @@ impl Clients {
                 of.push(None);
             }
             for founding in of {
-                histories.entry((founding, asked.key)).or_default().push(asked.operation.clone());
+                histories.entry(founding).or_default().push(asked.operation.clone());
             }
         }
-        for ((_, key), history) in &histories {
-            linear::check(history).map_err(|why| format!("key {key}: {why}"))?;
+        for history in histories.values_mut() {
+            history.extend(ends.iter().map(|(lease, call)| Operation {
+                key: 0,
+                kind: Kind::End(*lease),
+                call: *call,
+                returned: None,
+            }));
+            linear::check_leased(history, &self.leases)?;
         }
         Ok(())
     }
 }
 
-fn id(key: u64) -> KeyId {
+pub(super) fn id(key: u64) -> KeyId {
     let key = Key::new(&key).unwrap_or_else(|_| unreachable!("a number is CBOR"));
     KeyId { bucket: Bucket::default(), key }
 }
 
-fn request(entry: u64) -> RequestId {
+pub(super) fn request(entry: u64) -> RequestId {
     RequestId(u128::from(entry).to_be_bytes())
 }
 
@@ -167,7 +208,7 @@ impl World {
     /// A client does the next thing.
     pub(super) fn client(&mut self, client: usize) -> Result<(), String> {
         if self.clients.left == 0 {
-            return Ok(());
+            return self.let_go(client);
         }
         let up: Vec<usize> = (0..self.hosts.len()).filter(|host| self.is_usable(*host)).collect();
         let stay = self.clients.at[client].filter(|host| up.contains(host) && !self.dice.chance(100));
@@ -177,6 +218,9 @@ impl World {
         };
         self.clients.at[client] = Some(host);
         self.clients.left -= 1;
+        if self.own(client, host)? {
+            return Ok(());
+        }
         let key = self.dice.below(self.plan.keys);
         let roll = self.dice.below(100);
         let latch = self.clients.seen[client].iter().rposition(|(of, ..)| *of == key);
@@ -186,7 +230,7 @@ impl World {
             let (key, entry, lease) = self.clients.seen[client].swap_remove(at);
             (key, Kind::End(entry), Op::End { lease })
         } else {
-            self.put(key)
+            self.put(client, key)
         };
         let call = self.clients.ask(self.now, host, key, kind, Some(client));
         let timeout =
@@ -194,10 +238,13 @@ impl World {
         self.call(host, call, op, timeout)
     }
 
-    fn put(&mut self, key: u64) -> (u64, Kind, Op) {
-        let entry = self.clients.asked.len() as u64 + 1;
+    fn put(&mut self, client: usize, key: u64) -> (u64, Kind, Op) {
+        let entry = self.clients.next_entry();
         let erasable = self.plan.erases > 0 && self.dice.chance(700);
-        let leases = if erasable { vec![Lease::own_latch(request(entry))] } else { Vec::new() };
+        let mut leases = if erasable { vec![Lease::own_latch(request(entry))] } else { Vec::new() };
+        leases.extend(self.more_leases(client));
+        let numbers = leases.iter().map(|lease| self.owners.number(lease, entry)).collect();
+        self.clients.leases.insert(entry, numbers);
         let value = Value::new(&entry).unwrap_or_else(|_| unreachable!("a number is CBOR"));
         let op = Op::Put {
             id: id(key),
@@ -246,7 +293,8 @@ impl World {
             if !self.has_quorum(host) || !self.is_member(host) {
                 continue;
             }
-            for key in 0..self.plan.keys {
+            let lock = self.plan.lockers.then_some(super::owners::LOCK);
+            for key in (0..self.plan.keys).chain(lock) {
                 let call = self.clients.ask(self.now, host, key, Kind::Get, None);
                 self.call(host, call, Op::Get { id: id(key) }, None)?;
             }

@@ -1,5 +1,7 @@
 //! What goes wrong, and how it is made good again.
 
+use paxoskv_core::node::Input;
+
 use super::oracle::Disk;
 use super::world::{Event, Mend, World};
 
@@ -106,6 +108,7 @@ impl World {
         let (seat, disk) = (self.hosts[host].seat, self.hosts[host].disk);
         self.hosts[host].retired = true;
         self.host_lost(host);
+        self.owners_lost(host);
         let heir = self.add_host(seat, disk);
         // Who was cut off from the one need not be from the other: that is what makes this dangerous.
         self.clients.move_on(host, heir);
@@ -155,6 +158,8 @@ impl World {
             }
             Mend::Thaw(host) => {
                 let waiting = self.hosts[host].frozen.take().unwrap_or_default();
+                // It sees the time before all else.
+                self.input(host, Input::Tick)?;
                 for event in waiting {
                     let delay = self.dice.below(2_000);
                     self.after(delay, event);

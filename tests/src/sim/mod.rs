@@ -12,11 +12,13 @@
 //! | `world` | hosts, links, disks, and the queue of what happens next |
 //! | `faults` | what goes wrong |
 //! | `clients` | who wants what, and the history of it |
+//! | `owners` | who owns sessions and holds locks |
 //! | [`oracle`] | what must never happen |
 
 mod clients;
 mod faults;
 pub mod oracle;
+mod owners;
 pub mod plan;
 mod world;
 
@@ -91,6 +93,18 @@ pub const SWITCHES: &[Switch] = &[
     ("own_leases_first", |rules| rules.own_leases_first = false),
     ("match_requests", |rules| rules.match_requests = false),
     ("bind_to_generation", |rules| rules.bind_to_generation = false),
+    ("win_must_stand", |rules| rules.win_must_stand = false),
+    ("finish_ends", |rules| rules.finish_ends = false),
+    ("testimony_of_quorum", |rules| rules.testimony_of_quorum = false),
+    ("vouching", |rules| rules.vouching = false),
+    ("testimony_in_time", |rules| rules.testimony_in_time = false),
+    ("testify_still", |rules| rules.testify_still = false),
+    ("later_boot_ends", |rules| rules.later_boot_ends = false),
+    ("look_at_accepted", |rules| rules.look_at_accepted = false),
+    ("count_from_quorum", |rules| rules.count_from_quorum = false),
+    ("suspended_is_final", |rules| rules.suspended_is_final = false),
+    ("beats_from_sending", |rules| rules.beats_from_sending = false),
+    ("check_before_grant", |rules| rules.check_before_grant = false),
 ];
 
 /// All rules but one.

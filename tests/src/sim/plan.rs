@@ -47,6 +47,12 @@ pub const LATE_ANSWERS: u64 = 1 << 40;
 /// And from here on, of yet another kind.
 pub const TAKE_OVERS: u64 = 1 << 41;
 
+/// And from here on, runs in which keys hang on sessions.
+pub const LEASES: u64 = 1 << 42;
+
+/// And from here on, runs in which clients wait for a lock.
+pub const LOCKS: u64 = 1 << 43;
+
 /// A run's shape. Times are in microseconds, chances in thousandths.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -102,6 +108,10 @@ pub struct Plan {
     pub jump: u64,
     /// All seats crash at once.
     pub blackout: u64,
+    /// How often a client that has none opens a session.
+    pub sessions: u64,
+    /// Whether half of the clients want a lock.
+    pub lockers: bool,
 }
 
 impl Plan {
@@ -140,6 +150,8 @@ impl Plan {
             swap_disk,
             jump,
             blackout,
+            sessions: dice.pick(&[0, 0, 200]).unwrap_or(0),
+            lockers: false,
         };
         let calm = Self {
             crash: 0,
@@ -153,7 +165,28 @@ impl Plan {
         };
         let one_key =
             Self { keys: 1, clients: 6, operations: 60, pause: 2_000, double_seat: false, loss: 0, ..calm };
+        let leased = Self {
+            sessions: 400,
+            keys: 2,
+            clients: 4,
+            observers: 1,
+            operations: 40,
+            double_seat: false,
+            swap_disk: 0,
+            take_over: 0,
+            jump: 0,
+            ..plan.clone()
+        };
         match seed {
+            LOCKS.. => Self {
+                lockers: true,
+                sessions: 50,
+                operations: 60,
+                pause: 50_000,
+                observers: plan.observers.max(1),
+                ..leased
+            },
+            LEASES.. => leased,
             // Readers ask a process whose store was taken over while it stood still.
             TAKE_OVERS.. => {
                 Self { take_over: 4, partition: 2, gets: 60, fault_every: 150_000, delay: 500, ..one_key }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use paxoskv_core::message::{Op, read_frame};
+use paxoskv_core::message::{Op, Outcome, read_frame};
 use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::storage::{Batch, Loaded, StorageError};
 use paxoskv_core::transport::{Closing, LinkId};
@@ -13,6 +13,7 @@ use paxoskv_core::{CallId, FoundingId, Moment, Rules, Seat, Settings, Status};
 use super::Report;
 use super::clients::Clients;
 use super::oracle::{Disk, Oracle, is_durable};
+use super::owners::{LOCK, Owners};
 use super::plan::{Dice, Plan};
 
 /// A microsecond of virtual time.
@@ -78,6 +79,7 @@ pub(super) struct World {
     pub(super) faulty: bool,
     pub(super) oracle: Oracle,
     pub(super) clients: Clients,
+    pub(super) owners: Owners,
     /// Whether to tell what happens.
     pub(super) trace: bool,
     digest: DefaultHasher,
@@ -90,6 +92,7 @@ impl World {
             dice: Dice::new(!plan.seed),
             oracle: Oracle::new(plan.seats),
             clients: Clients::new(&plan),
+            owners: Owners::default(),
             rules,
             now: 0,
             queue: BTreeMap::new(),
@@ -172,14 +175,22 @@ impl World {
         if let Some(stuck) = self.stuck() {
             return Err(format!("not done a minute after the last fault: {stuck}"));
         }
+        // And as long as it takes to notice who is gone.
+        let deadline = self.now + 4_000_000;
+        self.run_until(deadline)?;
         self.last_reads()?;
-        let deadline = self.now + 20_000_000;
+        let deadline = self.now + 8_000_000;
         self.run_until(deadline)?;
         if let Some(stuck) = self.stuck() {
             return Err(format!("the last reads are not done: {stuck}"));
         }
         self.check_catch_up()?;
-        self.clients.check()?;
+        let sessions = self.owners.all.iter().enumerate();
+        let mut ends: Vec<(u64, u64)> =
+            sessions.map(|(at, (_, since))| ((1 << 32) + at as u64, *since)).collect();
+        let numbers: BTreeSet<u64> = self.clients.leases.values().flatten().copied().collect();
+        ends.extend(numbers.range(1 << 33..).map(|deadline| (*deadline, 0)));
+        self.clients.check(&ends)?;
         Ok(Report {
             digest: self.digest.finish(),
             steps: self.steps,
@@ -255,6 +266,8 @@ impl World {
             forward_timeout: ms(100),
             retry_after: ms(150),
             finish_after: ms(self.plan.finish_after),
+            session_grace: ms(400),
+            suspend_after: ms(200),
             ..Settings::default()
         };
         let open = self.hosts[host].seat.is_none() && self.dice.chance(500);
@@ -351,6 +364,14 @@ impl World {
                     println!("{:>9} host {host} replies {call:?} {outcome:?}", self.now);
                 }
                 let founding = self.founding(host);
+                let of = self.clients.of_call(call);
+                if let Outcome::Value { entry, won, .. } = &outcome {
+                    match of {
+                        Some((None, _)) => self.check_owner(entry)?,
+                        Some((Some(client), LOCK)) if *won => self.granted(client)?,
+                        _ => {}
+                    }
+                }
                 let then = self.clients.reply(self.now, call, outcome, founding, &self.oracle)?;
                 if let Some(client) = then {
                     let pause = self.dice.below(self.plan.pause);
@@ -358,7 +379,8 @@ impl World {
                 }
             }
             Output::Status(status) => self.hosts[host].status = Some(status),
-            Output::Opened { .. } | Output::Session { .. } => {}
+            Output::Opened { call, result } => self.opened(host, call, result.ok())?,
+            Output::Session { n, state } => self.session(host, n, state)?,
             Output::Refused(_) => {}
         }
         Ok(())
@@ -427,6 +449,7 @@ impl World {
         at.woken_at = None;
         at.start += 1;
         self.host_lost(host);
+        self.owners_lost(host);
         let links: Vec<u64> = self
             .links
             .iter()
