@@ -24,6 +24,8 @@ struct Owned {
     start: u64,
     id: SessionId,
     grant: Option<Grant>,
+    /// Whether it was used for the lock: what was not granted then may be all the same, so the session must end.
+    tried: bool,
 }
 
 #[derive(Default)]
@@ -75,8 +77,10 @@ impl World {
             return Ok(true);
         };
         let over = self.hosts[owned.host].start != owned.start || self.hosts[owned.host].node.is_none();
-        let holds = self.owners.holders.contains_key(&client);
-        if locker && !holds && !over {
+        if locker && !owned.tried && !over {
+            if let Some(owned) = self.owners.of_client.get_mut(&client) {
+                owned.tried = true;
+            }
             // Stands in the queue for the lock.
             let entry = self.clients.next_entry();
             let lease = owned.id.lease();
@@ -90,7 +94,7 @@ impl World {
             self.call(owned.host, call, op, timeout)?;
             return Ok(true);
         }
-        if over || holds || self.dice.chance(150) {
+        if over || owned.tried || self.dice.chance(150) {
             self.give_up(client, owned, over)?;
             let pause = self.dice.below(self.plan.pause);
             self.after(pause, Event::Client { client });
@@ -126,7 +130,7 @@ impl World {
         let state = self.owners.states.get(&(host, start, id.n)).copied().unwrap_or_default();
         self.owners.all.push((id, self.now));
         self.owners.open.insert(id);
-        self.owners.of_client.insert(client, Owned { host, start, id, grant: Grant::new(state) });
+        self.owners.of_client.insert(client, Owned { host, start, id, grant: Grant::new(state), tried: false });
         Ok(())
     }
 
