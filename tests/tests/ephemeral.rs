@@ -12,6 +12,8 @@ fn owned(options: &[&str]) -> (Cluster, Shell, Process) {
     cluster.start(1);
     cluster.start(2);
     let mut shell = cluster.shell(3);
+    // Answered once the cluster is founded. Who asks for a session before that may wait for a third of half the grace.
+    assert_eq!(shell.ask("get here --default nobody"), "nobody");
     let put = shell.json("put here me --ephemeral");
     assert_eq!(put, serde_json::json!({ "value": "me", "generation": 0, "won": true }));
     let watch = cluster.command(1, &["watch", "here"]);
