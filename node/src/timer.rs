@@ -58,6 +58,12 @@ mod tests {
         assert!(timer.now() >= until);
     }
 
+    #[test]
+    fn it_knows_the_date() {
+        let known = Duration::from_secs(1_750_000_000); // a day of 2025
+        assert!(TokioTimer::new().unix() > known);
+    }
+
     #[tokio::test]
     async fn a_moment_in_the_past_does_not_wait() {
         TokioTimer::new().sleep_until(Duration::ZERO).await;

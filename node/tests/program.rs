@@ -38,7 +38,9 @@ fn help_names_every_command() {
     let output = paxoskv(&["--help"], "");
     assert!(output.status.success());
     let help = text(&output.stdout);
-    for command in ["demo", "node", "put", "get", "erase", "keys", "status", "bench"] {
+    for command in
+        ["demo", "node", "put", "get", "erase", "owner", "watch", "keys", "bucket", "lock", "status", "bench"]
+    {
         assert!(help.contains(&format!("\n  {command} ")), "{command} in {help}");
     }
 }
@@ -49,6 +51,14 @@ fn usage_errors_are_one_line_and_status_2() {
         &["frobnicate"] as &[_],
         &["put", "key"],
         &["get"],
+        &["get", "key", "--wait", "--local"],
+        &["put", "key", "value", "--ephemeral"],
+        &["put", "key", "value", "--bound-to-session", "me"],
+        &["put", "key", "value", "--until", "tomorrow"],
+        &["watch"],
+        &["bucket"],
+        &["lock", "name"],
+        &["session"],
         &["node", "0"],
         &["node", "1", "--transport", "pigeon"],
         &["node", "4", "--memory", "--listen", "127.0.0.1:0"],

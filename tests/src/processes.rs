@@ -203,6 +203,12 @@ impl Process {
         }
     }
 
+    /// Waits for the line of its output at that place.
+    #[track_caller]
+    pub fn prints(&self, at: usize) -> String {
+        self.until("another line", |said| said.out.get(at).cloned())
+    }
+
     /// Waits for a line of its log with these words.
     #[track_caller]
     pub fn logs(&self, words: &str) -> String {
@@ -232,6 +238,54 @@ impl Process {
     #[track_caller]
     pub fn end(&self) -> Said {
         self.until("its end", |said| said.status.map(|_| said.clone()))
+    }
+}
+
+/// A process that is told line by line what to do, and goes on until its input ends.
+pub struct Shell {
+    input: Option<ChildStdin>,
+    process: Process,
+}
+
+impl std::ops::Deref for Shell {
+    type Target = Process;
+    fn deref(&self) -> &Process {
+        &self.process
+    }
+}
+
+impl Shell {
+    /// Starts the program with these arguments.
+    pub fn start(arguments: &[impl AsRef<str>]) -> Self {
+        let (input, process) = Process::interactive(arguments);
+        Self { input: Some(input), process }
+    }
+
+    /// Tells it a line, and waits for the line that it prints.
+    #[track_caller]
+    pub fn ask(&mut self, line: &str) -> String {
+        let before = self.said().out.len();
+        let input = self.input.as_mut().expect("its input has not ended");
+        input.write_all(format!("{line}\n").as_bytes()).unwrap();
+        self.until(line, |said| said.out.get(before).cloned())
+    }
+
+    /// Like [`ask`](Self::ask), for what it prints as JSON.
+    #[track_caller]
+    pub fn json(&mut self, line: &str) -> Json {
+        serde_json::from_str(&self.ask(&format!("{line} --json"))).unwrap()
+    }
+
+    /// Ends its input, and waits until it has ended.
+    #[track_caller]
+    pub fn close(&mut self) -> Said {
+        self.hang_up();
+        self.end()
+    }
+
+    /// Ends its input.
+    pub fn hang_up(&mut self) {
+        self.input = None;
     }
 }
 
@@ -396,6 +450,24 @@ impl Cluster {
         let node = self.arguments(seat).start();
         self.nodes.insert(seat, node);
         &self.nodes[&seat]
+    }
+
+    /// Starts a seat with a shell. It is not one of those that [`node`](Self::node) and others know.
+    pub fn shell(&self, seat: u8) -> Shell {
+        Shell::start(&self.arguments(seat).and(&["--shell"]).list())
+    }
+
+    /// Starts `paxoskv lock` at these seats, with a command that says its token and goes on until its input ends.
+    pub fn lock(&self, seats: &[u8], name: &str) -> Shell {
+        let addresses: Vec<String> = seats.iter().map(|seat| self.address(*seat)).collect();
+        let script = "echo token $PAXOSKV_FENCING_TOKEN; exec cat";
+        Shell::start(&["lock", name, "--at", &addresses.join(","), "--", "sh", "-c", script])
+    }
+
+    /// Waits until so many observers are linked to a seat, besides those that ask.
+    #[track_caller]
+    pub fn observers(&self, seat: u8, wanted: u64) {
+        until("observers", || (self.json(seat, &["status"])["observers"].as_u64()? > wanted).then_some(()));
     }
 
     /// A seat that runs.

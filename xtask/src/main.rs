@@ -87,8 +87,20 @@ fn main() -> ExitCode {
 const IN_PROCESS: &[&str] = &["broken_rules", "codec", "simulation"];
 
 /// Tests in `tests/tests` that start processes of the program.
-const CLUSTER: &[&str] =
-    &["damage", "goodbye", "hostile", "kill", "limits", "quorum", "refusals", "shell", "three_nodes"];
+const CLUSTER: &[&str] = &[
+    "damage",
+    "ephemeral",
+    "goodbye",
+    "hostile",
+    "kill",
+    "leases_cli",
+    "limits",
+    "locks",
+    "quorum",
+    "refusals",
+    "shell",
+    "three_nodes",
+];
 
 fn test(part: Option<Part>) -> Result<(), String> {
     let wanted = |this: Part| part.is_none_or(|part| part as u8 == this as u8);

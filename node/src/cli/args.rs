@@ -1,9 +1,11 @@
 //! The command line. Every option has an environment variable, `PAXOSKV_` and its name.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use paxoskv::SessionId;
 
 /// Write-once key-value store: whatever was put first for a key is its value, for everyone, whatever crashes.
 #[derive(Parser, Debug)]
@@ -28,12 +30,31 @@ pub(crate) enum Command {
     Get(OneShot<GetArgs>),
     /// Make a key vacant whose value was put with --erasable
     Erase(OneShot<EraseArgs>),
+    /// Print the session that a key is bound to
+    Owner(OneShot<OwnerArgs>),
+    /// Print the states of a key, or of many, as they change: one JSON object a line, until Ctrl-C
+    Watch(OneShot<WatchArgs>),
     /// List the keys that have a value
     Keys(OneShot<KeysArgs>),
+    /// Create or drop a bucket
+    Bucket {
+        #[command(subcommand)]
+        command: BucketCommand,
+    },
+    /// Run a command while holding a lock
+    Lock(LockArgs),
     /// Print the state of the cluster
     Status(OneShot<StatusArgs>),
     /// Measure puts and gets per second
     Bench(BenchArgs),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum BucketCommand {
+    /// Decide what a bucket is, before the first put into it does, and print what it is
+    Create(OneShot<CreateBucketArgs>),
+    /// Make all keys of a droppable bucket vacant, in one instant
+    Drop(OneShot<DropBucketArgs>),
 }
 
 impl Command {
@@ -101,6 +122,10 @@ pub(crate) struct NodeArgs {
     /// A peer that is silent for so long is taken for lost
     #[arg(long, env = "PAXOSKV_PEER_TIMEOUT", value_name = "TIME", default_value = "3s", value_parser = time)]
     pub(crate) peer_timeout: Duration,
+    /// Who is lost to a quorum for so long is gone, and what is bound to its sessions with it; all seats should agree
+    /// on it
+    #[arg(long, env = "PAXOSKV_SESSION_GRACE", value_name = "TIME", default_value = "1s", value_parser = time)]
+    pub(crate) session_grace: Duration,
 }
 
 /// A seat, or the lowest that is free.
@@ -159,8 +184,13 @@ pub(crate) enum Operation {
     Put(PutArgs),
     Get(GetArgs),
     Erase(EraseArgs),
+    Owner(OwnerArgs),
+    Watch(WatchArgs),
     Keys(KeysArgs),
     Status(StatusArgs),
+    CreateBucket(CreateBucketArgs),
+    DropBucket(DropBucketArgs),
+    Session(SessionArgs),
 }
 
 macro_rules! operation {
@@ -171,14 +201,17 @@ macro_rules! operation {
             }
         })*
         impl Operation {
-            /// How the call is to be made.
-            pub(crate) fn call(&self) -> &CallArgs {
-                match self { $(Self::$variant(args) => &args.call),* }
+            /// How long it may take, if that was said.
+            pub(crate) fn timeout(&self) -> Option<Duration> {
+                match self { $(Self::$variant(args) => args.call.timeout),* }
             }
         }
     };
 }
-operation!(PutArgs => Put, GetArgs => Get, EraseArgs => Erase, KeysArgs => Keys, StatusArgs => Status);
+operation!(
+    PutArgs => Put, GetArgs => Get, EraseArgs => Erase, OwnerArgs => Owner, WatchArgs => Watch, KeysArgs => Keys,
+    StatusArgs => Status, CreateBucketArgs => CreateBucket, DropBucketArgs => DropBucket, SessionArgs => Session
+);
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CallArgs {
@@ -201,6 +234,28 @@ pub(crate) struct PutArgs {
     /// Let anyone erase it
     #[arg(long, env = "PAXOSKV_ERASABLE", action = ArgAction::SetTrue)]
     pub(crate) erasable: bool,
+    /// Make the key vacant after this time, like 30s or 1h: not before, by the clocks of the seats, but perhaps
+    /// somewhat later
+    #[arg(long, env = "PAXOSKV_UNTIL", value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Duration>,
+    /// Make the key vacant once this one is, in the same instant
+    #[arg(long, env = "PAXOSKV_BOUND_TO", value_name = "KEY", allow_negative_numbers = true)]
+    pub(crate) bound_to: Option<String>,
+    /// The bucket of the key of --bound-to [default: the one without a name]
+    #[arg(
+        long,
+        env = "PAXOSKV_BOUND_TO_BUCKET",
+        value_name = "NAME",
+        default_value = "",
+        hide_default_value = true
+    )]
+    pub(crate) bound_to_bucket: String,
+    /// Make the key vacant once this session has ended; `session` in a node's shell tells its own
+    #[arg(long, env = "PAXOSKV_BOUND_TO_SESSION", value_name = "ID")]
+    pub(crate) bound_to_session: Option<SessionId>,
+    /// In a shell: make the key vacant once the shell's node has left or is lost
+    #[arg(long, env = "PAXOSKV_EPHEMERAL", action = ArgAction::SetTrue)]
+    pub(crate) ephemeral: bool,
     /// The bucket to put into
     #[arg(long, env = "PAXOSKV_BUCKET", value_name = "NAME", default_value = "")]
     pub(crate) bucket: String,
@@ -219,6 +274,9 @@ pub(crate) struct GetArgs {
     /// Ask nobody: what one seat has learned. A key that it does not know may have a value all the same
     #[arg(long, env = "PAXOSKV_LOCAL", action = ArgAction::SetTrue)]
     pub(crate) local: bool,
+    /// Where the key has no value, wait until it has one
+    #[arg(long, env = "PAXOSKV_WAIT", action = ArgAction::SetTrue, conflicts_with = "local")]
+    pub(crate) wait: bool,
     /// The bucket to look into
     #[arg(long, env = "PAXOSKV_BUCKET", value_name = "NAME", default_value = "")]
     pub(crate) bucket: String,
@@ -236,6 +294,89 @@ pub(crate) struct EraseArgs {
     pub(crate) bucket: String,
     #[command(flatten)]
     pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct OwnerArgs {
+    /// JSON where it parses as JSON, else a string
+    #[arg(allow_negative_numbers = true)]
+    pub(crate) key: String,
+    /// The bucket to look into
+    #[arg(long, env = "PAXOSKV_BUCKET", value_name = "NAME", default_value = "")]
+    pub(crate) bucket: String,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WatchArgs {
+    /// JSON where it parses as JSON, else a string
+    #[arg(allow_negative_numbers = true, required_unless_present = "prefix", conflicts_with = "prefix")]
+    pub(crate) key: Option<String>,
+    /// Only states of this generation and later ones
+    #[arg(long, env = "PAXOSKV_FROM", value_name = "GENERATION", conflicts_with = "prefix")]
+    pub(crate) from: Option<u64>,
+    /// Watch all text keys that begin so
+    #[arg(long, env = "PAXOSKV_PREFIX")]
+    pub(crate) prefix: Option<String>,
+    /// The bucket to look into
+    #[arg(long, env = "PAXOSKV_BUCKET", value_name = "NAME", default_value = "")]
+    pub(crate) bucket: String,
+    #[command(flatten)]
+    pub(crate) call: WatchCallArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct WatchCallArgs {
+    /// Watch no longer than this [default: until Ctrl-C]
+    #[arg(long, env = "PAXOSKV_TIMEOUT", value_name = "TIME", value_parser = time)]
+    pub(crate) timeout: Option<Duration>,
+    /// For the sake of uniformity: it prints JSON in any case
+    #[arg(long = "json", env = "PAXOSKV_JSON", action = ArgAction::SetTrue)]
+    pub(crate) _json: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CreateBucketArgs {
+    /// The bucket's name
+    pub(crate) name: String,
+    /// Let anyone drop it, and all its keys with it
+    #[arg(long, env = "PAXOSKV_DROPPABLE", action = ArgAction::SetTrue)]
+    pub(crate) droppable: bool,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DropBucketArgs {
+    /// The bucket's name
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct SessionArgs {
+    #[command(flatten)]
+    pub(crate) call: CallArgs,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = "\
+The command has the lock's fencing token in PAXOSKV_FENCING_TOKEN: higher for each holder, so what it acts upon can \
+turn away whoever held the lock before. It is told to end (SIGTERM) when the lock is lost, and made to (SIGKILL) 2 s \
+later; its own children are its own affair. The exit status is the command's, 128 and the signal if one ended it.")]
+pub(crate) struct LockArgs {
+    /// The lock's name
+    pub(crate) name: String,
+    /// Wait for the lock no longer than this [default: for ever]
+    #[arg(long, env = "PAXOSKV_TIMEOUT", value_name = "TIME", value_parser = time)]
+    pub(crate) timeout: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    /// What to run, and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Args, Debug)]
@@ -317,7 +458,9 @@ mod tests {
 
     #[test]
     fn every_option_has_an_environment_variable() {
-        for command in Cli::command().get_subcommands() {
+        let root = Cli::command();
+        let nested = root.get_subcommands().flat_map(clap::Command::get_subcommands);
+        for command in root.get_subcommands().chain(nested) {
             for option in command.get_arguments().filter(|arg| arg.get_long().is_some()) {
                 let long = option.get_long().unwrap();
                 let expected = format!("PAXOSKV_{}", long.replace('-', "_").to_uppercase());
@@ -359,6 +502,29 @@ mod tests {
     fn a_value_can_be_a_dash() {
         let Ok(Command::Put(put)) = parse("paxoskv put k -") else { panic!("a put") };
         assert_eq!(put.op.value, "-");
+    }
+
+    #[test]
+    fn one_key_is_watched_or_a_prefix() {
+        let Ok(Command::Watch(watch)) = parse("paxoskv watch k --from 2 --at a:1") else { panic!("a watch") };
+        assert_eq!((watch.op.key.as_deref(), watch.op.from), (Some("k"), Some(2)));
+        for wrong in ["", " k --prefix p", " --prefix p --from 1"] {
+            assert!(parse(&format!("paxoskv watch{wrong}")).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_lock_has_a_command_after_two_dashes() {
+        let Ok(Command::Lock(lock)) = parse("paxoskv lock l --timeout 1s -- sh -c x --at") else {
+            panic!("a lock")
+        };
+        assert_eq!(
+            (&*lock.name, lock.command),
+            ("l", ["sh", "-c", "x", "--at"].map(OsString::from).to_vec())
+        );
+        for wrong in ["lock l", "lock l sh", "lock -- sh"] {
+            assert!(parse(&format!("paxoskv {wrong}")).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -3,14 +3,15 @@
 //! | file | what |
 //! |---|---|
 //! | `args` | the command line, which the shell reads as well |
-//! | `operation` | put, get, erase, keys, status: done for one-shots and the shell |
-//! | `oneshot`, `node`, `demo`, `shell`, `bench` | one command each |
+//! | `operation` | put, get, watch and so on: done for one-shots and the shell |
+//! | `oneshot`, `node`, `demo`, `shell`, `bench`, `lock` | one command each |
 //! | `output`, `logs`, `failure`, `signals`, `secret` | what they share |
 
 mod args;
 mod bench;
 mod demo;
 mod failure;
+mod lock;
 mod logs;
 mod node;
 mod oneshot;
@@ -25,7 +26,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::error::ErrorKind;
 
-use args::{Cli, Command};
+use args::{BucketCommand, Cli, Command};
 use failure::{Exit, Failure};
 
 /// Runs the program; the result is its exit status.
@@ -40,12 +41,12 @@ pub(crate) fn main() -> i32 {
         Err(error) => return Failure::usage(&error, "paxoskv --help").report(),
     };
     match start(cli) {
-        Ok(exit) => exit as i32,
+        Ok(status) => status,
         Err(failure) => failure.report(),
     }
 }
 
-fn start(cli: Cli) -> Result<Exit, Failure> {
+fn start(cli: Cli) -> Result<i32, Failure> {
     logs::init(cli.log.as_deref(), cli.command.log_filter())?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -57,8 +58,9 @@ fn start(cli: Cli) -> Result<Exit, Failure> {
     result
 }
 
-async fn run(command: Command) -> Result<Exit, Failure> {
-    match command {
+async fn run(command: Command) -> Result<i32, Failure> {
+    let exit = match command {
+        Command::Lock(args) => return lock::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Node(args) => node::run(args).await,
         Command::Bench(args) => bench::run(args).await.map(|()| Exit::Done),
@@ -66,6 +68,15 @@ async fn run(command: Command) -> Result<Exit, Failure> {
         Command::Get(shot) => oneshot::run(shot.op.into(), shot.reach).await,
         Command::Erase(shot) => oneshot::run(shot.op.into(), shot.reach).await,
         Command::Keys(shot) => oneshot::run(shot.op.into(), shot.reach).await,
+        Command::Owner(shot) => oneshot::run(shot.op.into(), shot.reach).await,
+        Command::Watch(shot) => oneshot::run(shot.op.into(), shot.reach).await,
         Command::Status(shot) => oneshot::run(shot.op.into(), shot.reach).await,
-    }
+        Command::Bucket { command: BucketCommand::Create(shot) } => {
+            oneshot::run(shot.op.into(), shot.reach).await
+        }
+        Command::Bucket { command: BucketCommand::Drop(shot) } => {
+            oneshot::run(shot.op.into(), shot.reach).await
+        }
+    };
+    exit.map(|exit| exit as i32)
 }

@@ -30,7 +30,10 @@ pub(crate) async fn run(args: NodeArgs) -> Result<Exit, Failure> {
 }
 
 async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
-    let mut settings = Settings { peer_timeout: args.peer_timeout, ..Settings::default() };
+    let (peer_timeout, session_grace) = (args.peer_timeout, args.session_grace);
+    // An owner is to know of its loss well before anybody else does.
+    let suspend_after = session_grace / 2;
+    let mut settings = Settings { peer_timeout, session_grace, suspend_after, ..Settings::default() };
     settings.heartbeat = settings.heartbeat.min(args.peer_timeout / HEARTBEATS);
     let mut builder = native(&args.cluster).cluster_size(args.cluster_size).seat(seat).settings(settings);
     builder = match folder(args, seat) {

@@ -8,6 +8,7 @@ use super::args::{Operation, Reach};
 use super::failure::{Exit, Failure};
 use super::operation::{self, Dash};
 use super::secret;
+use super::signals::{self, Signals};
 
 /// How long an operation may take unless told.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
@@ -20,12 +21,22 @@ const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Does the operation.
 pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Failure> {
-    let timeout = operation.call().timeout.unwrap_or(TIMEOUT);
+    let timeout = match &operation {
+        Operation::Watch(_) => operation.timeout(),
+        _ => Some(operation.timeout().unwrap_or(TIMEOUT)),
+    };
+    // Only a watch is ended by a signal as if nothing were wrong.
+    let mut signals = match &operation {
+        Operation::Watch(_) => Some(signals::listen()?),
+        _ => None,
+    };
+    operation::check(&operation)?;
     let addresses = addresses(&reach);
     let node = observer(&reach, &addresses).await?;
     let done = tokio::select! {
-        done = operation::run(&node, &operation, Some(timeout), Dash::StandardInput) => done,
+        done = operation::run(&node, &operation, timeout, Dash::StandardInput) => done,
         refused = node.refused() => Err(refused.into()),
+        () = told(&mut signals) => Ok(()),
     };
     let done = match done {
         Err(failure) if failure.exit == Exit::Unavailable => Err(explain(&node, failure, &addresses).await),
@@ -33,6 +44,16 @@ pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Fail
     };
     tokio::time::timeout(GOODBYE, node.leave()).await.ok();
     done.map(|()| Exit::Done)
+}
+
+/// The next signal, if they are listened to.
+async fn told(signals: &mut Option<Signals>) {
+    match signals {
+        Some(signals) => {
+            signals.next().await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// The addresses to try.

@@ -1,13 +1,16 @@
-//! Put, get, erase, keys and status, done on a cluster that is at hand.
+//! Put, get, watch and so on, done on a cluster that is at hand.
 
 use std::io::Read;
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use futures::StreamExt;
-use paxoskv::{Bucket, Cluster, Error, Key, Value, json};
+use paxoskv::{Bucket, BucketKind, Cluster, Error, Generation, Key, Session, Value, json};
 
-use super::args::{EraseArgs, GetArgs, KeysArgs, Operation, PutArgs, StatusArgs};
+use super::args::{
+    CreateBucketArgs, DropBucketArgs, EraseArgs, GetArgs, KeysArgs, Operation, OwnerArgs, PutArgs,
+    SessionArgs, StatusArgs, WatchArgs,
+};
 use super::failure::{Exit, Failure};
 use super::output;
 
@@ -26,6 +29,18 @@ pub(crate) enum Dash {
     Commands,
 }
 
+/// What a one-shot cannot do.
+pub(crate) fn check(operation: &Operation) -> Result<(), Failure> {
+    match operation {
+        Operation::Put(args) if args.ephemeral => Err(Failure::new(
+            Exit::Usage,
+            "--ephemeral binds the key to this command's own node, which leaves at once: put it in a node's shell, \
+             or bind it with --bound-to-session, or run a command with `paxoskv lock`",
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// Does one operation and prints what comes of it.
 pub(crate) async fn run(
     cluster: &Cluster,
@@ -38,12 +53,30 @@ pub(crate) async fn run(
             Operation::Put(args) => put(cluster, args, timeout, dash).await,
             Operation::Get(args) => get(cluster, args, timeout).await,
             Operation::Erase(args) => erase(cluster, args, timeout).await,
+            Operation::Owner(args) => owner(cluster, args, timeout).await,
+            Operation::Watch(args) => watch(cluster, args).await,
             Operation::Keys(args) => keys(cluster, args).await,
+            Operation::CreateBucket(args) => create_bucket(cluster, args).await,
+            Operation::DropBucket(args) => drop_bucket(cluster, args).await,
+            Operation::Session(args) => session(cluster, args, timeout).await,
             Operation::Status(args) => status(cluster, args, timeout).await,
         }
     };
     match timeout {
-        // The calls keep to it themselves, except those of more than one step.
+        // Its time is not for something to come within it.
+        Some(timeout) if matches!(operation, Operation::Watch(_)) => {
+            tokio::time::timeout(timeout, done).await.unwrap_or(Ok(()))
+        }
+        timeout => within(timeout, done).await,
+    }
+}
+
+/// The calls keep to their time themselves, except those of more than one step.
+pub(crate) async fn within<T>(
+    timeout: Option<Duration>,
+    done: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    match timeout {
         Some(timeout) => tokio::time::timeout(timeout.saturating_add(SLACK), done)
             .await
             .unwrap_or_else(|_| Err(Error::Timeout {}.into())),
@@ -62,8 +95,22 @@ async fn put(
     if args.erasable {
         put = put.erasable();
     }
+    if let Some(until) = args.until {
+        let moment = SystemTime::now().checked_add(until);
+        put = put
+            .until(moment.ok_or_else(|| Failure::new(Exit::Usage, "--until is later than clocks can tell"))?);
+    }
+    if let Some(parent) = &args.bound_to {
+        put = put.bound_to_key_in(&args.bound_to_bucket, key(parent));
+    }
+    if let Some(session) = args.bound_to_session {
+        put = put.bound_to_peer(session);
+    }
     if let Some(timeout) = timeout {
         put = put.timeout(timeout);
+    }
+    if args.ephemeral {
+        put = put.bound_to(&own_session(cluster, timeout).await?);
     }
     output::line(&output::chosen(&put.await?, args.call.json))
 }
@@ -74,10 +121,20 @@ async fn get(cluster: &Cluster, args: &GetArgs, timeout: Option<Duration>) -> Re
     if args.local {
         get = get.local();
     }
+    if args.wait {
+        get = get.wait();
+    }
     if let Some(timeout) = timeout {
         get = get.timeout(timeout);
     }
-    match (get.await?, default) {
+    let found = match get.await {
+        Err(Error::Timeout {}) if args.wait => {
+            let message = format!("{} has no value yet; --timeout waits longer", args.key);
+            return Err(Failure::new(Exit::Unavailable, message));
+        }
+        found => found?,
+    };
+    match (found, default) {
         (Some(found), _) => output::line(&output::found(&found, args.call.json)),
         (None, Some(default)) => output::line(&output::default(&default, args.call.json)),
         (None, None) => {
@@ -109,6 +166,91 @@ async fn erase(cluster: &Cluster, args: &EraseArgs, timeout: Option<Duration>) -
         Err(Error::InvalidArgument { why }) => Err(Failure::error(why)),
         Err(error) => Err(error.into()),
     }
+}
+
+/// An owner of none is as absent as a value of none, but told in other words.
+async fn owner(cluster: &Cluster, args: &OwnerArgs, timeout: Option<Duration>) -> Result<(), Failure> {
+    let mut get = cluster.get_cbor(key(&args.key)).bucket(&args.bucket);
+    if let Some(timeout) = timeout {
+        get = get.timeout(timeout);
+    }
+    let found = get.await?;
+    match found.as_ref().map(|found| found.owner()) {
+        Some(Some(owner)) => output::line(&output::session(owner, args.call.json)),
+        found => {
+            if args.call.json {
+                output::line("null")?;
+            }
+            Err(match found {
+                Some(_) => Failure::new(Exit::Absent, format!("{} is bound to no session", args.key)),
+                None => absent(&args.key, false),
+            })
+        }
+    }
+}
+
+async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
+    if let Some(text) = &args.key {
+        let mut states = cluster.watch_cbor(key(text)).bucket(&args.bucket);
+        if let Some(from) = args.from {
+            states = states.from(Generation(from));
+        }
+        while let Some(state) = states.next().await {
+            output::line(&output::state(None, &state?))?;
+        }
+    } else {
+        let prefix = args.prefix.as_deref().unwrap_or_default();
+        let mut states = cluster.watch_prefix(Bucket::new(&args.bucket)?, prefix);
+        while let Some(state) = states.next().await {
+            let (key, state) = state?;
+            output::line(&output::state(Some(&key), &state))?;
+        }
+    }
+    Ok(())
+}
+
+async fn create_bucket(cluster: &Cluster, args: &CreateBucketArgs) -> Result<(), Failure> {
+    let wanted = if args.droppable { BucketKind::Droppable } else { BucketKind::Plain };
+    let kind = match cluster.create_bucket(&args.name, wanted).await? {
+        BucketKind::Plain => "plain",
+        BucketKind::Droppable => "droppable",
+    };
+    if (kind == "droppable") != args.droppable {
+        return Err(Failure::error(format!("bucket {:?} is there already, and is {kind}", args.name)));
+    }
+    output::line(&if args.call.json { format!(r#"{{"bucket":"{kind}"}}"#) } else { kind.to_owned() })
+}
+
+async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs) -> Result<(), Failure> {
+    // What is wrong with the name is found first: after that, what is invalid is to drop this bucket.
+    if Bucket::new(&args.name)? == Bucket::default() {
+        return Err(Failure::new(Exit::Usage, "the bucket without a name is always there"));
+    }
+    match cluster.drop_bucket(&args.name).await {
+        Ok(true) if args.call.json => output::line(r#"{"dropped":true}"#),
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            if args.call.json {
+                output::line(r#"{"dropped":false}"#)?;
+            }
+            Err(Failure::new(Exit::Absent, format!("there is no bucket {:?}", args.name)))
+        }
+        Err(Error::InvalidArgument { why }) => Err(Failure::error(why)),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn session(cluster: &Cluster, args: &SessionArgs, timeout: Option<Duration>) -> Result<(), Failure> {
+    let session = own_session(cluster, timeout).await?;
+    output::line(&output::session(session.id(), args.call.json))
+}
+
+async fn own_session(cluster: &Cluster, timeout: Option<Duration>) -> Result<Session, Error> {
+    let mut session = cluster.session();
+    if let Some(timeout) = timeout {
+        session = session.timeout(timeout);
+    }
+    session.await
 }
 
 async fn keys(cluster: &Cluster, args: &KeysArgs) -> Result<(), Failure> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use paxoskv::{Chosen, Found, Status, json, message::Listed};
+use paxoskv::{Chosen, Found, Key, Lease, SessionId, State, Status, json, message::Listed};
 use serde_json::{Value as Json, json as object};
 
 use super::failure::Failure;
@@ -45,7 +45,30 @@ pub(crate) fn listed(listed: &Listed, as_json: bool) -> String {
         return json::display(listed.key.cbor());
     }
     let (key, value) = (json::from_cbor(listed.key.cbor()), json::from_cbor(listed.entry.value.cbor()));
-    object!({ "key": key, "value": value, "generation": listed.generation }).to_string()
+    let mut line = object!({ "key": key, "value": value, "generation": listed.generation });
+    if let Some(owner) = listed.entry.leases.iter().find_map(Lease::session) {
+        line["owner"] = owner.to_string().into();
+    }
+    line.to_string()
+}
+
+/// A session's name.
+pub(crate) fn session(id: SessionId, as_json: bool) -> String {
+    if as_json { object!({ "session": id.to_string() }).to_string() } else { id.to_string() }
+}
+
+/// A key's state, with the key where many are watched.
+pub(crate) fn state(key: Option<&Key>, state: &State) -> String {
+    let mut line = object!({});
+    if let Some(key) = key {
+        line["key"] = json::from_cbor(key.cbor());
+    }
+    line["generation"] = object!(state.generation);
+    match &state.found {
+        Some(found) => line["value"] = json::from_cbor(found.cbor()),
+        None => line["vacant"] = true.into(),
+    }
+    line.to_string()
 }
 
 /// The state of the cluster.

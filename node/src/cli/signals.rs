@@ -11,6 +11,16 @@ pub(crate) enum Told {
     Terminate,
 }
 
+impl Told {
+    /// The status of whoever ends by it.
+    pub(crate) fn status(self) -> i32 {
+        match self {
+            Self::Interrupt => 130,
+            Self::Terminate => 143,
+        }
+    }
+}
+
 #[cfg(unix)]
 mod system {
     use super::Told;

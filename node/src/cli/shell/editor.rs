@@ -17,6 +17,9 @@ use crate::cli::logs;
 
 const PROMPT: &str = "paxoskv> ";
 
+/// Commands whose first word is a key.
+const KEYED: [&str; 5] = ["put", "get", "erase", "owner", "watch"];
+
 /// Lines that are kept from one session to the next.
 const HISTORY: usize = 1000;
 
@@ -117,7 +120,7 @@ impl Words {
     fn learn(&mut self, line: &str) {
         let words = shlex::split(line).unwrap_or_default();
         if let [command, key, ..] = words.as_slice()
-            && ["put", "get", "erase"].contains(&command.as_str())
+            && KEYED.contains(&command.as_str())
             && !key.starts_with('-')
             && let Ok(quoted) = shlex::try_quote(key)
         {
@@ -131,7 +134,9 @@ impl Words {
         let beginning = |known: &str| known.starts_with(word).then(|| format!("{known} "));
         let found = match before[..start].trim() {
             "" => COMMANDS.iter().copied().filter_map(beginning).collect(),
-            "put" | "get" | "erase" => self.keys.iter().map(String::as_str).filter_map(beginning).collect(),
+            command if KEYED.contains(&command) => {
+                self.keys.iter().map(String::as_str).filter_map(beginning).collect()
+            }
             "help" => COMMANDS.iter().copied().filter_map(beginning).collect(),
             _ => Vec::new(),
         };

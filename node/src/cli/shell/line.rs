@@ -2,7 +2,10 @@
 
 use clap::{Parser, Subcommand};
 
-use crate::cli::args::{EraseArgs, GetArgs, KeysArgs, Operation, PutArgs, StatusArgs};
+use crate::cli::args::{
+    CreateBucketArgs, DropBucketArgs, EraseArgs, GetArgs, KeysArgs, Operation, OwnerArgs, PutArgs,
+    SessionArgs, StatusArgs, WatchArgs,
+};
 use crate::cli::failure::{Exit, Failure};
 
 /// What a line asks for.
@@ -36,8 +39,19 @@ enum Commands {
     Get(GetArgs),
     /// Make a key vacant whose value was put with --erasable
     Erase(EraseArgs),
+    /// Print the session that a key is bound to
+    Owner(OwnerArgs),
+    /// Print the states of a key, or of many, as they change: one JSON object a line, until Ctrl-C
+    Watch(WatchArgs),
     /// List the keys that have a value
     Keys(KeysArgs),
+    /// Create or drop a bucket
+    Bucket {
+        #[command(subcommand)]
+        command: BucketCommand,
+    },
+    /// Print the session of this node's own, which others can bind keys to
+    Session(SessionArgs),
     /// Print the state of the cluster
     Status(StatusArgs),
     /// Leave
@@ -45,8 +59,17 @@ enum Commands {
     Exit,
 }
 
+#[derive(Subcommand)]
+enum BucketCommand {
+    /// Decide what a bucket is, before the first put into it does, and print what it is
+    Create(CreateBucketArgs),
+    /// Make all keys of a droppable bucket vacant, in one instant
+    Drop(DropBucketArgs),
+}
+
 /// What can stand first in a line.
-pub(super) const COMMANDS: [&str; 7] = ["put", "get", "erase", "keys", "status", "help", "exit"];
+pub(super) const COMMANDS: [&str; 11] =
+    ["put", "get", "erase", "owner", "watch", "keys", "bucket", "session", "status", "help", "exit"];
 
 /// Reads one line: words as in a shell, with quotes, backslashes and `#` comments.
 pub(super) fn parse(text: &str) -> Result<Line, Failure> {
@@ -60,6 +83,11 @@ pub(super) fn parse(text: &str) -> Result<Line, Failure> {
         Ok(Commands::Put(args)) => Ok(Line::Operation(args.into())),
         Ok(Commands::Get(args)) => Ok(Line::Operation(args.into())),
         Ok(Commands::Erase(args)) => Ok(Line::Operation(args.into())),
+        Ok(Commands::Owner(args)) => Ok(Line::Operation(args.into())),
+        Ok(Commands::Watch(args)) => Ok(Line::Operation(args.into())),
+        Ok(Commands::Bucket { command: BucketCommand::Create(args) }) => Ok(Line::Operation(args.into())),
+        Ok(Commands::Bucket { command: BucketCommand::Drop(args) }) => Ok(Line::Operation(args.into())),
+        Ok(Commands::Session(args)) => Ok(Line::Operation(args.into())),
         Ok(Commands::Keys(args)) => Ok(Line::Operation(args.into())),
         Ok(Commands::Status(args)) => Ok(Line::Operation(args.into())),
         Ok(Commands::Exit) => Ok(Line::Exit),

@@ -13,6 +13,7 @@ use std::io::IsTerminal;
 use futures::StreamExt;
 use paxoskv::{Cluster, NativeNode, Statuses};
 
+use super::args::Operation;
 use super::failure::{Exit, Failure};
 use super::operation::{self, Dash};
 use super::signals::{self, Signals, Told};
@@ -97,7 +98,7 @@ impl Shell<'_> {
         };
         let node = self.node;
         let cluster: &Cluster = node;
-        let call = operation::run(cluster, &operation, operation.call().timeout, Dash::Commands);
+        let call = operation::run(cluster, &operation, operation.timeout(), Dash::Commands);
         let mut call = std::pin::pin!(call);
         loop {
             tokio::select! {
@@ -115,7 +116,11 @@ impl Shell<'_> {
                         return Ok(false);
                     }
                     // At once, before the next prompt.
-                    eprintln!("\ncancelled; a put may have happened all the same");
+                    if matches!(operation, Operation::Watch(_)) {
+                        eprintln!();
+                    } else {
+                        eprintln!("\ncancelled; a put may have happened all the same");
+                    }
                     return Ok(true);
                 }
             }

@@ -1,0 +1,156 @@
+//! A command that runs while a lock is held.
+
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use paxoskv::{Error, Loss, NativeNode};
+use tokio::process::{Child, Command};
+
+use super::args::LockArgs;
+use super::failure::{Exit, Failure};
+use super::signals::{self, Signals, Told};
+use super::{oneshot, operation};
+
+/// Tells the command the lock's fencing token.
+const TOKEN: &str = "PAXOSKV_FENCING_TOKEN";
+
+/// How long a command has to end once it is told to.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// How long it may take to release the lock, and to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// Runs the command; the result is the exit status.
+pub(crate) async fn run(args: LockArgs) -> Result<i32, Failure> {
+    let mut signals = signals::listen()?;
+    let addresses = oneshot::addresses(&args.reach);
+    let node = oneshot::observer(&args.reach, &addresses).await?;
+    let done = match hold(&node, &args, &mut signals).await {
+        Err(failure) if failure.exit == Exit::Unavailable => {
+            Err(oneshot::explain(&node, failure, &addresses).await)
+        }
+        done => done,
+    };
+    // Where it comes to nothing, the others notice by themselves.
+    tokio::time::timeout(GOODBYE, node.leave()).await.ok();
+    done
+}
+
+async fn hold(node: &NativeNode, args: &LockArgs, signals: &mut Signals) -> Result<i32, Failure> {
+    let mut lock = node.lock(&args.name);
+    if let Some(timeout) = args.timeout {
+        lock = lock.timeout(timeout);
+    }
+    let locked = operation::within(args.timeout, async { Ok(lock.await?) });
+    let held = tokio::select! {
+        held = locked => held.map_err(|failure| in_time(failure, args))?,
+        refused = node.refused() => return Err(refused.into()),
+        told = signals.next() => return Ok(told.status()),
+    };
+    let mut child = start(args, held.token().0)?;
+    let ended = tokio::select! {
+        // What is lost must not go on, whatever else there is to do.
+        biased;
+        loss = held.lost() => {
+            end(&mut child).await;
+            return Err(lost(loss, args));
+        }
+        ended = attend(&mut child, signals) => ended,
+    };
+    // Where it is not decided in time, the goodbye says the same.
+    tokio::time::timeout(GOODBYE, held.release()).await.ok();
+    match ended {
+        Ok(status) => Ok(code(status)),
+        Err(e) => Err(Failure::error(format!("cannot wait for the command: {e}"))),
+    }
+}
+
+/// Says what was waited for in vain.
+fn in_time(failure: Failure, args: &LockArgs) -> Failure {
+    let message = if failure.message == (Error::Timeout {}).to_string() {
+        format!("the lock {:?} did not become free in time; --timeout waits longer", args.name)
+    } else if failure.exit == Exit::LeaseEnded {
+        "cut off from the cluster while waiting for the lock; asking again is safe".into()
+    } else {
+        failure.message
+    };
+    let exit = if failure.exit == Exit::LeaseEnded { Exit::Unavailable } else { failure.exit };
+    Failure::new(exit, message)
+}
+
+fn lost(loss: Loss, args: &LockArgs) -> Failure {
+    let why = match loss {
+        Loss::Suspended => "no quorum of seats has answered for too long",
+        Loss::Ended => "its session is over",
+    };
+    Failure::error(format!("lost the lock {:?}: {why}; the command was ended", args.name))
+}
+
+fn start(args: &LockArgs, token: u64) -> Result<Child, Failure> {
+    let (program, arguments) =
+        args.command.split_first().ok_or_else(|| Failure::error("there is no command"))?;
+    let mut command = Command::new(program);
+    command.args(arguments).env(TOKEN, token.to_string()).kill_on_drop(true);
+    let failed = |e| Failure::error(format!("cannot run {}: {e}", program.to_string_lossy()));
+    command.spawn().map_err(failed)
+}
+
+/// Waits for the command to end, and passes signals on to it.
+async fn attend(child: &mut Child, signals: &mut Signals) -> std::io::Result<ExitStatus> {
+    loop {
+        tokio::select! {
+            ended = child.wait() => return ended,
+            told = signals.next() => pass_on(child, told),
+        }
+    }
+}
+
+/// Makes the command end.
+async fn end(child: &mut Child) {
+    tell(child, Told::Terminate);
+    if tokio::time::timeout(LAST_WORDS, child.wait()).await.is_err() {
+        // It fails where the command has ended by itself.
+        child.kill().await.ok();
+    }
+}
+
+/// At a terminal, Ctrl-C goes to all that run there, and so to the command already.
+fn pass_on(child: &mut Child, told: Told) {
+    use std::io::IsTerminal;
+    if told != Told::Interrupt || !std::io::stdin().is_terminal() {
+        tell(child, told);
+    }
+}
+
+#[cfg(unix)]
+fn tell(child: &mut Child, told: Told) {
+    use nix::sys::signal::{Signal, kill};
+    use nix::unistd::Pid;
+
+    let signal = match told {
+        Told::Interrupt => Signal::SIGINT,
+        Told::Terminate => Signal::SIGTERM,
+    };
+    // It has a number until its end was waited for.
+    if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()) {
+        kill(Pid::from_raw(pid), signal).ok();
+    }
+}
+
+#[cfg(not(unix))]
+fn tell(child: &mut Child, told: Told) {
+    if told == Told::Terminate {
+        child.start_kill().ok();
+    }
+}
+
+#[cfg(unix)]
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(Exit::Error as i32)
+}
+
+#[cfg(not(unix))]
+fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or(Exit::Error as i32)
+}
