@@ -143,7 +143,7 @@ struct Following {
 impl Following {
     async fn next(&mut self) -> Result<(Key, State), Error> {
         loop {
-            while let Some(Change { key, generation, entry }) = self.page.next() {
+            for Change { key, generation, entry } in self.page.by_ref() {
                 let version = Version { generation, valued: entry.is_some() };
                 if self.known.get(&key).is_some_and(|known| version <= *known) {
                     continue;

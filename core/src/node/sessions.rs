@@ -302,7 +302,10 @@ impl Node {
         if self.may_vote() {
             self.sessions.unanswered.push(number);
         }
-        self.sessions.due = self.now + self.sessions.suspend_after / BEATS;
+        // Who waits to be heard of does not leave it at that: there may have been nobody who could answer.
+        let every = self.sessions.suspend_after / BEATS;
+        let every = if self.sessions.suspended { every.min(self.settings.heartbeat) } else { every };
+        self.sessions.due = self.now + every;
         self.alarms.set(self.sessions.due, Alarm::Beat);
     }
 

@@ -114,7 +114,17 @@ impl World {
         self.owners.of_client.remove(&client);
         self.owners.holders.remove(&client);
         self.owners.open.remove(&owned.id);
-        if over { Ok(()) } else { self.input(owned.host, Input::CloseSession { n: owned.id.n }) }
+        if over {
+            return Ok(());
+        }
+        // Its end is awaited, or not.
+        if self.dice.chance(500) {
+            let lease = owned.id.lease();
+            let kind = Kind::End(self.owners.number(&lease, 0));
+            let call = self.clients.ask(self.now, owned.host, 0, kind, None);
+            self.call(owned.host, call, Op::End { lease }, None)?;
+        }
+        self.input(owned.host, Input::CloseSession { n: owned.id.n })
     }
 
     /// A session is open, or could not be opened.
@@ -130,7 +140,9 @@ impl World {
         let state = self.owners.states.get(&(host, start, id.n)).copied().unwrap_or_default();
         self.owners.all.push((id, self.now));
         self.owners.open.insert(id);
-        self.owners.of_client.insert(client, Owned { host, start, id, grant: Grant::new(state), tried: false });
+        self.owners
+            .of_client
+            .insert(client, Owned { host, start, id, grant: Grant::new(state), tried: false });
         Ok(())
     }
 
@@ -140,8 +152,18 @@ impl World {
         self.owners.states.insert((host, start, n), state);
         if state.ended {
             let here = |owned: &&Owned| owned.host == host && owned.start == start && owned.id.n == n;
-            if let Some(owned) = self.owners.of_client.values().find(here) {
+            if let Some(owned) = self.owners.of_client.values().find(here).copied() {
                 self.owners.open.remove(&owned.id);
+                // Nobody but its owner ends a session whose owner was answered by a quorum all the time.
+                let same = owned
+                    .grant
+                    .is_some_and(|grant| grant.loss(SessionState { ended: false, ..state }).is_none());
+                if same && self.plan.jump == 0 && !self.hosts[host].retired && !self.plan.double_seat {
+                    return Err(format!(
+                        "session {} ended, and was never suspended, at {}",
+                        owned.id, self.now
+                    ));
+                }
             }
         }
         self.check_holders()

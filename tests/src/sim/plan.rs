@@ -181,8 +181,19 @@ impl Plan {
             LOCKS.. => Self {
                 lockers: true,
                 sessions: 50,
-                operations: 60,
-                pause: 50_000,
+                operations: 50,
+                // The lock is held for so long at most: long enough to be lost.
+                pause: 1_200_000,
+                gets: 80,
+                late: [0, 200, 400][usize::try_from(seed % 3).unwrap_or(0)],
+                delay: plan.delay.min(3_000),
+                clients: 6,
+                faulty: 9_000_000,
+                fault_every: [300_000, 700_000, 1_500_000][usize::try_from(seed / 3 % 3).unwrap_or(0)],
+                partition: 4,
+                freeze: 0,
+                slow_write: 0,
+                crash: if seed % 2 == 0 { 4 } else { 0 },
                 observers: plan.observers.max(1),
                 ..leased
             },
