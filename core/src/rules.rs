@@ -66,10 +66,6 @@ pub struct Rules {
     pub testimony_of_quorum: bool,
     /// A node that another seat hears is not lost.
     pub vouching: bool,
-    /// Testimonies to one ask count together for a short time only.
-    pub testimony_in_time: bool,
-    /// Who ends a session testifies itself at that moment.
-    pub testify_still: bool,
     /// A node's later boot ends the sessions of the earlier ones.
     pub later_boot_ends: bool,
     /// A seat that accepts an entry whose owner is gone looks after it.
@@ -117,8 +113,6 @@ impl Default for Rules {
             finish_ends: true,
             testimony_of_quorum: true,
             vouching: true,
-            testimony_in_time: true,
-            testify_still: true,
             later_boot_ends: true,
             look_at_accepted: true,
             count_from_quorum: true,

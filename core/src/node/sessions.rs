@@ -24,6 +24,9 @@ use crate::value::{Entry, Value};
 /// How many beats there are in the time after which a session is suspended.
 const BEATS: u32 = 3;
 
+/// Only where a rule is taken out: how long beats are kept whose answers come too late to count.
+const REMEMBERED: Duration = Duration::from_secs(5);
+
 /// Calls from here on are the node's own.
 const INTERNAL: u64 = 1 << 63;
 
@@ -285,7 +288,8 @@ impl Node {
         self.sessions.number += 1;
         let number = self.sessions.number;
         let oldest = self.now.saturating_sub(self.sessions.suspend_after);
-        self.sessions.beats.retain(|_, beat| beat.sent >= oldest);
+        let kept = if self.rules.beats_from_sending { oldest } else { oldest.saturating_sub(REMEMBERED) };
+        self.sessions.beats.retain(|_, beat| beat.sent >= kept);
         self.sessions.beats.insert(number, Beat { sent: self.now, seats: Seats::default() });
         let seats = self.links.seats();
         // Where there is no link, or one that is dead and does not say so, the other seats vouch.

@@ -61,9 +61,7 @@ impl Node {
         lives.extend(self.watches.lives());
         let back: Vec<Life> =
             self.testimony.asks.keys().filter(|life| !self.testifies(life)).copied().collect();
-        if self.rules.testimony_in_time {
-            back.iter().for_each(|life| self.drop_ask(life));
-        }
+        back.iter().for_each(|life| self.drop_ask(life));
         for life in lives {
             self.consider(life);
         }
@@ -77,7 +75,6 @@ impl Node {
             return;
         }
         let patience = self.settings.session_grace.max(self.settings.retry_after);
-        let patience = if self.rules.testimony_in_time { patience } else { patience * 20 };
         if self.testimony.asks.get(&life).is_some_and(|ask| self.now < ask.at.saturating_add(patience)) {
             return;
         }
@@ -133,8 +130,11 @@ impl Node {
             // When it was heard of last, which was before it was suspended for the ask.
             let silent = Duration::from_millis(lost_for).saturating_sub(self.settings.suspend_after);
             // Without a grace nothing is known beforehand, and only the fencing token protects.
-            let counts = !self.settings.session_grace.is_zero() && self.rules.testimony_in_time;
-            let until = if counts { ask.at.saturating_add(silent) } else { Duration::MAX };
+            let until = if !self.settings.session_grace.is_zero() {
+                ask.at.saturating_add(silent)
+            } else {
+                Duration::MAX
+            };
             ask.testimonies.insert(seat, until);
             self.tally(life);
         }
@@ -144,10 +144,9 @@ impl Node {
     fn tally(&mut self, life: Life) {
         let Some(ask) = self.testimony.asks.get(&life) else { return };
         let needed = if self.rules.testimony_of_quorum { self.quorum() } else { 1 };
-        let still = self.testifies(&life) || !self.rules.testify_still;
         // Its own, and those of others that still count.
         let testify = 1 + ask.testimonies.values().filter(|until| self.now <= **until).count();
-        if testify < needed || !still {
+        if testify < needed || !self.testifies(&life) {
             return;
         }
         let leases = ask.leases.clone();

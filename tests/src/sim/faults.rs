@@ -22,6 +22,7 @@ impl World {
             plan.swap_disk,
             plan.jump,
             plan.blackout,
+            plan.restart,
         ];
         let mut at = self.dice.below(weights.iter().sum());
         let kind = weights.iter().position(|weight| {
@@ -49,6 +50,7 @@ impl World {
                 self.hosts[host].ahead += self.dice.between(10_000, 120_000_000);
                 Ok(())
             }
+            Some(7) => self.restart_two(host),
             Some(6) => (0..self.hosts.len()).try_for_each(|host| self.crash_for_a_while(host)),
             _ => Ok(()),
         }
@@ -61,6 +63,16 @@ impl World {
         self.crash(host)?;
         let down = self.dice.between(1_000, 800_000);
         self.after(down, Event::Start { host });
+        Ok(())
+    }
+
+    fn restart_two(&mut self, host: usize) -> Result<(), String> {
+        let seats = usize::from(self.plan.seats);
+        for seat in [host % seats, (host + 1) % seats] {
+            self.crash(seat)?;
+            let down = self.dice.between(1_000, 40_000);
+            self.after(down, Event::Start { host: seat });
+        }
         Ok(())
     }
 

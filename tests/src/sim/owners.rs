@@ -243,7 +243,7 @@ impl World {
             && self.dice.chance(700)
         {
             leases.push(owned.id.lease());
-        } else if self.plan.sessions > 0 && self.dice.chance(150) {
+        } else if self.plan.sessions > 0 && self.dice.chance(350) {
             let sessions: Vec<SessionId> = self.owners.all.iter().map(|(id, _)| *id).collect();
             leases.extend(self.dice.pick(&sessions).map(SessionId::lease));
         }

@@ -108,6 +108,8 @@ pub struct Plan {
     pub jump: u64,
     /// All seats crash at once.
     pub blackout: u64,
+    /// Two seats that restart at the same time, in no time.
+    pub restart: u64,
     /// How often a client that has none opens a session.
     pub sessions: u64,
     /// Whether half of the clients want a lock.
@@ -152,6 +154,7 @@ impl Plan {
             blackout,
             sessions: dice.pick(&[0, 0, 200]).unwrap_or(0),
             lockers: false,
+            restart: 0,
         };
         let calm = Self {
             crash: 0,
@@ -178,26 +181,33 @@ impl Plan {
             ..plan.clone()
         };
         match seed {
-            LOCKS.. => Self {
-                lockers: true,
-                sessions: 50,
-                operations: 50,
-                // The lock is held for so long at most: long enough to be lost.
-                pause: 1_200_000,
-                gets: 80,
-                late: [0, 200, 400][usize::try_from(seed % 3).unwrap_or(0)],
-                delay: plan.delay.min(3_000),
-                clients: 6,
-                faulty: 9_000_000,
-                fault_every: [300_000, 700_000, 1_500_000][usize::try_from(seed / 3 % 3).unwrap_or(0)],
-                partition: 4,
-                freeze: 0,
-                slow_write: 0,
-                crash: if seed % 2 == 0 { 4 } else { 0 },
-                observers: plan.observers.max(1),
-                ..leased
-            },
-            LEASES.. => leased,
+            LOCKS.. => {
+                let one_of =
+                    |of: &[u64], by: u64| of[usize::try_from(seed / by % of.len() as u64).unwrap_or(0)];
+                Self {
+                    lockers: true,
+                    sessions: 50,
+                    operations: 50,
+                    // The lock is held for so long at most: long enough to be lost.
+                    pause: 1_200_000,
+                    gets: 80,
+                    clients: 6,
+                    faulty: 9_000_000,
+                    fault_every: one_of(&[300_000, 700_000, 1_500_000], 1),
+                    late: one_of(&[0, 200, 400], 3),
+                    loss: one_of(&[0, 400], 9),
+                    delay: plan.delay.min(3_000),
+                    partition: 4,
+                    crash: one_of(&[4, 0], 18),
+                    freeze: one_of(&[0, 6, 0, 0], 1),
+                    restart: one_of(&[0, 0, 8, 0], 1),
+                    slow_write: 0,
+                    observers: plan.observers.max(1),
+                    ..leased
+                }
+            }
+            // Few keys change hands often; many are put for the first time often.
+            LEASES.. => Self { keys: if seed % 2 == 0 { 2 } else { 12 }, ..leased },
             // Readers ask a process whose store was taken over while it stood still.
             TAKE_OVERS.. => {
                 Self { take_over: 4, partition: 2, gets: 60, fault_every: 150_000, delay: 500, ..one_key }
