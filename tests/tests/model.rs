@@ -8,7 +8,7 @@ use paxoskv_tests::model::{Explored, Search, Small, broken, explore};
 
 /// How many states of each world are explored, and for how long at most.
 const STATES: usize = 500_000;
-const TIME: Duration = Duration::from_secs(20);
+const TIME: Duration = Duration::from_secs(12);
 
 fn told(name: &str, explored: &Explored, started: Instant) -> String {
     let left = if explored.whole { "all" } else { "bounded" };

@@ -107,7 +107,8 @@ pub const WORLDS: &[Plan] = &[
     },
 ];
 
-/// For each rule that can be taken out here, a world in which that shows.
+/// For each rule whose absence is found here within the limits, a world in which it shows. What `own_leases_first` is
+/// for lies deeper than these limits; `finish_ends` has no world that shows it. Those are the simulation's.
 pub const BROKEN: &[(&str, Plan)] = &[
     ("keep_promises", Plan { clients: [&[Put(1)], &[Put(2)], &[]], ..PLAIN }),
     ("highest_accepted_wins", Plan { clients: [&[Put(1)], &[Put(2)], &[Put(3)]], ..PLAIN }),
@@ -122,7 +123,7 @@ pub const BROKEN: &[(&str, Plan)] = &[
         },
     ),
     ("home_only", Plan { clients: [&[Put(1)], &[Put(2)], &[]], home: Some(1), ..PLAIN }),
-    ("finish_minority", Plan { clients: [&[Put(1)], &[Get], &[Get]], home: Some(1), ..PLAIN }),
+    ("finish_minority", Plan { clients: [&[Put(1)], &[Get], &[Put(2)]], home: Some(1), ..PLAIN }),
     (
         "match_questions",
         Plan {
@@ -193,17 +194,6 @@ pub const BROKEN: &[(&str, Plan)] = &[
             home: Some(1),
             home_of_end: Some(3),
             give_up: &[2],
-            ..PLAIN
-        },
-    ),
-    (
-        "own_leases_first",
-        Plan {
-            clients: [&[PutLeased(1)], &[Get], &[End(1)]],
-            after: &[(3, 0, 2, 1)],
-            home: Some(1),
-            home_of_end: Some(3),
-            tries: 1,
             ..PLAIN
         },
     ),
