@@ -55,7 +55,7 @@ impl Wire for Seat {
 }
 
 /// A set of seats: who has promised, who has voted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Seats(u32);
 
 impl Seats {

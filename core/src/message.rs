@@ -63,7 +63,7 @@ pub struct Question {
 wire_struct!(Question { opening, number });
 
 /// What an acceptor holds in a register.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Held {
     /// Nothing was accepted.
     Nothing {},

@@ -86,7 +86,7 @@ impl Wire for Value {
 }
 
 /// What a register is asked to hold. Immutable; made once by the caller and kept through all retries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// What was put.
     pub value: Value,

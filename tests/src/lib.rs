@@ -7,6 +7,7 @@
 pub mod history;
 pub mod linear;
 pub mod messages;
+pub mod model;
 #[cfg(unix)]
 pub mod processes;
 pub mod sim;

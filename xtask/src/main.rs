@@ -45,6 +45,12 @@ enum Task {
         #[arg(long)]
         broken: Option<String>,
     },
+    /// Explore all schedules of small worlds of the real Paxos.
+    Model {
+        /// Explore for so long.
+        #[arg(long, default_value_t = 10.0)]
+        minutes: f64,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -73,6 +79,18 @@ fn main() -> ExitCode {
             args.extend(broken.map(|rule| format!("--broken={rule}")));
             cargo(&args)
         }
+        Task::Model { minutes } => cargo(&[
+            "run",
+            "--release",
+            "--locked",
+            "-q",
+            "-p",
+            "paxoskv-tests",
+            "--bin",
+            "model",
+            "--",
+            &format!("--minutes={minutes}"),
+        ]),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -84,7 +102,7 @@ fn main() -> ExitCode {
 }
 
 /// Tests in `tests/tests` that need nothing but themselves.
-const IN_PROCESS: &[&str] = &["broken_rules", "codec", "simulation"];
+const IN_PROCESS: &[&str] = &["broken_rules", "codec", "model", "simulation"];
 
 /// Tests in `tests/tests` that start processes of the program.
 const CLUSTER: &[&str] = &[

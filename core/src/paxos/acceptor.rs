@@ -9,7 +9,7 @@ use crate::value::Entry;
 /// What one store holds of one key: of its newest generation, and of no other.
 ///
 /// This is what goes to disk, and it must be there before an [`Answer`] leaves the node.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Acceptor {
     /// The newest generation that was spoken of. It never falls.
     pub generation: Generation,

@@ -4,13 +4,13 @@ use crate::ballot::{Ballot, Generation, Seat, Seats};
 use crate::rules::Rules;
 
 /// The votes for one key's newest generation that have not yet made a quorum.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Learner {
     generation: Generation,
     votes: Vec<Votes>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Votes {
     ballot: Ballot,
     seats: Seats,

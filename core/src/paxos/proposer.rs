@@ -7,7 +7,7 @@ use crate::rules::Rules;
 use crate::value::Entry;
 
 /// One ballot for one register. A new try is a new proposer with a higher ballot.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Proposer {
     ballot: Ballot,
     quorum: usize,
@@ -16,7 +16,7 @@ pub struct Proposer {
     phase: Phase,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Phase {
     /// Phase 1: gathering promises.
     Preparing { promised: Seats, highest: Option<(Ballot, Entry)>, ended: Vec<Lease> },

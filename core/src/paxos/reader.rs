@@ -11,7 +11,7 @@ use crate::rules::Rules;
 use crate::value::Entry;
 
 /// One question to all acceptors, and their answers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reader {
     question: Question,
     quorum: usize,

@@ -1,0 +1,63 @@
+//! The model check: small worlds of the real Paxos, in every order.
+
+use std::time::{Duration, Instant};
+
+use paxoskv_core::Rules;
+use paxoskv_tests::model::plan::{BROKEN, WORLDS};
+use paxoskv_tests::model::{Explored, Search, Small, broken, explore};
+
+/// How many states of each world are explored, and for how long at most.
+const STATES: usize = 500_000;
+const TIME: Duration = Duration::from_secs(12);
+
+fn told(name: &str, explored: &Explored, started: Instant) -> String {
+    let left = if explored.whole { "all" } else { "bounded" };
+    format!("{name}: {} states ({left}), {:.1?}", explored.unique, started.elapsed())
+}
+
+#[test]
+fn nothing_is_found_with_all_rules() {
+    for plan in WORLDS {
+        // Breadth sees all that is near, depth sees operations through to their ends.
+        for search in [Search::Breadth, Search::Depth] {
+            let started = Instant::now();
+            let found = explore(Small { rules: Rules::default(), plan: *plan }, search, STATES, TIME);
+            println!("{}, {search:?}", told(plan.name, &found, started));
+            if let Some((what, steps)) = found.wrong {
+                panic!("{}: {what}\n{}", plan.name, steps.join("\n"));
+            }
+            assert!(found.completes || matches!(search, Search::Breadth), "{}: nothing completes", plan.name);
+            if found.whole {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn each_broken_rule_is_found() {
+    let mut missed = Vec::new();
+    for (rule, plan) in BROKEN {
+        let rules = broken(rule).unwrap_or_else(|why| panic!("{why}"));
+        let mut found = false;
+        for search in [Search::Breadth, Search::Depth] {
+            let started = Instant::now();
+            let explored = explore(Small { rules, plan: *plan }, search, 2 * STATES, TIME);
+            print!("{}, {search:?}", told(rule, &explored, started));
+            let Some((what, steps)) = explored.wrong else {
+                println!(": nothing");
+                continue;
+            };
+            println!(": {} steps: {}", steps.len(), what.lines().next().unwrap_or_default());
+            if std::env::var_os("STEPS").is_some() {
+                println!("{what}\n  {}", steps.join("\n  "));
+            }
+            found = true;
+            break;
+        }
+        if !found {
+            missed.push(*rule);
+        }
+    }
+    assert!(missed.is_empty(), "not found: {missed:?}");
+}
