@@ -76,8 +76,6 @@ pub struct Rules {
     pub suspended_is_final: bool,
     /// A session lives from when the beat that a quorum answered was sent.
     pub beats_from_sending: bool,
-    /// Who was granted something checks its own session before it takes it.
-    pub check_before_grant: bool,
 }
 
 impl Default for Rules {
@@ -118,7 +116,6 @@ impl Default for Rules {
             count_from_quorum: true,
             suspended_is_final: true,
             beats_from_sending: true,
-            check_before_grant: true,
         }
     }
 }

@@ -7,7 +7,7 @@ use paxoskv_core::message::{Claim, Hello, Message, PROTOCOL, read_frame, write_f
 use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::storage::Loaded;
 use paxoskv_core::transport::LinkId;
-use paxoskv_core::{Epoch, Moment, NodeId, Opening, Seat, Settings, StoreId};
+use paxoskv_core::{CallId, Epoch, Moment, NodeId, Opening, Seat, Settings, StoreId};
 
 const NOW: Moment = Moment { steady: Duration::ZERO, unix: Duration::ZERO };
 
@@ -45,6 +45,54 @@ fn hello(seat: u8) -> Vec<u8> {
             addresses: Vec::new(),
         },
     }])
+}
+
+/// An observer whose session is answered late: it says whether that opened it.
+fn opens_on_a_late_answer(rules: paxoskv_core::Rules) -> bool {
+    let at = |ms| Moment { steady: Duration::from_millis(ms), ..Moment::default() };
+    let setup = Setup {
+        cluster: Some("test".into()),
+        cluster_size: Some(3),
+        seat: None,
+        settings: Settings::default(),
+        entropy: [9; 32],
+        rules,
+    };
+    let mut node = Node::new(setup, Loaded::default()).unwrap();
+    let mut told = |now, input| {
+        node.handle(now, input);
+        node.end_turn();
+        std::iter::from_fn(|| node.next_output()).collect::<Vec<_>>()
+    };
+    for (link, seat) in [(1, 1), (2, 2)] {
+        told(at(0), Input::LinkUp { link: LinkId(link), dialed: true, addresses: Vec::new() });
+        told(at(0), Input::Frame { link: LinkId(link), bytes: hello(seat) });
+    }
+    let opening = told(at(1), Input::OpenSession { call: CallId(1), timeout: None });
+    let said = opening.into_iter().filter_map(|output| match output {
+        Output::Send { frame, .. } => Some(read_frame(&frame).unwrap()),
+        _ => None,
+    });
+    let beat = said.flatten().find_map(|message| match message {
+        Message::Beat { number, .. } => Some(number),
+        _ => None,
+    });
+    let number = beat.unwrap();
+    let mut outputs = Vec::new();
+    // 500 ms after it was sent an answer says nothing any more.
+    for (link, seat) in [(1, 1), (2, 2)] {
+        let beaten = Message::Beaten { number, seat: Seat::new(seat).unwrap(), suspend_after: 500 };
+        let bytes = write_frame(&[beaten]);
+        outputs.extend(told(at(600), Input::Frame { link: LinkId(link), bytes }));
+    }
+    outputs.iter().any(|output| matches!(output, Output::Opened { result: Ok(_), .. }))
+}
+
+#[test]
+fn a_session_lives_from_when_its_beat_was_sent() {
+    let rules = paxoskv_core::Rules::default();
+    assert!(!opens_on_a_late_answer(rules));
+    assert!(opens_on_a_late_answer(paxoskv_core::Rules { beats_from_sending: false, ..rules }));
 }
 
 /// The store's name is random, and may never come to be: were it told, a seat could be given to it for ever.

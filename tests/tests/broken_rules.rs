@@ -2,17 +2,25 @@
 //! needed, and the simulation would notice if it were lost.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
+use paxoskv_tests::model::plan::BROKEN;
 use paxoskv_tests::sim;
-use paxoskv_tests::sim::plan::{LATE_ANSWERS, TAKE_OVERS};
+use paxoskv_tests::sim::plan::{LATE_ANSWERS, LEASES, LOCKS, TAKE_OVERS};
 
 /// How many schedules a broken rule may survive.
 const SEEDS: u64 = 20_000;
+
+/// Rules that the model check finds missing, and this has not.
+const BY_MODEL: &[&str] = &["win_must_stand"];
+
+/// And those that a node fed by hand shows: `core/tests/node.rs`.
+const BY_HAND: &[&str] = &["beats_from_sending"];
 
 /// The first schedule that notices.
 fn first_find(rule: &str) -> Option<(u64, String)> {
     let rules = sim::broken(rule).unwrap_or_else(|why| panic!("{why}"));
     // All kinds of runs, in turn.
-    let seeds = (0..SEEDS).flat_map(|seed| [seed, LATE_ANSWERS + seed, TAKE_OVERS + seed]);
+    let kinds = [0, LATE_ANSWERS, TAKE_OVERS, LEASES, LOCKS];
+    let seeds = (0..SEEDS).flat_map(|seed| kinds.map(|kind| kind + seed));
     seeds.into_iter().find_map(|seed| sim::run(seed, rules).err().map(|what| (seed, what)))
 }
 
@@ -26,8 +34,10 @@ macro_rules! found {
 
         #[test]
         fn every_rule_is_here() {
+            assert!(BY_MODEL.iter().all(|rule| BROKEN.iter().any(|(found, _)| found == rule)));
+            let elsewhere = |name: &&str| !BY_MODEL.contains(name) && !BY_HAND.contains(name);
             let here = [$(stringify!($rule)),*];
-            let all: Vec<&str> = sim::SWITCHES.iter().map(|(name, _)| *name).collect();
+            let all: Vec<&str> = sim::SWITCHES.iter().map(|(name, _)| *name).filter(elsewhere).collect();
             assert_eq!(here.as_slice(), all);
         }
     };
@@ -60,4 +70,11 @@ found!(
     own_leases_first,
     match_requests,
     bind_to_generation,
+    finish_ends,
+    testimony_of_quorum,
+    vouching,
+    later_boot_ends,
+    look_at_accepted,
+    count_from_quorum,
+    suspended_is_final,
 );

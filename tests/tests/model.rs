@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use paxoskv_core::Rules;
 use paxoskv_tests::model::plan::{BROKEN, WORLDS};
-use paxoskv_tests::model::{Explored, Search, Small, broken, explore};
+use paxoskv_tests::model::{Explored, Search, Small, explore};
+use paxoskv_tests::sim::broken;
 
 /// How many states of each world are explored, and for how long at most.
-const STATES: usize = 500_000;
-const TIME: Duration = Duration::from_secs(12);
+const STATES: usize = 300_000;
+const TIME: Duration = Duration::from_secs(60);
 
 fn told(name: &str, explored: &Explored, started: Instant) -> String {
     let left = if explored.whole { "all" } else { "bounded" };
@@ -42,7 +43,7 @@ fn each_broken_rule_is_found() {
         let mut found = false;
         for search in [Search::Breadth, Search::Depth] {
             let started = Instant::now();
-            let explored = explore(Small { rules, plan: *plan }, search, 2 * STATES, TIME);
+            let explored = explore(Small { rules, plan: *plan }, search, 4 * STATES, TIME);
             print!("{}, {search:?}", told(rule, &explored, started));
             let Some((what, steps)) = explored.wrong else {
                 println!(": nothing");

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use paxoskv_core::Rules;
 use paxoskv_tests::sim;
-use paxoskv_tests::sim::plan::{LATE_ANSWERS, TAKE_OVERS};
+use paxoskv_tests::sim::plan::{LATE_ANSWERS, LEASES, LOCKS, TAKE_OVERS};
 
 /// How many schedules are run here; `cargo xtask sim` runs as many as there is time for.
 const SEEDS: u64 = 15_000;
@@ -25,10 +25,12 @@ fn no_schedule_breaks_a_promise() {
                     if seed >= SEEDS {
                         return;
                     }
-                    // Two in ten are of the other kinds.
+                    // Half are of the other kinds.
                     let seed = match seed % 10 {
                         8 => LATE_ANSWERS + seed,
                         9 => TAKE_OVERS + seed,
+                        6 | 7 => LEASES + seed,
+                        5 => LOCKS + seed,
                         _ => seed,
                     };
                     let report = sim::run(seed, Rules::default()).unwrap_or_else(|what| panic!("{what}"));

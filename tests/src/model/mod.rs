@@ -14,12 +14,12 @@ pub mod plan;
 mod seat;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use paxoskv_core::{Entry, Generation, Lease, RequestId, Rules, Seat, Value};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
-use crate::{linear, sim};
+use crate::linear;
 use plan::{Plan, Wish};
 use seat::{Place, Sent};
 
@@ -247,7 +247,7 @@ impl World {
             called.over = true;
             called.answer = doings.returned;
             if self.wrong.is_none()
-                && let Err(what) = linear::check(&operations(&self.history))
+                && let Err(what) = linear::check_leased(&operations(&self.history), &leases(&self.history))
             {
                 self.wrong = Some(what);
             }
@@ -273,12 +273,22 @@ fn operations(history: &[Called]) -> Vec<linear::Operation> {
             _ => linear::Answer::Ended,
         });
         linear::Operation {
+            key: 0,
             kind,
             call: 2 * u64::from(called.before.count_ones()),
             returned: answer.map(|answer| (returned_at(at), answer)),
         }
     };
     history.iter().enumerate().map(one).collect()
+}
+
+/// On which lease each entry hangs: a leased one on that of its number.
+fn leases(history: &[Called]) -> linear::Leases {
+    let leased = |called: &Called| match called.wish {
+        Wish::PutLeased(n) => Some((u64::from(n), vec![u64::from(n)])),
+        _ => None,
+    };
+    history.iter().filter_map(leased).collect()
 }
 
 /// What an exploration came to.
@@ -307,20 +317,24 @@ pub enum Search {
 
 /// Explores a world until something is found, nothing is left, or the limit is reached.
 pub fn explore(model: Small, search: Search, states: usize, time: Duration) -> Explored {
+    let started = Instant::now();
     let builder = model
         .checker()
         .threads(2)
         .finish_when(HasDiscoveries::AnyFailures)
         .target_state_count(states)
         .timeout(time);
-    match search {
+    let mut found = match search {
         Search::Breadth => explored(&builder.spawn_bfs().join(), states),
         Search::Depth => explored(&builder.spawn_dfs().join(), states),
         Search::Random(seed) => {
             let random = builder.threads(1).spawn_simulation(seed, stateright::UniformChooser);
             explored(&random.join(), states)
         }
-    }
+    };
+    // Who ran out of time has left something, and who found something has stopped there.
+    found.whole &= started.elapsed() < time && found.wrong.is_none();
+    found
 }
 
 fn explored(checker: &impl Checker<Small>, states: usize) -> Explored {
@@ -347,17 +361,5 @@ fn explored(checker: &impl Checker<Small>, states: usize) -> Explored {
         whole: checker.is_done() && checker.state_count() < states,
         completes: discoveries.contains_key("all that was called returns"),
         wrong,
-    }
-}
-
-/// All rules but one, also of those that the simulation has no switch for.
-///
-/// # Errors
-/// Where there is no rule of that name.
-pub fn broken(name: &str) -> Result<Rules, String> {
-    match name {
-        "win_must_stand" => Ok(Rules { win_must_stand: false, ..Rules::default() }),
-        "finish_ends" => Ok(Rules { finish_ends: false, ..Rules::default() }),
-        _ => sim::broken(name),
     }
 }

@@ -107,8 +107,8 @@ pub const WORLDS: &[Plan] = &[
     },
 ];
 
-/// For each rule whose absence is found here within the limits, a world in which it shows. What `own_leases_first` is
-/// for lies deeper than these limits; `finish_ends` has no world that shows it. Those are the simulation's.
+/// For each rule whose absence is found here within the limits, a world in which it shows. The others are left to the
+/// simulation.
 pub const BROKEN: &[(&str, Plan)] = &[
     ("keep_promises", Plan { clients: [&[Put(1)], &[Put(2)], &[]], ..PLAIN }),
     ("highest_accepted_wins", Plan { clients: [&[Put(1)], &[Put(2)], &[Put(3)]], ..PLAIN }),

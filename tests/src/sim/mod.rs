@@ -102,7 +102,6 @@ pub const SWITCHES: &[Switch] = &[
     ("count_from_quorum", |rules| rules.count_from_quorum = false),
     ("suspended_is_final", |rules| rules.suspended_is_final = false),
     ("beats_from_sending", |rules| rules.beats_from_sending = false),
-    ("check_before_grant", |rules| rules.check_before_grant = false),
 ];
 
 /// All rules but one.

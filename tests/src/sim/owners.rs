@@ -190,15 +190,7 @@ impl World {
 
     /// A client was told that it has the lock. It looks at its own session before it takes it.
     pub(super) fn granted(&mut self, client: usize) -> Result<(), String> {
-        let Some(mut owned) = self.owners.of_client.get(&client).copied() else { return Ok(()) };
-        if !self.rules.check_before_grant {
-            // Takes its session for granted as it is now.
-            let state = self.owners.states.get(&(owned.host, owned.start, owned.id.n));
-            let mut state = state.copied().unwrap_or_default();
-            (state.suspended, state.ended) = (false, false);
-            owned.grant = Grant::new(state);
-            self.owners.states.insert((owned.host, owned.start, owned.id.n), state);
-        }
+        let Some(owned) = self.owners.of_client.get(&client).copied() else { return Ok(()) };
         if self.owners.believes(&owned) {
             self.owners.holders.insert(client, owned);
         }
