@@ -37,7 +37,8 @@ fn a_closed_session_takes_all_its_keys_with_it() {
             }
             let watching = two.monitor(session.id());
             let (closed, ended) = join(session.close(), watching).await;
-            (closed.unwrap(), ended.unwrap());
+            closed.unwrap();
+            ended.unwrap();
             for key in 0..3 {
                 assert_eq!(two.get(&key).await.unwrap(), None);
             }

@@ -62,7 +62,6 @@ impl Barrier {
     }
 
     /// The fencing token of the place, once the barrier is open; `None` where there was no place and one may be now.
-
     async fn wait_with(&self, session: &Session) -> Result<Option<Generation>, Error> {
         let open = self.key("open");
         let mut changes = self.cluster.watch_prefix(Bucket::system("$barrier"), &self.key(""));

@@ -207,7 +207,7 @@ impl Plan {
                 }
             }
             // Few keys change hands often; many are put for the first time often.
-            LEASES.. => Self { keys: if seed % 2 == 0 { 2 } else { 12 }, ..leased },
+            LEASES.. => Self { keys: if seed.is_multiple_of(2) { 2 } else { 12 }, ..leased },
             // Readers ask a process whose store was taken over while it stood still.
             TAKE_OVERS.. => {
                 Self { take_over: 4, partition: 2, gets: 60, fault_every: 150_000, delay: 500, ..one_key }
