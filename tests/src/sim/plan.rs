@@ -166,8 +166,16 @@ impl Plan {
             blackout: 0,
             ..plan.clone()
         };
-        let one_key =
-            Self { keys: 1, clients: 6, operations: 60, pause: 2_000, double_seat: false, loss: 0, ..calm };
+        let one_key = Self {
+            keys: 1,
+            clients: 6,
+            operations: 60,
+            pause: 2_000,
+            double_seat: false,
+            loss: 0,
+            sessions: 0,
+            ..calm
+        };
         let leased = Self {
             sessions: 400,
             keys: 2,
@@ -207,7 +215,12 @@ impl Plan {
                 }
             }
             // Few keys change hands often; many are put for the first time often.
-            LEASES.. => Self { keys: if seed.is_multiple_of(2) { 2 } else { 12 }, ..leased },
+            LEASES.. => match seed % 4 {
+                0 => leased,
+                1 => Self { keys: 12, pause: 2_000, late: 300, clients: 6, gets: 50, ..leased },
+                // One session for a lock and for other keys, which change hands often.
+                _ => Self { lockers: true, sessions: 50, operations: 60, pause: 50_000, ..leased },
+            },
             // Readers ask a process whose store was taken over while it stood still.
             TAKE_OVERS.. => {
                 Self { take_over: 4, partition: 2, gets: 60, fault_every: 150_000, delay: 500, ..one_key }
