@@ -37,6 +37,7 @@ pub(crate) enum Command {
     /// List the keys that have a value
     Keys(OneShot<KeysArgs>),
     /// Create or drop a bucket
+    #[command(subcommand_required = true, arg_required_else_help = false)]
     Bucket {
         #[command(subcommand)]
         command: BucketCommand,
