@@ -7,7 +7,7 @@ use paxoskv_tests::sim;
 use paxoskv_tests::sim::plan::{LATE_ANSWERS, LEASES, LOCKS, TAKE_OVERS};
 
 /// How many schedules are run here; `cargo xtask sim` runs as many as there is time for.
-const SEEDS: u64 = 15_000;
+const SEEDS: u64 = 10_000;
 
 /// Seeds that once found something. They came from earlier shapes of the simulation and need not do so today, but
 /// cost little.
