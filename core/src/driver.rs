@@ -201,10 +201,12 @@ fn moment(timer: &impl Timer) -> Moment {
 
 fn input(event: Event, transport: &impl Transport) -> Option<Input> {
     Some(match event {
-        Event::Up { link, dialed } => Input::LinkUp { link, dialed, addresses: transport.addresses() },
-        Event::Down { link, reason } => {
-            tracing::debug!(link = link.0, reason, "link down");
-            Input::LinkDown { link }
+        Event::Up { link, dialed, attested } => {
+            Input::LinkUp { link, dialed, attested, addresses: transport.addresses() }
+        }
+        Event::Down { link, reason, gone } => {
+            tracing::debug!(link = link.0, reason, gone, "link down");
+            Input::LinkDown { link, gone }
         }
         Event::Frame { link, bytes } => Input::Frame { link, bytes },
         // Where the other side dialed, it was turned away, which says nothing about this node.
