@@ -1,5 +1,11 @@
 //! PaxosKV for browser tabs: the npm package `paxoskv`, with a transport between tabs of one origin and storage in
 //! IndexedDB.
-//!
-//! Nothing is here yet but this description. The core compiles to wasm32 already; the bindings, the tabs' transport
-//! and the page have their own place in the project's plan.
+
+#[cfg(target_family = "wasm")]
+mod browser;
+#[cfg(target_family = "wasm")]
+mod indexed_db;
+#[cfg(target_family = "wasm")]
+mod tabs;
+#[cfg(target_family = "wasm")]
+mod timer;
