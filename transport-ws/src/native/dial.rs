@@ -12,8 +12,9 @@ use super::config::WsConfig;
 use super::connect::connect;
 use super::establish::Failure;
 use super::hub::Hub;
-use super::link::{Ended, run};
+use super::link::run;
 use crate::address::Address;
+use crate::ending::Ended;
 use crate::refusal::Code;
 
 /// An address that is dialed, as the transport sees it.
