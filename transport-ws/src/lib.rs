@@ -10,7 +10,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`secret`], [`preface`], [`noise`], [`refusal`], [`address`] | the protocol, without I/O: native and wasm32 |
+//! | [`secret`], [`preface`], [`noise`], [`refusal`], [`address`], [`relay`] | the protocol, without I/O: native and wasm32 |
 //! | `native` | sockets: an axum route that listens, and tasks that dial, on tokio |
 //!
 //! Natively, the route shares its port with whatever else the application serves:
@@ -37,6 +37,7 @@ pub mod address;
 pub mod noise;
 pub mod preface;
 pub mod refusal;
+pub mod relay;
 pub mod secret;
 
 #[cfg(not(target_family = "wasm"))]
