@@ -7,8 +7,17 @@
 //! | module | what |
 //! |---|---|
 //! | `api` | `join` and all that it gives: the cluster's handle, sessions, locks, elections, values, errors |
+//! | `tabs` | links between the tabs of one origin, and who sits in which seat |
+//! | `indexed_db` | a seat's store |
+//! | `timer` | the clock |
 
 mod api;
 
+#[cfg(target_family = "wasm")]
+mod browser;
+#[cfg(target_family = "wasm")]
+mod indexed_db;
+#[cfg(target_family = "wasm")]
+mod tabs;
 #[cfg(target_family = "wasm")]
 mod timer;

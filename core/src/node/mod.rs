@@ -203,6 +203,11 @@ pub enum Output {
         /// How it is now.
         state: SessionState,
     },
+    /// A quorum testifies that the node of this session is lost, so its end is proposed.
+    Lost {
+        /// Which.
+        session: SessionId,
+    },
     /// The state of the cluster has changed.
     Status(Status),
     /// Every seat that could be reached has refused this node, which was never a member.

@@ -381,6 +381,7 @@ impl World {
             Output::Status(status) => self.hosts[host].status = Some(status),
             Output::Opened { call, result } => self.opened(host, call, result.ok())?,
             Output::Session { n, state } => self.session(host, n, state)?,
+            Output::Lost { session } => self.lost(session)?,
             Output::Refused(_) => {}
         }
         Ok(())
