@@ -12,7 +12,6 @@
 //! | `timer` | the clock |
 
 mod api;
-
 #[cfg(target_family = "wasm")]
 mod browser;
 #[cfg(target_family = "wasm")]
@@ -21,3 +20,6 @@ mod indexed_db;
 mod tabs;
 #[cfg(target_family = "wasm")]
 mod timer;
+
+#[cfg(target_family = "wasm")]
+pub use api::join;

@@ -71,11 +71,7 @@ fn from_rust() -> BTreeMap<&'static str, (Key, Value)> {
         ("({ b: 2, a: 1 })", both(&Fields { b: 2, a: 1 })),
         (
             "new Map([[\"aa\", 3], [1, 101], [\"a\", 2]])",
-            both(&map(vec![
-                ("aa".into(), 3.into()),
-                (1.into(), 101.into()),
-                ("a".into(), 2.into()),
-            ])),
+            both(&map(vec![("aa".into(), 3.into()), (1.into(), 101.into()), ("a".into(), 2.into())])),
         ),
         ("new Map([[1, 2]])", both(&BTreeMap::from([(1, 2)]))),
         ("Uint8Array.of(1, 2, 3)", both(&Cbor::Bytes(vec![1, 2, 3]))),

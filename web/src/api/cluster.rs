@@ -62,10 +62,7 @@ fn session_id(session: &JsValue) -> Result<SessionId, Thrown> {
 }
 
 /// The options `session` may be a promise, as `cluster.session` is one.
-async fn bind(
-    mut put: paxoskv_core::Put,
-    session: Option<JsValue>,
-) -> Result<paxoskv_core::Put, Thrown> {
+async fn bind(mut put: paxoskv_core::Put, session: Option<JsValue>) -> Result<paxoskv_core::Put, Thrown> {
     if let Some(session) = session {
         let session = JsFuture::from(Promise::resolve(&session)).await?;
         put = put.bound_to_peer(session_id(&session)?);
@@ -111,9 +108,10 @@ impl Cluster {
                 put = put.bound_to_key_in(&bucket, Ok(value::key(&parent)?));
             }
             let (session, signal) = (options.get("session")?, options.signal()?);
-            Ok(work(unless_aborted(signal, async move {
-                chosen(&tab.answer(bind(put, session).await?.await)?)
-            })))
+            Ok(work(unless_aborted(
+                signal,
+                async move { chosen(&tab.answer(bind(put, session).await?.await)?) },
+            )))
         })
     }
 
@@ -224,7 +222,8 @@ impl Cluster {
     /// Does something while it holds a lock.
     pub fn lock(&self, name: String, options: JsValue, task: JsValue) -> Promise {
         self.call(|tab| {
-            let (options, task) = if options.is_function() { (JsValue::UNDEFINED, options) } else { (options, task) };
+            let (options, task) =
+                if options.is_function() { (JsValue::UNDEFINED, options) } else { (options, task) };
             let task: Function =
                 task.dyn_into().map_err(|_| invalid("lock: expected a function to call while it is held"))?;
             let options = Options::new(options)?;

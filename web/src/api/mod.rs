@@ -29,6 +29,8 @@ mod options;
 #[cfg(target_family = "wasm")]
 mod parts;
 #[cfg(target_family = "wasm")]
+mod plan;
+#[cfg(target_family = "wasm")]
 mod session;
 #[cfg(target_family = "wasm")]
 mod tab;
@@ -36,3 +38,6 @@ mod tab;
 mod types;
 #[cfg(target_family = "wasm")]
 mod watched;
+
+#[cfg(target_family = "wasm")]
+pub use join::join;

@@ -6,12 +6,16 @@ use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::storage::{Batch, Loaded, Storage, StorageError};
 use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
 
+use crate::indexed_db::IndexedDb;
+
 /// Where a seat keeps what it must remember.
 pub(crate) enum Store {
     /// An observer remembers nothing.
     None,
     /// Until the node ends.
     Memory(MemoryStorage),
+    /// For as long as the browser keeps the site's data.
+    IndexedDb(IndexedDb),
 }
 
 impl Storage for Store {
@@ -19,6 +23,7 @@ impl Storage for Store {
         match self {
             Self::None => Ok(Loaded::default()),
             Self::Memory(store) => store.open().await,
+            Self::IndexedDb(store) => store.open().await,
         }
     }
 
@@ -26,6 +31,7 @@ impl Storage for Store {
         match self {
             Self::None => Err(StorageError::Failed("an observer has no store".into())),
             Self::Memory(store) => store.apply(batch).await,
+            Self::IndexedDb(store) => store.apply(batch).await,
         }
     }
 }

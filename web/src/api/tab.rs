@@ -14,6 +14,7 @@ use paxoskv_core::{Cluster, Error, Session, SessionId, Status};
 use super::error::{Reason, Thrown};
 use super::objects::{promise, work};
 use super::watched::Watched;
+use crate::tabs::seats::SeatLock;
 
 /// One tab's part in a cluster.
 ///
@@ -142,10 +143,12 @@ impl Tab {
     pub(crate) async fn live(
         self: Rc<Self>,
         driver: impl Future<Output = Result<(), Error>>,
+        lock: Option<SeatLock>,
         beside: impl Future<Output = ()>,
     ) {
         let own = async {
             let reason = self.run(self.core.clone(), driver).await;
+            drop(lock);
             self.begin_to_leave(reason);
         };
         futures::join!(own, beside);
@@ -160,20 +163,19 @@ impl Tab {
     /// Runs a second node in a seat that fell free, until it has ended or the tab leaves.
     pub(crate) async fn sit(
         &self,
-        seat: u8,
+        lock: SeatLock,
         cluster: Cluster,
         driver: impl Future<Output = Result<(), Error>>,
-    ) -> Reason {
+    ) {
         let sit = |seated| {
             self.state.change(|state| {
                 state.seated = seated;
                 state.changes += 1;
             });
         };
-        sit(Some((seat, cluster.clone())));
-        let reason = self.run(cluster, driver).await;
+        sit(Some((lock.seat, cluster.clone())));
+        self.run(cluster, driver).await;
         sit(None);
-        reason
     }
 
     /// Does something until it is done or the tab leaves.
@@ -197,7 +199,9 @@ impl Tab {
                 }
                 let next = from.as_mut().map(|(_, statuses)| statuses.poll_next_unpin(cx));
                 match next {
-                    Some(std::task::Poll::Ready(Some(status))) => return std::task::Poll::Ready(Some(status)),
+                    Some(std::task::Poll::Ready(Some(status))) => {
+                        return std::task::Poll::Ready(Some(status));
+                    }
                     Some(std::task::Poll::Ready(None)) if ended => return std::task::Poll::Ready(None),
                     _ => {}
                 }
@@ -221,4 +225,3 @@ impl Tab {
         self.sessions.borrow().get(&id).map(look)
     }
 }
-

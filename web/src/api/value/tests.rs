@@ -74,15 +74,27 @@ fn what_cannot_be_put_is_named_with_the_path_to_it() {
         ("() => 1", "value: a function cannot be put"),
         ("Symbol('s')", "value: a symbol cannot be put"),
         ("({ user: { tags: [1, () => 1] } })", "value.user.tags[1]: a function cannot be put"),
-        ("[new (class Dog {})()]", "value[0]: an instance of Dog cannot be put: put an object of its properties"),
-        ("new Map([[1, /x/]])", "value.values()[0]: an instance of RegExp cannot be put: put an object of its properties"),
+        (
+            "[new (class Dog {})()]",
+            "value[0]: an instance of Dog cannot be put: put an object of its properties",
+        ),
+        (
+            "new Map([[1, /x/]])",
+            "value.values()[0]: an instance of RegExp cannot be put: put an object of its properties",
+        ),
         ("new Map([[Symbol(), 1]])", "value.keys()[0]: a symbol cannot be put"),
         ("({ get broken() { throw 1 } })", "value.broken: this property throws when it is read"),
         ("'\\ud800'", "value: a string with half of a surrogate pair cannot be put"),
         ("({ '\\udfff': 1 })", "value.\u{fffd}: a string with half of a surrogate pair cannot be put"),
         ("new DataView(new ArrayBuffer(1))", "value: a DataView cannot be put"),
-        ("(() => { const a = {}; a.self = a; return a })()", "value.self.self.self.self.self.self.self.self…: it contains itself"),
-        ("(() => { let a = 1; for (let i = 0; i < 64; i++) a = [a]; return a })()", "value[0][0][0][0][0][0][0][0]…: nested deeper than 64 levels"),
+        (
+            "(() => { const a = {}; a.self = a; return a })()",
+            "value.self.self.self.self.self.self.self.self…: it contains itself",
+        ),
+        (
+            "(() => { let a = 1; for (let i = 0; i < 64; i++) a = [a]; return a })()",
+            "value[0][0][0][0][0][0][0][0]…: nested deeper than 64 levels",
+        ),
     ] {
         assert_eq!(value(&eval(expression)).unwrap_err().to_string(), expected, "{expression}");
     }
