@@ -116,7 +116,7 @@ fn browser() -> Result<(), String> {
 pub fn bench_browser() -> Result<(), String> {
     setup::tools(BROWSERS)?;
     web::build()?;
-    cargo(&["run", "--locked", "-q", "-p", "paxoskv-tests", "--bin", "bench-browser"])
+    cargo(&["run", "--locked", "-q", "-p", "paxoskv-tests", "--bin", "bench_browser"])
 }
 
 /// What CI checks before the tests.

@@ -19,8 +19,8 @@ pub const LARGEST: usize = 150_000;
 const GLUE: &[(&str, &str)] =
     &[("paxoskv.js", "glue.js"), ("paxoskv.d.ts", "glue.d.ts"), ("paxoskv_bg.wasm", "paxoskv_bg.wasm")];
 
-/// What is written by hand.
-const WRITTEN: &[&str] = &["package.json", "paxoskv.js", "paxoskv.d.ts", "README.md"];
+/// What of that which is written by hand is in the bindings already.
+const BOUND: &str = "types.d.ts";
 
 /// The folder that the page is in; whoever serves it, serves the page at `/www/`.
 pub fn folder() -> PathBuf {
@@ -70,9 +70,11 @@ fn lay_out(made: &Path, written: &Path, package: &Path) -> Result<(), String> {
         let from = made.join(from);
         fs::copy(&from, fresh.join(to)).map_err(said(&from))?;
     }
-    for name in WRITTEN {
-        let from = written.join(name);
-        fs::copy(&from, fresh.join(name)).map_err(said(&from))?;
+    for entry in fs::read_dir(written).map_err(said(written))? {
+        let entry = entry.map_err(said(written))?;
+        if entry.file_name() != BOUND {
+            fs::copy(entry.path(), fresh.join(entry.file_name())).map_err(said(&entry.path()))?;
+        }
     }
     if package.exists() {
         fs::rename(package, &old).map_err(said(package))?;
