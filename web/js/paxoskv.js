@@ -17,7 +17,11 @@ export async function join(name, options) {
 }
 
 async function load() {
-  const url = new URL("paxoskv_bg.wasm", import.meta.url);
+  let url = new URL("paxoskv_bg.wasm", import.meta.url);
+  if (url.pathname.includes("/.vite/deps/")) {
+    // The dev server of Vite before version 8 moves this module, but not what lies beside it.
+    url = new URL("../../paxoskv/paxoskv_bg.wasm", url);
+  }
   if (url.protocol === "file:") {
     // Node does not fetch files.
     const { readFile } = process.getBuiltinModule("node:fs/promises");
