@@ -88,6 +88,7 @@ export class Hands {
     this.#people = people;
     this.#signal = signal;
     signal.addEventListener("abort", () => {
+      this.#cluster = null;
       this.#observing.abort();
       this.#lock.stop?.abort();
       this.#office.stop?.abort();

@@ -29,10 +29,10 @@ export class Keys {
     this.#changed = changed;
     $("put-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.#call("put", () => this.#put());
+      this.#call("Put", () => this.#put());
     });
-    $("get").addEventListener("click", () => this.#call("get", () => this.#get()));
-    $("erase").addEventListener("click", () => this.#call("erase", () => this.#erase()));
+    $("get").addEventListener("click", () => this.#call("Get", () => this.#get()));
+    $("erase").addEventListener("click", () => this.#call("Erase", () => this.#erase()));
     $("give-up").addEventListener("click", () => {
       this.#calling?.abort();
       $("key").focus();
@@ -58,7 +58,11 @@ export class Keys {
     this.#cluster = cluster;
     this.#people = people;
     this.#signal = signal;
-    signal.addEventListener("abort", () => this.#watching.abort());
+    signal.addEventListener("abort", () => {
+      this.#cluster = null;
+      this.#watching.abort();
+      this.#calling?.abort();
+    });
     this.#look();
   }
 
@@ -202,7 +206,11 @@ export class Keys {
   /** One call at a time, which can be given up: without a quorum it waits for as long as it takes. */
   async #call(doing, run) {
     const buttons = [$("put"), $("get"), $("erase")];
-    if (!this.#cluster || !isUsable(buttons[0])) return;
+    if (!isUsable(buttons[0])) return;
+    if (!this.#cluster) {
+      this.#outcome("wrong", "This tab is not in the cluster.");
+      return;
+    }
     if ($("key").value === "") {
       this.#outcome("wrong", "A key is needed: any text, or JSON.");
       $("key").focus();

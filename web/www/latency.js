@@ -22,6 +22,7 @@ export class Latency {
   attach(cluster, signal) {
     this.#cluster = cluster;
     this.#signal = signal;
+    signal.addEventListener("abort", () => (this.#cluster = null));
   }
 
   took(ms) {

@@ -82,7 +82,7 @@ async function load() {
   try {
     return await import(PACKAGE);
   } catch (error) {
-    throw Object.assign(new Error(`${PACKAGE} cannot be loaded: ${error.message}`), { code: "Package" });
+    throw Object.assign(new Error(error.message), { code: "Package" });
   }
 }
 
@@ -125,6 +125,7 @@ function draw() {
   const failed = document.body.dataset.state === "failed";
   const outside = failed ? "not in the cluster" : "joining …";
   setText($("quorum-text"), joined ? `${status.quorum ? "quorum" : "no quorum"}: ${up} of ${status.clusterSize}` : outside);
+  if (!joined) setText($("gallery"), "");
   if (!joined) setText($("advice"), failed ? "This tab is not in the cluster. “What went wrong” says why, and what to do." : "Joining …");
   const own = status.seats.find(({ state }) => state === "self")?.seat;
   const me = people?.me;
@@ -142,6 +143,16 @@ function isOwn(seat) {
 }
 
 function fillForm() {
+  const door = $("settings");
+  addEventListener("keydown", ({ key }) => {
+    if (key !== "Escape" || !door.open) return;
+    door.open = false;
+    door.querySelector("summary").focus();
+  });
+  addEventListener("click", ({ target }) => {
+    if (!door.contains(target)) door.open = false;
+  });
+
   setText($("cluster-name"), asked.name);
   $("join-name").value = asked.name;
   $("join-size").value = asked.size;

@@ -5,7 +5,7 @@ import { hue } from "./people.js";
 
 const CENTRE = { x: 160, y: 152 };
 const RADIUS = 116;
-const STATES = { self: "this tab", connected: "connected", lost: "gone", empty: "never taken" };
+const STATES = { self: "this tab", connected: "connected", lost: "gone", empty: "free" };
 
 /** Draws the seats of a status; `who` says who sits in one. */
 export function drawSeats(status, who) {
@@ -67,6 +67,9 @@ function arc(size) {
 
 function drawList({ seats }, who) {
   const list = $("seats");
+  const many = seats.length > 5;
+  list.toggleAttribute("data-many", many);
+  if (seats.length > 8) list.tabIndex = 0; // it scrolls
   while (list.childElementCount > seats.length) list.lastElementChild.remove();
   seats.forEach((seat, at) => {
     let item = list.children[at];
@@ -99,7 +102,7 @@ function advice({ seats, quorum, clusterSize }) {
     const missing = Math.max(needed - up, 1);
     return `Open this page in ${count(missing, "more tab")}: ${needed} of ${clusterSize} decide. Until then a put waits.`;
   }
-  if (up < clusterSize) return `Any ${needed} of ${clusterSize} decide, so it goes on. ${count(clusterSize - up, "seat is", "seats are")} free for the next tab.`;
+  if (up < clusterSize) return `Any ${needed} of ${clusterSize} decide, so it goes on. ${count(clusterSize - up, "seat is", "seats are")} free for ${clusterSize - up === 1 ? "the next tab" : "more tabs"}.`;
   if (clusterSize - needed === 0) return "All seats are taken. Put something, and look at it from another tab.";
   return `All seats are taken. Close ${clusterSize - needed === 1 ? "any one tab" : `any ${clusterSize - needed} of them`}: the others go on, and nothing is forgotten.`;
 }

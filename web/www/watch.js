@@ -21,7 +21,10 @@ export class Watch {
 
   attach(cluster, signal) {
     this.#cluster = cluster;
-    signal.addEventListener("abort", () => this.#stop());
+    signal.addEventListener("abort", () => {
+      this.#cluster = null;
+      this.#stop();
+    });
   }
 
   async of(key, bucket) {
