@@ -9,13 +9,14 @@ class Grip {
   #panel;
   #take;
   #leave;
+  #word;
   #stop = null;
-  #held = null;
 
   constructor(what, take, leave) {
     this.#panel = $(`${what}-panel`);
     this.#take = take;
     this.#leave = leave;
+    this.#word = leave.textContent;
   }
 
   get isTaken() {
@@ -28,7 +29,6 @@ class Grip {
 
   begin() {
     this.#stop = new AbortController();
-    this.#held = null;
   }
 
   /** One of: idle, waiting, held, lost. */
@@ -37,6 +37,7 @@ class Grip {
     const busy = state === "waiting" || state === "held";
     setUsable(this.#take, !busy);
     setUsable(this.#leave, busy);
+    setText(this.#leave, state === "waiting" ? "Give up" : this.#word);
     setText($(`${this.#panel.id.split("-")[0]}-state`), text);
   }
 
@@ -102,7 +103,7 @@ export class Hands {
     if (!this.#cluster || grip.isTaken || !name) return;
     grip.begin();
     const { signal } = grip.stop;
-    grip.show("waiting", `Waits for ${name} …`);
+    grip.show("waiting", `Waits for ${name}, in turn …`);
     setText($("lock-token"), "–");
     let held = null;
     try {
@@ -141,7 +142,7 @@ export class Hands {
     if (!this.#cluster || grip.isTaken || !name) return;
     grip.begin();
     const { signal } = grip.stop;
-    grip.show("waiting", `Stands for ${name} …`);
+    grip.show("waiting", `Stands for ${name}, in turn …`);
     try {
       const office = await this.#cluster.election(name).campaign($("election-value").value || this.#people.me || "a tab", { signal });
       grip.show("held", `This tab is in office, token ${office.fencingToken}`);

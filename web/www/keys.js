@@ -134,7 +134,7 @@ export class Keys {
       "tr",
       { "data-key": id },
       el("th", { scope: "row" }, el("button", { type: "button", class: "link", "data-action": "use", title: "Use this key in the form" }), el("span", { class: "lives-too" })),
-      el("td", { class: "shown" }),
+      el("td", { class: "shown" }, el("span")),
       el("td", { class: "number" }),
       el("td", { class: "lives" }),
       el("td", { class: "acts" }, el("button", { type: "button", class: "icon quiet", "data-action": "watch", "aria-label": `Watch ${id}`, title: "Watch" }, eye())),
@@ -152,7 +152,7 @@ export class Keys {
     element.dataset.generation = state.generation;
     setText(key.firstElementChild, show(state.key, 80));
     const shown = state.vacant ? "vacant" : show(state.value);
-    setText(value, shown);
+    setText(value.firstElementChild, shown);
     value.title = shown;
     setText(generation, String(state.generation));
     lives.replaceChildren(...this.#lives(state));
@@ -250,7 +250,7 @@ export class Keys {
     const seconds = Number($("until").value);
     const options = { bucket: this.#bucket(), erasable: $("erasable").checked, signal: this.#calling.signal };
     if (seconds) options.until = new Date(Date.now() + seconds * 1000);
-    if ($("bound").checked) options.session = await this.#cluster.session;
+    if ($("bound").checked) options.session = this.#cluster.session;
     const began = performance.now();
     const chosen = await this.#cluster.put(key, value, options);
     const took = performance.now() - began;

@@ -20,6 +20,7 @@ const keys = new Keys({ took: (ms) => latency.took(ms), changed: pulse, watch: (
 let stay = new AbortController();
 let status = nobody();
 let people = null;
+let cluster = null;
 
 fillForm();
 draw();
@@ -42,14 +43,18 @@ async function start() {
   stay.abort();
   stay = new AbortController();
   const { signal } = stay;
+  people = null;
+  cluster?.leave();
+  cluster = null;
   status = nobody();
   document.body.dataset.state = "joining";
   draw();
   try {
     const { join } = await load();
     const transports = asked.ws.length ? { ws: asked.ws } : { transport: "tabs" };
-    const cluster = await join(asked.name, { clusterSize: asked.size, ...transports });
-    if (signal.aborted) return void cluster.leave();
+    const joined = await join(asked.name, { clusterSize: asked.size, ...transports });
+    if (signal.aborted) return void joined.leave();
+    cluster = joined;
     document.body.dataset.state = "joined";
     cluster.closed.then((reason) => signal.aborted || over("Stay in the cluster", reason));
     say("cluster", "This tab joined ", strong(asked.name));

@@ -67,7 +67,7 @@ export class People {
       this.#seated = false;
       this.#changed();
       this.#claim();
-      await this.#cluster.monitor(this.session.id);
+      await this.#cluster.monitor(this.session.id, { signal: this.#signal });
     }
   }
 

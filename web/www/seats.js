@@ -90,9 +90,9 @@ function drawList({ seats }, who) {
 }
 
 function gallery({ observers, seats }) {
-  const without = seats.every(({ state }) => state !== "self") ? "This tab has no seat: it looks on." : "";
-  const others = observers ? `${count(observers, "observer")} without a seat.` : "";
-  return [without, others].filter(Boolean).join(" ") || "Nobody without a seat.";
+  const without = seats.every(({ state }) => state !== "self") ? "This tab has no seat, and moves up when one falls free." : "";
+  const others = observers ? `${count(observers, "observer")} without a seat.` : "Nobody is without a seat.";
+  return without || others;
 }
 
 function advice({ seats, quorum, clusterSize }) {
