@@ -21,6 +21,8 @@ export class Keys {
   #live = 0;
   #calling = null;
   #ownerless = [];
+  /** What this tab’s own puts hang on: a state says of others only whose it is. */
+  #madeHere = new Map();
   #burst = { since: 0, lines: 0, more: 0 };
 
   /** `took` is told how long each put took, `changed` that something was agreed on. */
@@ -161,12 +163,19 @@ export class Keys {
 
   #lives(state) {
     if (state.vacant) return ["may be put anew"];
+    const { until, erasable, known } = this.#madeHere.get(this.#name(state)) ?? {};
     const parts = [];
-    if (state.owner) parts.push(this.#owner(state.owner));
-    if (state.until) parts.push(`until ${new Date(state.until).toLocaleTimeString([], { hour12: false })}`);
-    if (state.erasable) parts.push("until erased");
-    if (!parts.length) parts.push("for ever");
-    return parts.flatMap((part, at) => (at ? [", ", part] : [part]));
+    if (state.owner) parts.push("with ", this.#owner(state.owner), " ");
+    if (until) parts.push(`until ${until.toLocaleTimeString([], { hour12: false })} `);
+    if (erasable) parts.push("until erased");
+    if (parts.length) return parts;
+    if (!("owner" in state)) return ["…"];
+    return [known ? "for ever" : "with no tab"];
+  }
+
+  /** Names one generation of a key of the bucket that is shown. */
+  #name({ key, generation }) {
+    return `${this.#bucket() ?? ""}/${identity(key)}/${generation}`;
   }
 
   #owner(session) {
@@ -256,9 +265,17 @@ export class Keys {
     const took = performance.now() - began;
     this.#took(took);
     const now = [code(show(chosen.value, 80)), `, generation ${chosen.generation}, ${milliseconds(took)}`];
+    if (chosen.won) this.#remember({ key, generation: chosen.generation }, options);
     if (chosen.won) return ["won", "Won: ", ...now, ` (read as ${kind})`];
     say("call", "Put ", code(show(key, 60)), " came too late: ", code(show(chosen.value, 60)), " was chosen before");
     return ["lost", "Too late: it is ", ...now];
+  }
+
+  #remember(state, { until, erasable }) {
+    this.#madeHere.set(this.#name(state), { until, erasable, known: true });
+    if (this.#madeHere.size > ROWS) this.#madeHere.delete(this.#madeHere.keys().next().value);
+    const row = this.#rows.get(identity(state.key));
+    if (row) this.#draw(row);
   }
 
   async #get() {
