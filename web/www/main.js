@@ -1,6 +1,6 @@
 // The page: joins the cluster that its address names, and hands it to the panels.
 
-import { PACKAGE, settings } from "./config.js";
+import { keepSecret, options, PACKAGE, settings } from "./config.js";
 import { $, each, setText, strong } from "./dom.js";
 import { offerToPersist, showStorage, showVotes } from "./durable.js";
 import { Hands } from "./hands.js";
@@ -51,8 +51,7 @@ async function start() {
   draw();
   try {
     const { join } = await load();
-    const transports = asked.ws.length ? { ws: asked.ws } : { transport: "tabs" };
-    const joined = await join(asked.name, { clusterSize: asked.size, ...transports });
+    const joined = await join(asked.name, options(asked));
     if (signal.aborted) return void joined.leave();
     cluster = joined;
     document.body.dataset.state = "joined";
@@ -162,5 +161,8 @@ function fillForm() {
   $("join-name").value = asked.name;
   $("join-size").value = asked.size;
   $("join-ws").value = asked.ws.join(" ");
+  $("join-seats").value = asked.seats.join(" ");
+  $("join-secret").value = asked.secret ?? "";
+  $("join-form").addEventListener("submit", () => keepSecret($("join-secret").value));
   $("open-tab").href = location.href;
 }
