@@ -34,6 +34,7 @@ pub struct Builder<S, T, C> {
     entropy: Option<[u8; 32]>,
     settings: Settings,
     dial: Vec<String>,
+    rules: Rules,
 }
 
 impl Cluster {
@@ -49,6 +50,7 @@ impl Cluster {
             entropy: None,
             settings: Settings::default(),
             dial: Vec::new(),
+            rules: Rules::default(),
         }
     }
 }
@@ -74,21 +76,23 @@ impl<S, T, C> Builder<S, T, C> {
 
     /// Where the seat keeps what it must remember.
     pub fn storage<S2: Storage>(self, storage: S2) -> Builder<S2, T, C> {
-        let Self { cluster, cluster_size, seat, transport, timer, entropy, settings, dial, .. } = self;
-        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial }
+        let Self { cluster, cluster_size, seat, transport, timer, entropy, settings, dial, rules, .. } = self;
+        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial, rules }
     }
 
     /// How other nodes are reached. Said several times, all of these are used at once.
     pub fn transport<T2: Transport>(self, added: T2) -> Builder<S, Joined<T, T2>, C> {
-        let Self { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial } = self;
+        let Self { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial, rules } =
+            self;
         let transport = Joined::new(transport, added);
-        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial }
+        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial, rules }
     }
 
     /// The clock.
     pub fn timer<C2: Timer>(self, timer: C2) -> Builder<S, T, C2> {
-        let Self { cluster, cluster_size, seat, storage, transport, entropy, settings, dial, .. } = self;
-        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial }
+        let Self { cluster, cluster_size, seat, storage, transport, entropy, settings, dial, rules, .. } =
+            self;
+        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial, rules }
     }
 
     /// 32 bytes from a real random source, others at each start: names of requests are made of them.
@@ -100,6 +104,12 @@ impl<S, T, C> Builder<S, T, C> {
     /// Limits and times other than the defaults.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    #[doc(hidden)]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = rules;
         self
     }
 
@@ -139,14 +149,14 @@ impl<S: Storage, T: Transport, C: Timer> Builder<S, T, C> {
         rng.set_stream(1);
         let news = Arc::new(News::default());
         let name = self.cluster.clone().unwrap_or_default();
-        let (cluster, commands) = Cluster::new(name, self.settings.clone(), rng, news.clone());
+        let (cluster, commands) = Cluster::new(name, self.settings.clone(), self.rules, rng, news.clone());
         let setup = Setup {
             cluster: self.cluster,
             cluster_size: size,
             seat,
             settings: self.settings,
             entropy,
-            rules: Rules::default(),
+            rules: self.rules,
         };
         let driver = Driver {
             setup,

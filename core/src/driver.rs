@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::future::{Fuse, FusedFuture};
@@ -74,11 +75,17 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
         let mut sleeping = pin!(Fuse::terminated());
         let mut sleeping_until = None;
         let mut said = String::new();
+        let mut answered_until = None;
         self.transport.dial(&self.dial);
         node.handle(moment(&self.timer), Input::Tick);
         loop {
             // A turn ends when nothing more is ready, or when it has become long.
             node.end_turn();
+            if answered_until != node.answered_until() {
+                answered_until = node.answered_until();
+                let left = |until: Duration| until.saturating_sub(self.timer.now());
+                self.news.answered_for(answered_until.map(left));
+            }
             while let Some(output) = node.next_output() {
                 match output {
                     Output::Persist(batch) => {
@@ -109,6 +116,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
                         }
                     }
                     Output::Session { n, state } => self.news.set_session(n, state),
+                    Output::Lost { session } => info!("[session:lost] {session}"),
                     Output::Refused(error) => self.news.refused(error),
                 }
             }
@@ -201,10 +209,12 @@ fn moment(timer: &impl Timer) -> Moment {
 
 fn input(event: Event, transport: &impl Transport) -> Option<Input> {
     Some(match event {
-        Event::Up { link, dialed } => Input::LinkUp { link, dialed, addresses: transport.addresses() },
-        Event::Down { link, reason } => {
-            tracing::debug!(link = link.0, reason, "link down");
-            Input::LinkDown { link }
+        Event::Up { link, dialed, attested } => {
+            Input::LinkUp { link, dialed, attested, addresses: transport.addresses() }
+        }
+        Event::Down { link, reason, gone } => {
+            tracing::debug!(link = link.0, reason, gone, "link down");
+            Input::LinkDown { link, gone }
         }
         Event::Frame { link, bytes } => Input::Frame { link, bytes },
         // Where the other side dialed, it was turned away, which says nothing about this node.

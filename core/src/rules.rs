@@ -64,6 +64,8 @@ pub struct Rules {
     pub finish_ends: bool,
     /// A session ends only when a quorum testifies that its node is lost.
     pub testimony_of_quorum: bool,
+    /// Testimony counts for a short time, and the seat that asks must still testify itself.
+    pub testimony_is_fresh: bool,
     /// A node that another seat hears is not lost.
     pub vouching: bool,
     /// A node's later boot ends the sessions of the earlier ones.
@@ -74,6 +76,10 @@ pub struct Rules {
     pub count_from_quorum: bool,
     /// Who holds a lock gives it up for good when its session is suspended.
     pub suspended_is_final: bool,
+    /// A waiter that was suspended while it waited is not granted what it waited for.
+    pub check_before_grant: bool,
+    /// An erase ends the latch that it saw, also when it is tried again, and not whatever is there by then.
+    pub erase_what_was_seen: bool,
     /// A session lives from when the beat that a quorum answered was sent.
     pub beats_from_sending: bool,
 }
@@ -110,11 +116,14 @@ impl Default for Rules {
             win_must_stand: true,
             finish_ends: true,
             testimony_of_quorum: true,
+            testimony_is_fresh: true,
             vouching: true,
             later_boot_ends: true,
             look_at_accepted: true,
             count_from_quorum: true,
             suspended_is_final: true,
+            check_before_grant: true,
+            erase_what_was_seen: true,
             beats_from_sending: true,
         }
     }

@@ -19,6 +19,10 @@ pub enum Event {
         link: LinkId,
         /// Whether this side opened it.
         dialed: bool,
+        /// Whether the transport itself knows, without a word from the peer, whether that lives: then silence is no
+        /// sign of death, and the link is not closed for it. Browser tabs attest to one another: a hidden tab may be
+        /// silent for minutes.
+        attested: bool,
     },
     /// A frame came in.
     Frame {
@@ -33,6 +37,8 @@ pub enum Event {
         link: LinkId,
         /// Why, for people.
         reason: String,
+        /// Whether the node at the other end is gone, for certain and for ever: what hangs on its life ends at once.
+        gone: bool,
     },
     /// An address cannot be reached, or who is there turned the connection away before there was a link (a wrong
     /// secret, say). The transport tries again by itself.
@@ -125,9 +131,9 @@ impl<A, B> Joined<A, B> {
 
 fn rename(event: Event, name: impl Fn(LinkId) -> LinkId) -> Event {
     match event {
-        Event::Up { link, dialed } => Event::Up { link: name(link), dialed },
+        Event::Up { link, dialed, attested } => Event::Up { link: name(link), dialed, attested },
         Event::Frame { link, bytes } => Event::Frame { link: name(link), bytes },
-        Event::Down { link, reason } => Event::Down { link: name(link), reason },
+        Event::Down { link, reason, gone } => Event::Down { link: name(link), reason, gone },
         unreachable @ Event::Unreachable { .. } => unreachable,
     }
 }

@@ -65,7 +65,10 @@ fn opens_on_a_late_answer(rules: paxoskv_core::Rules) -> bool {
         std::iter::from_fn(|| node.next_output()).collect::<Vec<_>>()
     };
     for (link, seat) in [(1, 1), (2, 2)] {
-        told(at(0), Input::LinkUp { link: LinkId(link), dialed: true, addresses: Vec::new() });
+        told(
+            at(0),
+            Input::LinkUp { link: LinkId(link), dialed: true, attested: false, addresses: Vec::new() },
+        );
         told(at(0), Input::Frame { link: LinkId(link), bytes: hello(seat) });
     }
     let opening = told(at(1), Input::OpenSession { call: CallId(1), timeout: None });
@@ -95,6 +98,31 @@ fn a_session_lives_from_when_its_beat_was_sent() {
     assert!(opens_on_a_late_answer(paxoskv_core::Rules { beats_from_sending: false, ..rules }));
 }
 
+/// Whether a link is taken down on which nothing is heard for 10 s.
+fn closes_in_silence(attested: bool) -> bool {
+    let mut node = fresh(1);
+    outputs(&mut node, Input::Tick);
+    outputs(&mut node, Input::Persisted);
+    outputs(&mut node, Input::LinkUp { link: LinkId(1), dialed: false, attested, addresses: Vec::new() });
+    outputs(&mut node, Input::Frame { link: LinkId(1), bytes: hello(2) });
+    let mut closed = false;
+    for ms in (0..10_000).step_by(500) {
+        let steady = Duration::from_millis(ms);
+        node.handle(Moment { steady, ..Moment::default() }, Input::Tick);
+        node.end_turn();
+        while let Some(output) = node.next_output() {
+            closed |= matches!(output, Output::Close { .. });
+        }
+    }
+    closed
+}
+
+#[test]
+fn silence_fells_only_links_that_nobody_attests_to() {
+    assert!(closes_in_silence(false));
+    assert!(!closes_in_silence(true));
+}
+
 /// The store's name is random, and may never come to be: were it told, a seat could be given to it for ever.
 #[test]
 fn nothing_is_said_before_the_boot_is_durable() {
@@ -104,7 +132,7 @@ fn nothing_is_said_before_the_boot_is_durable() {
     assert!(first.iter().any(|output| matches!(output, Output::Persist(_))) && !is_said(&first));
     // Two links to one peer, of which one is closed, and a peer that is refused.
     for (link, dialed) in [(1, true), (2, false), (3, true)] {
-        let up = Input::LinkUp { link: LinkId(link), dialed, addresses: Vec::new() };
+        let up = Input::LinkUp { link: LinkId(link), dialed, attested: false, addresses: Vec::new() };
         assert!(!is_said(&outputs(&mut node, up)));
     }
     for link in [1, 2] {
@@ -121,7 +149,10 @@ fn another_version_is_refused_for_what_it_is() {
     let mut node = fresh(1);
     outputs(&mut node, Input::Tick);
     outputs(&mut node, Input::Persisted);
-    outputs(&mut node, Input::LinkUp { link: LinkId(1), dialed: false, addresses: Vec::new() });
+    outputs(
+        &mut node,
+        Input::LinkUp { link: LinkId(1), dialed: false, attested: false, addresses: Vec::new() },
+    );
     // A Hello of version 9, of a shape that this version does not know.
     let bytes = vec![0x81, 0x82, 0x00, 0x82, 0x09, 0x61, 0x78];
     let said = outputs(&mut node, Input::Frame { link: LinkId(1), bytes });

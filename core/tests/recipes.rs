@@ -2,11 +2,13 @@
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 use std::cell::Cell;
+use std::future::IntoFuture;
 use std::time::Duration;
 
 use futures::StreamExt;
-use futures::future::{join_all, select};
-use paxoskv_core::{Cluster, Generation};
+use futures::future::{Either, join_all, select};
+use paxoskv_core::recipes::Held;
+use paxoskv_core::{Cluster, Error, Generation, Rules};
 
 mod house;
 
@@ -46,6 +48,51 @@ fn a_lock_that_is_taken_can_be_left_to_its_holder() {
         let next = one.lock("a").await.unwrap();
         assert!(two.lock("b").try_now().await.unwrap().is_some());
         next.release().await.unwrap();
+    });
+}
+
+/// Who waits for a lock, is suspended meanwhile and comes back: how the waiting ended.
+fn waits_through_a_suspension(rules: Rules) -> Result<Held, Error> {
+    let mut house = House::new();
+    house.rules = rules;
+    let [one, two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
+    house.pool.run_until(async {
+        let held = one.lock("a").await.unwrap();
+        let waiting = two.lock("a").timeout(Duration::from_secs(60)).into_future();
+        let meanwhile = Box::pin(async {
+            // It stands in the queue once the seat has answered some questions that came later.
+            for _ in 0..10 {
+                two.get("anything").await.unwrap();
+            }
+            // Nobody is answered for longer than `suspend_after`, nor lost for as long as the grace.
+            std::thread::sleep(Duration::from_millis(600));
+            two.get("anything").await.unwrap();
+            held.release().await.unwrap();
+        });
+        match select(waiting, meanwhile).await {
+            Either::Left((done, _)) => done,
+            Either::Right(((), waiting)) => waiting.await,
+        }
+    })
+}
+
+#[test]
+fn a_waiter_that_was_suspended_is_not_granted_what_it_waited_for() {
+    let rules = Rules::default();
+    assert_eq!(waits_through_a_suspension(rules).unwrap_err().code(), "LeaseEnded");
+    assert!(waits_through_a_suspension(Rules { check_before_grant: false, ..rules }).is_ok());
+}
+
+/// A thread that is busy with something else runs no driver, which could say that the lock may be lost.
+#[test]
+fn a_holder_on_a_busy_thread_knows_that_it_may_have_lost() {
+    let mut house = House::new();
+    let [one, _two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
+    house.pool.run_until(async {
+        let held = one.lock("a").await.unwrap();
+        assert!(held.is_held());
+        std::thread::sleep(Duration::from_millis(600));
+        assert!(!held.is_held());
     });
 }
 

@@ -4,9 +4,12 @@
 
 #![allow(clippy::expect_used)] // a benchmark that cannot go on says why, and stops
 
+use std::cell::Cell;
 use std::hint::black_box;
+use std::rc::Rc;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use futures::StreamExt;
 use futures::executor::LocalPool;
 use futures::future::join_all;
 use futures::task::LocalSpawnExt;
@@ -79,6 +82,71 @@ fn cluster(c: &mut Criterion) {
     group.finish();
 }
 
+/// What leases and watchers cost, beside a plain put.
+fn leases(c: &mut Criterion) {
+    let mut group = c.benchmark_group("leases and watchers");
+    group.throughput(Throughput::Elements(1));
+    let mut three = Three::new();
+    group.bench_function("a plain put", |b| b.iter(|| three.put(1)));
+    let seat = three.seats[0].clone();
+    let session = three.pool.run_until(seat.open_session().into_future()).expect("a quorum is up");
+    let mut next = 0;
+    let mut leased = |pool: &mut LocalPool, seat: &Cluster| {
+        next += 1;
+        let put = seat.put(&("leased", next), [7u8; 64].as_slice()).bound_to(&session);
+        assert!(pool.run_until(put.into_future()).expect("a quorum is up").won());
+    };
+    group.bench_function("a put bound to a session", |b| b.iter(|| leased(&mut three.pool, &seat)));
+    group.bench_function("get of such a key", |b| {
+        b.iter(|| three.pool.run_until(seat.get(&("leased", 1)).into_future()).expect("a quorum is up"));
+    });
+    let mut turn = 0;
+    group.bench_function("put and erase, one key", |b| {
+        b.iter(|| {
+            turn += 1;
+            let put = seat.put("mine", &turn).erasable().into_future();
+            assert!(three.pool.run_until(put).expect("a quorum is up").won());
+            assert!(three.pool.run_until(seat.erase("mine").into_future()).expect("a quorum is up"));
+        });
+    });
+    for watchers in [1_000, 10_000] {
+        // Elsewhere than where is put, each of a key of its own, where nothing happens.
+        let mut three = Three::new();
+        let other = three.seats[1].clone();
+        for n in 0..watchers {
+            let watch = other.watch(&("quiet", n)).for_each(|_| std::future::ready(()));
+            three.pool.spawner().spawn_local(watch).expect("a pool");
+        }
+        three.put(1);
+        let name = format!("a plain put beside {watchers} watchers of other keys");
+        group.bench_function(name, |b| b.iter(|| three.put(1)));
+
+        let mut three = Three::new();
+        let seen = Rc::new(Cell::new(0u64));
+        for _ in 0..watchers {
+            let (seen, watch) = (seen.clone(), three.seats[1].watch("loud"));
+            let count = watch.for_each(move |_| {
+                seen.set(seen.get() + 1);
+                std::future::ready(())
+            });
+            three.pool.spawner().spawn_local(count).expect("a pool");
+        }
+        three.put(1);
+        let seat = three.seats[0].clone();
+        let mut turn = 0;
+        let name = format!("put and erase, with {watchers} watchers of that key");
+        group.bench_function(name, |b| {
+            b.iter(|| {
+                turn += 1;
+                let put = seat.put("loud", &turn).erasable().into_future();
+                assert!(three.pool.run_until(put).expect("a quorum is up").won());
+                assert!(three.pool.run_until(seat.erase("loud").into_future()).expect("a quorum is up"));
+            });
+        });
+    }
+    group.finish();
+}
+
 fn codec(c: &mut Criterion) {
     let id = KeyId { bucket: Bucket::default(), key: Key::new("a key of 16 byte").expect("text is CBOR") };
     let register = Register { id, generation: Generation(0) };
@@ -103,5 +171,5 @@ fn codec(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, cluster, codec);
+criterion_group!(benches, cluster, leases, codec);
 criterion_main!(benches);

@@ -13,6 +13,7 @@ const SEEDS: u64 = 20_000;
 const OF_LEASES: &[&str] = &[
     "finish_ends",
     "testimony_of_quorum",
+    "testimony_is_fresh",
     "vouching",
     "later_boot_ends",
     "look_at_accepted",
@@ -23,7 +24,8 @@ const OF_LEASES: &[&str] = &[
 /// Rules that the model check finds missing at once, and this only after long, if at all.
 const BY_MODEL: &[&str] = &["flags_from_knowers", "win_must_stand"];
 
-/// And those that a node fed by hand shows: `core/tests/node.rs`.
+/// And those that a node fed by hand shows: `core/tests/node.rs`. (`check_before_grant` is a rule of the handle:
+/// `core/tests/recipes.rs`.)
 const BY_HAND: &[&str] = &["beats_from_sending"];
 
 /// The first schedule that notices.
@@ -83,9 +85,11 @@ found!(
     bind_to_generation,
     finish_ends,
     testimony_of_quorum,
+    testimony_is_fresh,
     vouching,
     later_boot_ends,
     look_at_accepted,
     count_from_quorum,
     suspended_is_final,
+    erase_what_was_seen,
 );

@@ -26,7 +26,7 @@ async fn the_last_frames_arrive_before_the_goodbye() {
     for n in 0..100_u8 {
         assert_eq!(b.event().await, Event::Frame { link: b_link, bytes: vec![n; 150_000] });
     }
-    let Event::Down { link, reason } = b.event().await else { panic!("the link was to go down next") };
+    let Event::Down { link, reason, .. } = b.event().await else { panic!("the link was to go down next") };
     assert_eq!(link, b_link);
     assert_says(&reason, "the node is leaving");
 }

@@ -184,7 +184,7 @@ async fn changed_bytes_on_an_encrypted_link_take_it_down() {
     let b_link = b.up().await;
     a.transport.send(a_link, vec![0; 20_000]);
     let next = b.event().await;
-    let Event::Down { link, reason } = next else { panic!("the frame was to be refused: {next:?}") };
+    let Event::Down { link, reason, .. } = next else { panic!("the frame was to be refused: {next:?}") };
     assert_eq!(link, b_link);
     assert_says(&reason, "could not be decrypted");
 }

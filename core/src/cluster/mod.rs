@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::key::{Bucket, Key};
 use crate::lease::SessionId;
 use crate::message::{Listed, Op, Outcome, Version};
+use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::value::Value;
 
@@ -88,6 +89,7 @@ pub(crate) struct Shared {
     next_call: AtomicU64,
     rng: Mutex<ChaCha12Rng>,
     settings: Settings,
+    rules: Rules,
     news: Arc<News>,
     /// The session of the node's own life, once somebody has asked for it.
     own_session: Mutex<Option<SessionId>>,
@@ -129,6 +131,7 @@ impl Cluster {
     pub(crate) fn new(
         name: String,
         settings: Settings,
+        rules: Rules,
         rng: ChaCha12Rng,
         news: Arc<News>,
     ) -> (Self, mpsc::UnboundedReceiver<Command>) {
@@ -140,11 +143,16 @@ impl Cluster {
             next_call,
             rng: Mutex::new(rng),
             settings,
+            rules,
             news,
             own_session: Mutex::new(None),
             plain: Mutex::new(BTreeSet::new()),
         };
         (Self { shared: Arc::new(shared) }, inbox)
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        self.shared.rules
     }
 
     /// The name that the node was given for its cluster.

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures::Stream;
+use web_time::Instant;
 
 use crate::error::Error;
 use crate::node::SessionState;
@@ -48,15 +50,19 @@ pub(super) struct NewsState {
     pub(super) refused: Option<Error>,
     closed: bool,
     sessions: BTreeMap<u64, SessionState>,
+    /// Until when the node's sessions are not suspended, if nothing more is heard.
+    answered_until: Option<Instant>,
     wakers: Vec<std::task::Waker>,
 }
 
 impl NewsState {
-    /// How a session of this node is: one that nobody tells of has ended, and with the node all have.
+    /// How a session of this node is: one that nobody tells of has ended, and with the node all have. The clock is
+    /// looked at here, since a driver that was not run, on a busy thread, has told nobody of a suspension.
     pub(super) fn session(&self, n: u64) -> SessionState {
         let over = SessionState { suspended: true, suspensions: 0, ended: true };
         let state = self.sessions.get(&n).copied().unwrap_or(over);
-        SessionState { ended: state.ended || self.closed, ..state }
+        let unanswered = self.answered_until.is_none_or(|until| Instant::now() >= until);
+        SessionState { suspended: state.suspended || unanswered, ended: state.ended || self.closed, ..state }
     }
 }
 
@@ -71,6 +77,12 @@ impl News {
         self.change(|state| {
             state.sessions.remove(&n);
         });
+    }
+
+    /// Until when the node's sessions are not suspended. Wakes nobody.
+    pub(crate) fn answered_for(&self, left: Option<Duration>) {
+        let until = left.and_then(|left| Instant::now().checked_add(left));
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).answered_until = until;
     }
 
     pub(super) fn session(&self, n: u64) -> SessionState {

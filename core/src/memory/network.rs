@@ -78,13 +78,13 @@ impl State {
         self.next_link += 1;
         let link = LinkId(self.next_link);
         self.links.insert(link.0, [dialer.to_owned(), listener.to_owned()]);
-        self.tell(dialer, Event::Up { link, dialed: true });
-        self.tell(listener, Event::Up { link, dialed: false });
+        self.tell(dialer, Event::Up { link, dialed: true, attested: false });
+        self.tell(listener, Event::Up { link, dialed: false, attested: false });
     }
 
     fn unlink(&mut self, link: LinkId, reason: &str) {
         for name in self.links.remove(&link.0).into_iter().flatten() {
-            self.tell(&name, Event::Down { link, reason: reason.to_owned() });
+            self.tell(&name, Event::Down { link, reason: reason.to_owned(), gone: false });
         }
     }
 

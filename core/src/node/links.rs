@@ -40,6 +40,8 @@ pub(super) struct Links {
 
 struct Link {
     dialed: bool,
+    /// Whether the transport knows by itself whether the peer lives.
+    attested: bool,
     /// What the peer said of itself; `None` until then.
     hello: Option<Hello>,
     heard: Duration,
@@ -87,13 +89,14 @@ impl Links {
 }
 
 impl Node {
-    pub(super) fn link_up(&mut self, link: LinkId, dialed: bool, addresses: Vec<String>) {
+    pub(super) fn link_up(&mut self, link: LinkId, dialed: bool, attested: bool, addresses: Vec<String>) {
         if self.links.links.len() >= self.settings.max_links {
             let reason =
                 format!("this node has {} links already, which is its limit", self.settings.max_links);
             return self.outbox.close(link, Closing::Refused(reason));
         }
-        self.links.links.insert(link, Link { dialed, hello: None, heard: self.now, greeted: self.now });
+        let new = Link { dialed, attested, hello: None, heard: self.now, greeted: self.now };
+        self.links.links.insert(link, new);
         self.say_hello(link, addresses);
     }
 
@@ -115,9 +118,12 @@ impl Node {
         }
     }
 
-    pub(super) fn link_down(&mut self, link: LinkId) {
-        let Some(gone) = self.links.links.remove(&link) else { return };
-        self.forget_link(link, gone.hello.as_ref());
+    pub(super) fn link_down(&mut self, link: LinkId, gone: bool) {
+        let Some(old) = self.links.links.remove(&link) else { return };
+        self.forget_link(link, old.hello.as_ref());
+        if let Some(hello) = old.hello.filter(|_| gone) {
+            self.life_gone(hello.life());
+        }
     }
 
     /// What hangs on a link ends with it.
@@ -400,7 +406,7 @@ impl Node {
         let mut greeted = Vec::new();
         for name in self.links.names() {
             let Some(link) = self.links.links.get(&name) else { continue };
-            if self.now >= link.heard + self.settings.peer_timeout {
+            if !link.attested && self.now >= link.heard + self.settings.peer_timeout {
                 let silence = format!("nothing was heard for {:?}", self.settings.peer_timeout);
                 self.close(name, Closing::Faulty(silence));
             } else if let Some(hello) = &link.hello {

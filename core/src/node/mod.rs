@@ -98,6 +98,8 @@ pub enum Input {
         link: LinkId,
         /// Whether this side dialed.
         dialed: bool,
+        /// Whether the transport knows by itself whether the peer lives.
+        attested: bool,
         /// Where this node can be reached, as its transport knows by now.
         addresses: Vec<String>,
     },
@@ -105,6 +107,8 @@ pub enum Input {
     LinkDown {
         /// Its name.
         link: LinkId,
+        /// Whether the node at the other end is gone for certain.
+        gone: bool,
     },
     /// A frame came in.
     Frame {
@@ -198,6 +202,11 @@ pub enum Output {
         n: u64,
         /// How it is now.
         state: SessionState,
+    },
+    /// A quorum testifies that the node of this session is lost, so its end is proposed.
+    Lost {
+        /// Which.
+        session: SessionId,
     },
     /// The state of the cluster has changed.
     Status(Status),
@@ -361,8 +370,10 @@ impl Node {
         }
         self.consider_suspension();
         match input {
-            Input::LinkUp { link, dialed, addresses } => self.link_up(link, dialed, addresses),
-            Input::LinkDown { link } => self.link_down(link),
+            Input::LinkUp { link, dialed, attested, addresses } => {
+                self.link_up(link, dialed, attested, addresses);
+            }
+            Input::LinkDown { link, gone } => self.link_down(link, gone),
             Input::Frame { link, bytes } => self.frame(link, &bytes),
             Input::Refused { reason } => self.refused_by(reason),
             Input::Persisted => {

@@ -358,13 +358,18 @@ impl Node {
             self.sessions.suspended = false;
             self.opened();
         }
-        if let Some(good) = self.sessions.good {
-            self.alarms.set(good + self.sessions.suspend_after, Alarm::Suspend);
+        if let Some(until) = self.answered_until() {
+            self.alarms.set(until, Alarm::Suspend);
         }
     }
 
+    /// Until when this node's sessions are not suspended, if nothing more is heard: a quorum has answered so lately.
+    pub fn answered_until(&self) -> Option<Duration> {
+        self.sessions.good.map(|good| good + self.sessions.suspend_after)
+    }
+
     fn is_answered(&self) -> bool {
-        self.sessions.good.is_some_and(|good| self.now < good + self.sessions.suspend_after)
+        self.answered_until().is_some_and(|until| self.now < until)
     }
 
     /// Suspends the sessions, if it is time to. Comes before all else that a node does at a moment.

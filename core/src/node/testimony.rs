@@ -8,8 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use super::Node;
 use super::alarms::Alarm;
+use super::{Node, Output};
 use crate::ballot::{Seat, Seats};
 use crate::identity::Life;
 use crate::lease::Lease;
@@ -61,7 +61,9 @@ impl Node {
         lives.extend(self.watches.lives());
         let back: Vec<Life> =
             self.testimony.asks.keys().filter(|life| !self.testifies(life)).copied().collect();
-        back.iter().for_each(|life| self.drop_ask(life));
+        if self.rules.testimony_is_fresh {
+            back.iter().for_each(|life| drop(self.drop_ask(life)));
+        }
         for life in lives {
             self.consider(life);
         }
@@ -78,11 +80,12 @@ impl Node {
         if self.testimony.asks.get(&life).is_some_and(|ask| self.now < ask.at.saturating_add(patience)) {
             return;
         }
-        self.drop_ask(&life);
+        let old = self.drop_ask(&life).filter(|_| !self.rules.testimony_is_fresh);
+        let testimonies = old.map_or_else(BTreeMap::new, |old| old.testimonies);
         let question = self.next_question();
         let mut leases = self.store.sessions_of(&life);
         leases.extend(self.watches.monitored(&life));
-        let ask = Ask { number: question.number, at: self.now, leases, testimonies: BTreeMap::new() };
+        let ask = Ask { number: question.number, at: self.now, leases, testimonies };
         self.testimony.asks.insert(life, ask);
         self.testimony.by_number.insert(question.number, life);
         let others = self.voters();
@@ -94,10 +97,12 @@ impl Node {
         Seat::all(self.roster.cluster_size).filter_map(|seat| self.voter_link(seat)).collect()
     }
 
-    fn drop_ask(&mut self, life: &Life) {
-        if let Some(ask) = self.testimony.asks.remove(life) {
+    fn drop_ask(&mut self, life: &Life) -> Option<Ask> {
+        let ask = self.testimony.asks.remove(life)?;
+        if self.rules.testimony_is_fresh {
             self.testimony.by_number.remove(&ask.number);
         }
+        Some(ask)
     }
 
     /// An entry was accepted here: its owner may have been lost long ago.
@@ -130,11 +135,8 @@ impl Node {
             // When it was heard of last, which was before it was suspended for the ask.
             let silent = Duration::from_millis(lost_for).saturating_sub(self.settings.suspend_after);
             // Without a grace nothing is known beforehand, and only the fencing token protects.
-            let until = if !self.settings.session_grace.is_zero() {
-                ask.at.saturating_add(silent)
-            } else {
-                Duration::MAX
-            };
+            let counts = self.rules.testimony_is_fresh && !self.settings.session_grace.is_zero();
+            let until = if counts { ask.at.saturating_add(silent) } else { Duration::MAX };
             ask.testimonies.insert(seat, until);
             self.tally(life);
         }
@@ -146,12 +148,15 @@ impl Node {
         let needed = if self.rules.testimony_of_quorum { self.quorum() } else { 1 };
         // Its own, and those of others that still count.
         let testify = 1 + ask.testimonies.values().filter(|until| self.now <= **until).count();
-        if testify < needed || !self.testifies(&life) {
+        if testify < needed || !self.testifies(&life) && self.rules.testimony_is_fresh {
             return;
         }
         let leases = ask.leases.clone();
         self.drop_ask(&life);
         for lease in leases {
+            if let Some(session) = lease.session() {
+                self.outbox.output(Output::Lost { session });
+            }
             self.propose_end(&lease);
         }
     }

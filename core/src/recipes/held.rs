@@ -29,7 +29,8 @@ impl Held {
         &self.session
     }
 
-    /// Whether it is still held, as far as this node can know.
+    /// Whether it is still held, as far as this node can know. True never longer than until it may be lost, also where
+    /// the node's driver was not run for a while.
     pub fn is_held(&self) -> bool {
         self.grant.loss(self.session.state()).is_none()
     }
@@ -75,6 +76,11 @@ pub(super) async fn try_for(
     let mut put = put(&session);
     if let Some(timeout) = timeout {
         put = put.timeout(timeout);
+    }
+    if !cluster.rules().check_before_grant {
+        let chosen = put.await?;
+        let Some(grant) = Grant::new(session.state()) else { return Ok(Try::Interrupted) };
+        return Ok(Try::Granted(Held { session, grant, token: chosen.generation() }));
     }
     let chosen = {
         let lost = std::pin::pin!(session.until(move |state| grant.loss(state)));

@@ -4,17 +4,18 @@
 use futures::executor::LocalPool;
 use futures::task::LocalSpawnExt;
 use paxoskv_core::memory::{MemoryStorage, MemoryTransport, Network, SystemTimer};
-use paxoskv_core::{Cluster, Error, Transport};
+use paxoskv_core::{Cluster, Error, Rules, Transport};
 
 /// One thread that runs all nodes of a test.
 pub struct House {
     pub pool: LocalPool,
     pub network: Network,
+    pub rules: Rules,
 }
 
 impl House {
     pub fn new() -> Self {
-        Self { pool: LocalPool::new(), network: Network::new() }
+        Self { pool: LocalPool::new(), network: Network::new(), rules: Rules::default() }
     }
 
     pub fn seat(&self, seat: u8) -> Cluster {
@@ -29,6 +30,7 @@ impl House {
                 .transport(transport)
                 .timer(SystemTimer::new())
                 .entropy([seat; 32])
+                .rules(self.rules)
                 .dial((1..=3).map(|seat| format!("seat {seat}")))
                 .build(),
         )

@@ -227,7 +227,12 @@ impl World {
         let (key, kind, op) = if roll < self.plan.gets {
             (key, Kind::Get, Op::Get { id: id(key) })
         } else if let (true, Some(at)) = (roll < self.plan.gets + self.plan.erases, latch) {
-            let (key, entry, lease) = self.clients.seen[client].swap_remove(at);
+            let (key, entry, mut lease) = self.clients.seen[client].swap_remove(at);
+            if !self.rules.erase_what_was_seen {
+                // As if it had been tried before, and looked anew.
+                let seen = self.clients.seen.iter().flatten().filter(|(of, ..)| *of == key);
+                lease = seen.max_by_key(|(_, entry, _)| *entry).map_or(lease, |(.., newest)| newest.clone());
+            }
             (key, Kind::End(entry), Op::End { lease })
         } else {
             self.put(client, key)

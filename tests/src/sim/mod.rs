@@ -96,11 +96,13 @@ pub const SWITCHES: &[Switch] = &[
     ("win_must_stand", |rules| rules.win_must_stand = false),
     ("finish_ends", |rules| rules.finish_ends = false),
     ("testimony_of_quorum", |rules| rules.testimony_of_quorum = false),
+    ("testimony_is_fresh", |rules| rules.testimony_is_fresh = false),
     ("vouching", |rules| rules.vouching = false),
     ("later_boot_ends", |rules| rules.later_boot_ends = false),
     ("look_at_accepted", |rules| rules.look_at_accepted = false),
     ("count_from_quorum", |rules| rules.count_from_quorum = false),
     ("suspended_is_final", |rules| rules.suspended_is_final = false),
+    ("erase_what_was_seen", |rules| rules.erase_what_was_seen = false),
     ("beats_from_sending", |rules| rules.beats_from_sending = false),
 ];
 

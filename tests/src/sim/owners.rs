@@ -11,11 +11,14 @@ use paxoskv_core::node::Input;
 use paxoskv_core::{CallId, Entry, Grant, Lease, SessionId, SessionState, Value};
 
 use super::clients::{id, request};
-use super::world::{Event, World};
+use super::world::{Event, Micros, World};
 use crate::linear::Kind;
 
 /// The key that stands for the lock.
 pub(super) const LOCK: u64 = 1_000;
+
+/// How long testimony may count here: the grace, until it is asked for anew, and until that is looked at.
+const TESTIMONY: Micros = 400_000 + 150_000 + 100_000;
 
 /// A session, as the client that opened it knows it.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +40,8 @@ pub(super) struct Owners {
     /// Who holds the lock, as far as they were told.
     holders: BTreeMap<usize, Owned>,
     states: BTreeMap<(usize, u64, u64), SessionState>,
+    /// Since when each has been answered without a break, as far as its owner was told.
+    answered: BTreeMap<(usize, u64, u64), Micros>,
     /// All sessions there ever were, in the order of their opening, and when that was.
     pub(super) all: Vec<(SessionId, u64)>,
     /// Those whose owners are there.
@@ -150,6 +155,11 @@ impl World {
     pub(super) fn session(&mut self, host: usize, n: u64, state: SessionState) -> Result<(), String> {
         let start = self.hosts[host].start;
         self.owners.states.insert((host, start, n), state);
+        if state.suspended {
+            self.owners.answered.remove(&(host, start, n));
+        } else {
+            self.owners.answered.entry((host, start, n)).or_insert(self.now);
+        }
         if state.ended {
             let here = |owned: &&Owned| owned.host == host && owned.start == start && owned.id.n == n;
             if let Some(owned) = self.owners.of_client.values().find(here).copied() {
@@ -185,6 +195,27 @@ impl World {
         for client in waiting {
             let pause = self.dice.below(self.plan.pause);
             self.after(pause, Event::Client { client });
+        }
+    }
+
+    /// A seat proposes the end of a session, on the word of a quorum. So its owner cannot have been back, and answered,
+    /// for longer than such a word counts.
+    pub(super) fn lost(&self, id: SessionId) -> Result<(), String> {
+        if self.plan.jump > 0 || self.plan.double_seat {
+            return Ok(());
+        }
+        let runs = |host: usize, start: u64| {
+            let at = &self.hosts[host];
+            at.start == start && at.node.is_some() && at.frozen.is_none() && !at.retired
+        };
+        let Some(owned) = self.owners.of_client.values().find(|owned| owned.id == id) else { return Ok(()) };
+        let answered = self.owners.answered.get(&(owned.host, owned.start, id.n)).copied();
+        match answered.filter(|_| runs(owned.host, owned.start)) {
+            Some(since) if self.now > since + TESTIMONY => Err(format!(
+                "session {id} is taken for lost at {}, though it has been answered since {since}",
+                self.now
+            )),
+            _ => Ok(()),
         }
     }
 

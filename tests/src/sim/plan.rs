@@ -114,6 +114,8 @@ pub struct Plan {
     pub sessions: u64,
     /// Whether half of the clients want a lock.
     pub lockers: bool,
+    /// Whether transports know for certain that a process has died.
+    pub attested: bool,
 }
 
 impl Plan {
@@ -154,6 +156,7 @@ impl Plan {
             blackout,
             sessions: dice.pick(&[0, 0, 200]).unwrap_or(0),
             lockers: false,
+            attested: seed.is_multiple_of(5),
             restart: 0,
         };
         let calm = Self {

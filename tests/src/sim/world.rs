@@ -381,6 +381,7 @@ impl World {
             Output::Status(status) => self.hosts[host].status = Some(status),
             Output::Opened { call, result } => self.opened(host, call, result.ok())?,
             Output::Session { n, state } => self.session(host, n, state)?,
+            Output::Lost { session } => self.lost(session)?,
             Output::Refused(_) => {}
         }
         Ok(())
@@ -499,6 +500,7 @@ impl World {
             let input = Input::LinkUp {
                 link: LinkId(link),
                 dialed: side == 0,
+                attested: false,
                 addresses: vec![format!("host-{host}")],
             };
             let delay = self.dice.below(500);
@@ -539,10 +541,12 @@ impl World {
     fn take_down(&mut self, id: u64, side: usize) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.up[side] = false;
-        let ((from, _), (to, start), up) = (link.ends[side], link.ends[1 - side], link.up[1 - side]);
+        let ((from, start_of), (to, start), up) = (link.ends[side], link.ends[1 - side], link.up[1 - side]);
         if up && !self.cut.contains(&(from, to)) {
             let delay = self.dice.between(100, 20_000);
-            let input = Input::LinkDown { link: LinkId(id) };
+            let dead = self.hosts[from].node.is_none() || self.hosts[from].start != start_of;
+            let gone = self.plan.attested && dead;
+            let input = Input::LinkDown { link: LinkId(id), gone };
             self.after(delay, Event::Input { host: to, start, input });
             if let Some(link) = self.links.get_mut(&id) {
                 link.up[1 - side] = false;

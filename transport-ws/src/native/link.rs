@@ -64,7 +64,7 @@ pub(super) async fn run(hub: &Hub, ready: Ready) -> Ended {
     let outbox = Arc::new(Outbox::new(hub.config.queue_bytes, hub.config.queue_frames));
     let (up, alive) = watch::channel(());
     let Some(link) = hub.enter(&outbox, token, alive) else { return Ended::TooMany };
-    if hub.tell(Event::Up { link, dialed }).await.is_err() {
+    if hub.tell(Event::Up { link, dialed, attested: false }).await.is_err() {
         hub.leave(link);
         return Ended::Here(Closing::Leaving);
     }
@@ -72,7 +72,7 @@ pub(super) async fn run(hub: &Hub, ready: Ready) -> Ended {
     hub.leave(link);
     outbox.clear();
     tracing::debug!(link = link.0, reason = ended.reason(), "link down");
-    let _ = hub.tell(Event::Down { link, reason: ended.reason() }).await;
+    let _ = hub.tell(Event::Down { link, reason: ended.reason(), gone: false }).await;
     drop(up);
     ended
 }

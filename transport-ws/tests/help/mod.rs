@@ -101,7 +101,7 @@ impl Node {
     /// Why the link went down.
     pub async fn down(&mut self, of: LinkId) -> String {
         self.until(|event| match event {
-            Event::Down { link, reason } if *link == of => Some(reason.clone()),
+            Event::Down { link, reason, .. } if *link == of => Some(reason.clone()),
             _ => None,
         })
         .await

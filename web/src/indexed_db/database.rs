@@ -1,0 +1,232 @@
+//! Databases and transactions, as futures.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use futures::channel::oneshot;
+use futures::future::try_join;
+use js_sys::{Array, JsString, Object, Reflect};
+use paxoskv_core::storage::StorageError;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{
+    DomException, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbRequest,
+    IdbTransaction, IdbVersionChangeEvent,
+};
+
+use super::format::{bytes, damaged, to_bytes};
+use crate::browser::{Listener, describe, name_and_message};
+
+#[wasm_bindgen]
+extern "C" {
+    /// What is global, in a window and in a worker alike.
+    type Scope;
+
+    #[wasm_bindgen(method, getter, catch, js_name = indexedDB)]
+    fn indexed_db(this: &Scope) -> Result<Option<IdbFactory>, JsValue>;
+
+    /// A database that can be told how durable a transaction must be.
+    #[wasm_bindgen(extends = IdbDatabase)]
+    type Durable;
+
+    #[wasm_bindgen(method, catch, js_name = transaction)]
+    fn begin(this: &Durable, stores: &Array, mode: &str, options: &Object)
+    -> Result<IdbTransaction, JsValue>;
+}
+
+/// What the database's error says, and what to do about it.
+pub(super) fn explain(error: &JsValue) -> String {
+    match name_and_message(error).0.as_str() {
+        "QuotaExceededError" => {
+            "there is no more room for this site (QuotaExceededError): free some on the disk, or \
+                                 delete what other sites have stored"
+                .into()
+        }
+        "VersionError" => "it was written by a newer release (VersionError): use that".into(),
+        _ => describe(error),
+    }
+}
+
+pub(super) fn failed(error: &JsValue) -> StorageError {
+    StorageError::Failed(format!("the browser's database failed: {}", explain(error)))
+}
+
+fn failed_with(error: Option<DomException>) -> StorageError {
+    match error {
+        Some(error) => failed(&error),
+        None => StorageError::Failed("the browser's database took a transaction back".into()),
+    }
+}
+
+/// An open database. It is closed when this is dropped.
+pub(super) struct Database {
+    inner: IdbDatabase,
+    stores: Array,
+    /// Why it is not open any more.
+    lost: Rc<RefCell<Option<&'static str>>>,
+    _listeners: [Listener; 2],
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        self.inner.close();
+    }
+}
+
+/// What a transaction is for.
+#[derive(Clone, Copy)]
+pub(super) enum Mode {
+    Read,
+    Write,
+}
+
+impl Database {
+    /// Opens a database, or makes it with these object stores.
+    pub(super) async fn open(name: &str, version: u32, stores: &[&str]) -> Result<Self, StorageError> {
+        let scope: Scope = js_sys::global().unchecked_into();
+        let factory = scope.indexed_db().map_err(|error| failed(&error))?;
+        let factory = factory.ok_or_else(|| StorageError::Failed("this browser has no IndexedDB".into()))?;
+        let request = factory.open_with_u32(name, version).map_err(|error| failed(&error))?;
+        let stores: Array = stores.iter().map(|name| JsString::from(*name)).collect();
+        let making = (request.clone(), stores.clone());
+        // If this fails, so does the request.
+        let _making = Listener::new(&request, "upgradeneeded", move |_| make(&making.0, &making.1));
+        let inner: IdbDatabase = result(&request).await?.unchecked_into();
+        let lost = Rc::new(RefCell::new(None));
+        let (on_change, on_close) = (Rc::clone(&lost), Rc::clone(&lost));
+        let closing = inner.clone();
+        let changes = Listener::new(&inner, "versionchange", move |event| {
+            // Whoever wants it deleted, or anew, waits until it is closed here.
+            let deleted = event.unchecked_ref::<IdbVersionChangeEvent>().new_version().is_none();
+            let why = if deleted { "it was deleted" } else { "a newer release has taken it over" };
+            on_change.borrow_mut().get_or_insert(why);
+            closing.close();
+        });
+        let closes = Listener::new(&inner, "close", move |_| {
+            on_close.borrow_mut().get_or_insert("the browser has closed it: this site's data may be deleted");
+        });
+        Ok(Self { inner, stores, lost, _listeners: [changes, closes] })
+    }
+
+    /// Begins a transaction on all object stores.
+    pub(super) fn begin(&self, mode: Mode) -> Result<Transaction, StorageError> {
+        if let Some(why) = *self.lost.borrow() {
+            return Err(StorageError::Failed(format!("this seat's store is gone: {why}")));
+        }
+        let options = Object::new();
+        // A plain object takes any property.
+        let _ = Reflect::set(&options, &"durability".into(), &"strict".into());
+        let mode = match mode {
+            Mode::Read => "readonly",
+            Mode::Write => "readwrite",
+        };
+        let database: &Durable = self.inner.unchecked_ref();
+        database.begin(&self.stores, mode, &options).map(Transaction::new).map_err(|error| failed(&error))
+    }
+}
+
+fn make(request: &IdbOpenDbRequest, stores: &Array) {
+    let Ok(database) = request.result() else { return };
+    let database: IdbDatabase = database.unchecked_into();
+    for store in stores.iter().filter_map(|name| name.as_string()) {
+        let _ = database.create_object_store(&store);
+    }
+}
+
+/// A transaction, which commits by itself once nothing more is asked of it.
+pub(super) struct Transaction {
+    inner: IdbTransaction,
+    done: oneshot::Receiver<Result<(), StorageError>>,
+    _listeners: [Listener; 2],
+}
+
+impl Transaction {
+    fn new(inner: IdbTransaction) -> Self {
+        let (done, receiver) = oneshot::channel();
+        let done = Rc::new(RefCell::new(Some(done)));
+        let (complete, abort, of) = (Rc::clone(&done), done, inner.clone());
+        let listeners = [
+            Listener::new(&inner, "complete", move |_| tell(&complete, Ok(()))),
+            Listener::new(&inner, "abort", move |_| tell(&abort, Err(failed_with(of.error())))),
+        ];
+        Self { inner, done: receiver, _listeners: listeners }
+    }
+
+    pub(super) fn inner(&self) -> &IdbTransaction {
+        &self.inner
+    }
+
+    pub(super) fn store(&self, name: &str) -> Result<IdbObjectStore, StorageError> {
+        self.inner.object_store(name).map_err(|error| failed(&error))
+    }
+
+    /// The answer to a request of this transaction.
+    pub(super) async fn result(&self, request: Result<IdbRequest, JsValue>) -> Result<JsValue, StorageError> {
+        result(&request.map_err(|error| failed(&error))?).await
+    }
+
+    /// The next so many records, after that key: keys and what is stored under them.
+    pub(super) async fn chunk(
+        &self,
+        store: &IdbObjectStore,
+        after: Option<&[u8]>,
+        limit: u32,
+    ) -> Result<Option<Vec<(Vec<u8>, Vec<u8>)>>, StorageError> {
+        let range = match after {
+            Some(key) => {
+                IdbKeyRange::lower_bound_with_open(&bytes(key), true).map_err(|error| failed(&error))?.into()
+            }
+            None => JsValue::UNDEFINED,
+        };
+        let keys = store.get_all_keys_with_key_and_limit(&range, limit);
+        let values = store.get_all_with_key_and_limit(&range, limit);
+        let (keys, values) = try_join(self.result(keys), self.result(values)).await?;
+        let (keys, values): (Array, Array) = (keys.unchecked_into(), values.unchecked_into());
+        if keys.length() == 0 {
+            return Ok(None);
+        }
+        let chunk = keys.iter().zip(values.iter()).map(|(key, value)| to_bytes(&key).zip(to_bytes(&value)));
+        let chunk: Option<Vec<_>> = chunk.collect();
+        chunk.map(Some).ok_or_else(|| damaged("it holds a record that is no bytes"))
+    }
+
+    /// Resolves once the transaction is on the disk, or has failed.
+    pub(super) async fn done(self) -> Result<(), StorageError> {
+        self.done.await.unwrap_or_else(|_| Err(failed_with(None)))
+    }
+}
+
+type Once<T> = Rc<RefCell<Option<oneshot::Sender<T>>>>;
+
+fn tell<T>(to: &Once<T>, what: T) {
+    if let Some(to) = to.borrow_mut().take() {
+        // Nobody may wait for it any more.
+        let _ = to.send(what);
+    }
+}
+
+pub(super) async fn result(request: &IdbRequest) -> Result<JsValue, StorageError> {
+    let (answer, receiver) = oneshot::channel();
+    let answer = Rc::new(RefCell::new(Some(answer)));
+    let (success, failure) = (Rc::clone(&answer), answer);
+    let (succeeded, refused) = (request.clone(), request.clone());
+    let _listeners = [
+        Listener::new(request, "success", move |_| {
+            tell(&success, succeeded.result().map_err(|error| failed(&error)));
+        }),
+        Listener::new(request, "error", move |_| {
+            tell(&failure, Err(failed_with(refused.error().ok().flatten())));
+        }),
+    ];
+    receiver.await.unwrap_or_else(|_| Err(failed_with(None)))
+}
+
+/// Calls a function with a request's answer, as soon as it is there. Where the request fails, so does its transaction.
+pub(super) fn on_result(request: &IdbRequest, heard: impl FnOnce(JsValue) + 'static) -> Listener {
+    let (of, mut heard) = (request.clone(), Some(heard));
+    Listener::new(request, "success", move |_| {
+        if let (Some(heard), Ok(result)) = (heard.take(), of.result()) {
+            heard(result);
+        }
+    })
+}

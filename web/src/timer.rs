@@ -1,0 +1,275 @@
+//! The clock in a browser.
+//!
+//! Browsers wake a hidden page's `setTimeout` once a second, later once a minute. A worker's is left alone, so that
+//! is where the alarm clock stands: a dedicated worker of one line, made from a Blob. Where a page may not have one
+//! (its content security policy says so), and where this runs in a worker already, `setTimeout` has to do.
+//!
+//! There is one alarm clock a thread, however many nodes use it; it is set only where something has to be woken
+//! before its next ring, since most sleeps are given up for others long before they are over.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use js_sys::{Array, Date, Function, Reflect};
+use paxoskv_core::Timer;
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{Blob, BlobPropertyBag, Event, MessageEvent, Performance, Url, Worker};
+
+/// Says 1 once it runs, and then 0 each time that the time is over which it was told last.
+const ALARM_CLOCK: &str =
+    "let t;onmessage=e=>{clearTimeout(t);t=setTimeout(()=>postMessage(0),e.data)};postMessage(1)";
+
+/// The longest that the clock is set to; it can be set again. Browsers count in 32 bits.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[wasm_bindgen]
+extern "C" {
+    /// What is global, in a window and in a worker alike.
+    type Scope;
+
+    #[wasm_bindgen(method, getter)]
+    fn performance(this: &Scope) -> Performance;
+
+    #[wasm_bindgen(method, js_name = setTimeout)]
+    fn set_timeout(this: &Scope, callback: &Function, ms: f64) -> JsValue;
+
+    #[wasm_bindgen(method, js_name = clearTimeout)]
+    fn clear_timeout(this: &Scope, id: &JsValue);
+}
+
+thread_local! {
+    static CLOCK: RefCell<Weak<Clock>> = const { RefCell::new(Weak::new()) };
+}
+
+/// Tells the time, and wakes in time, also in a hidden page. Clones share one alarm clock.
+#[derive(Clone)]
+pub(crate) struct WebTimer {
+    clock: Rc<Clock>,
+}
+
+impl WebTimer {
+    /// The clock of this window or worker.
+    pub(crate) fn new() -> Self {
+        let clock = CLOCK.with_borrow_mut(|known| {
+            known.upgrade().unwrap_or_else(|| {
+                let clock = Clock::new();
+                *known = Rc::downgrade(&clock);
+                clock
+            })
+        });
+        Self { clock }
+    }
+
+    /// Resolves once [`now`](Timer::now) is past that moment.
+    pub(crate) fn sleep(&self, at: Duration) -> Sleep {
+        Sleep { clock: Rc::clone(&self.clock), at, number: None }
+    }
+}
+
+impl Timer for WebTimer {
+    fn now(&self) -> Duration {
+        self.clock.now()
+    }
+
+    fn unix(&self) -> Duration {
+        milliseconds(Date::now())
+    }
+
+    fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {
+        self.sleep(at)
+    }
+}
+
+fn milliseconds(ms: f64) -> Duration {
+    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default()
+}
+
+struct Clock {
+    scope: Scope,
+    performance: Performance,
+    state: RefCell<State>,
+    /// What `setTimeout` calls.
+    ring: Closure<dyn Fn()>,
+}
+
+#[derive(Default)]
+struct State {
+    sleepers: BTreeMap<(Duration, u64), Waker>,
+    last: u64,
+    /// When the clock will ring, at the latest.
+    set_to: Option<Duration>,
+    /// What `setTimeout` has returned.
+    timeout: Option<JsValue>,
+    worker: Option<AlarmClock>,
+}
+
+/// The worker, which counts once it has said that it runs.
+struct AlarmClock {
+    worker: Worker,
+    runs: bool,
+    /// The address of its code, until it has been read.
+    url: Option<String>,
+    _heard: Closure<dyn Fn(MessageEvent)>,
+    _failed: Closure<dyn Fn(Event)>,
+}
+
+impl Drop for AlarmClock {
+    fn drop(&mut self) {
+        self.worker.terminate();
+        self.forget_url();
+    }
+}
+
+impl AlarmClock {
+    fn new(clock: &Weak<Clock>) -> Result<Self, JsValue> {
+        let options = BlobPropertyBag::new();
+        options.set_type("text/javascript");
+        let code = Blob::new_with_str_sequence_and_options(&Array::of1(&ALARM_CLOCK.into()), &options)?;
+        let url = Url::create_object_url_with_blob(&code)?;
+        let worker = Worker::new(&url)?;
+        let (listener, other) = (clock.clone(), clock.clone());
+        let heard = Closure::new(move |message: MessageEvent| {
+            if let Some(clock) = listener.upgrade() {
+                if message.data().as_f64() == Some(1.0) { clock.has_worker() } else { clock.ring() }
+            }
+        });
+        let failed = Closure::new(move |event: Event| {
+            // Not an error of the page: that gets on without.
+            event.prevent_default();
+            if let Some(clock) = other.upgrade() {
+                clock.lost_worker();
+            }
+        });
+        worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
+        Ok(Self { worker, runs: false, url: Some(url), _heard: heard, _failed: failed })
+    }
+
+    fn forget_url(&mut self) {
+        if let Some(url) = self.url.take() {
+            let _ = Url::revoke_object_url(&url);
+        }
+    }
+}
+
+impl Clock {
+    fn new() -> Rc<Self> {
+        let scope: Scope = js_sys::global().unchecked_into();
+        let in_window = Reflect::has(&scope, &"document".into()).unwrap_or_default();
+        Rc::new_cyclic(|this: &Weak<Self>| {
+            let ringing = this.clone();
+            let ring = Closure::new(move || {
+                if let Some(clock) = ringing.upgrade() {
+                    clock.ring();
+                }
+            });
+            let worker = if in_window { AlarmClock::new(this).ok() } else { None };
+            let state = RefCell::new(State { worker, ..State::default() });
+            Self { performance: scope.performance(), scope, state, ring }
+        })
+    }
+
+    fn now(&self) -> Duration {
+        milliseconds(self.performance.now())
+    }
+
+    fn has_worker(&self) {
+        let mut state = self.state.borrow_mut();
+        if let Some(worker) = &mut state.worker {
+            worker.runs = true;
+            worker.forget_url();
+        }
+        state.set_to = None;
+        self.set(&mut state);
+    }
+
+    fn lost_worker(&self) {
+        let mut state = self.state.borrow_mut();
+        state.worker = None;
+        state.set_to = None;
+        self.set(&mut state);
+    }
+
+    /// Sees to it that the clock rings when the first sleeper wants to be woken, or earlier.
+    fn set(&self, state: &mut State) {
+        let Some((first, _)) = state.sleepers.first_key_value().map(|(at, _)| *at) else { return };
+        if state.set_to.is_some_and(|at| at <= first) {
+            return;
+        }
+        let now = self.now();
+        let pause = first.saturating_sub(now).min(LONGEST);
+        state.set_to = Some(now + pause);
+        // Fractions would be cut off, and it would ring too early.
+        let ms = (pause.as_secs_f64() * 1000.0).ceil();
+        if let Some(clock) = state.worker.as_ref().filter(|worker| worker.runs)
+            && clock.worker.post_message(&ms.into()).is_ok()
+        {
+            return;
+        }
+        if let Some(old) = state.timeout.take() {
+            self.scope.clear_timeout(&old);
+        }
+        state.timeout = Some(self.scope.set_timeout(self.ring.as_ref().unchecked_ref(), ms));
+    }
+
+    fn ring(&self) {
+        let mut state = self.state.borrow_mut();
+        state.set_to = None;
+        let later = state.sleepers.split_off(&(self.now(), u64::MAX));
+        let over = mem::replace(&mut state.sleepers, later);
+        self.set(&mut state);
+        drop(state);
+        over.into_values().for_each(Waker::wake);
+    }
+}
+
+impl Drop for Clock {
+    fn drop(&mut self) {
+        if let Some(timeout) = self.state.get_mut().timeout.take() {
+            self.scope.clear_timeout(&timeout);
+        }
+    }
+}
+
+/// What resolves at some moment.
+pub(crate) struct Sleep {
+    clock: Rc<Clock>,
+    at: Duration,
+    /// Its number among the sleepers, once it is one.
+    number: Option<u64>,
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let clock = Rc::clone(&self.clock);
+        if clock.now() >= self.at {
+            return Poll::Ready(());
+        }
+        let mut state = clock.state.borrow_mut();
+        let number = *self.number.get_or_insert_with(|| {
+            state.last += 1;
+            state.last
+        });
+        state.sleepers.insert((self.at, number), cx.waker().clone());
+        clock.set(&mut state);
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            self.clock.state.borrow_mut().sleepers.remove(&(self.at, number));
+        }
+    }
+}
