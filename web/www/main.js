@@ -122,14 +122,13 @@ function learn(now) {
 }
 
 function draw() {
-  drawSeats(status, (seat) => people?.bySeat(seat) ?? (isOwn(seat) ? people?.me : undefined));
+  drawSeats(status, (seat) => people?.bySeat(seat) ?? (isOwn(seat) ? people?.me : undefined), people?.withoutSeat() ?? []);
   const up = status.seats.filter(isUp).length;
   const joined = document.body.dataset.state === "joined";
   $("quorum").dataset.quorum = joined ? (status.quorum ? "yes" : "no") : "unknown";
   const failed = document.body.dataset.state === "failed";
   const outside = failed ? "not in the cluster" : "joining …";
   setText($("quorum-text"), joined ? `${status.quorum ? "quorum" : "no quorum"}: ${up} of ${status.clusterSize}` : outside);
-  if (!joined) setText($("gallery"), "");
   if (!joined) setText($("advice"), failed ? "This tab is not in the cluster. “What went wrong” says why, and what to do." : "Joining …");
   const own = status.seats.find(({ state }) => state === "self")?.seat;
   const me = people?.me;

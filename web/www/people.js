@@ -45,6 +45,12 @@ export class People {
     return this.#seats.get(seat);
   }
 
+  /** Who has no seat, by name. */
+  withoutSeat() {
+    const seated = new Set(this.#seats.values());
+    return [...this.#names.values()].filter((name) => !seated.has(name)).sort();
+  }
+
   /** Learns of the others, and keeps this tab known, until the signal says to stop. */
   async run() {
     const others = each(this.#cluster.watchPrefix("", { bucket: TABS_BUCKET }), this.#signal, (state) => this.#learn(state));

@@ -5,13 +5,15 @@ import { hue } from "./people.js";
 
 const CENTRE = { x: 160, y: 152 };
 const RADIUS = 116;
+/** Names of those without a seat, at most. */
+const GALLERY = 6;
 const STATES = { self: "this tab", connected: "connected", lost: "gone", empty: "free" };
 
-/** Draws the seats of a status; `who` says who sits in one. */
-export function drawSeats(status, who) {
+/** Draws the seats of a status; `who` says who sits in one, `without` are those who have none. */
+export function drawSeats(status, who, without) {
   drawParliament(status, who);
   drawList(status, who);
-  setText($("gallery"), gallery(status));
+  drawGallery(without);
   setText($("advice"), advice(status));
 }
 
@@ -89,10 +91,15 @@ function drawList({ seats }, who) {
   });
 }
 
-function gallery({ observers, seats }) {
-  const without = seats.every(({ state }) => state !== "self") ? "This tab has no seat, and moves up when one falls free." : "";
-  const others = observers ? `${count(observers, "observer")} without a seat.` : "Nobody is without a seat.";
-  return without || others;
+function drawGallery(without) {
+  const chips = without.slice(0, GALLERY).map((name) => {
+    const chip = el("span", { class: "chip", "data-name": name }, name);
+    chip.style.setProperty("--hue", hue(name));
+    return chip;
+  });
+  const more = without.length > GALLERY ? `and ${without.length - GALLERY} more` : "";
+  const spaced = chips.flatMap((chip) => [chip, " "]);
+  $("gallery").replaceChildren(without.length ? "Without a seat, until one falls free: " : "", ...spaced, more);
 }
 
 function advice({ seats, quorum, clusterSize }) {
