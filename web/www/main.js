@@ -7,7 +7,7 @@ import { Hands } from "./hands.js";
 import { Keys } from "./keys.js";
 import { Latency } from "./latency.js";
 import { hue, People } from "./people.js";
-import { drawSeats, isUp, pulse } from "./seats.js";
+import { adviceForNodes, adviceForTabs, drawSeats, isUp, pulse } from "./seats.js";
 import { problem, say } from "./timeline.js";
 import { Watch } from "./watch.js";
 
@@ -43,14 +43,15 @@ async function start() {
   stay.abort();
   stay = new AbortController();
   const { signal } = stay;
+  const before = cluster;
   people = null;
-  cluster?.leave();
   cluster = null;
   status = nobody();
   document.body.dataset.state = "joining";
   draw();
   try {
     const { join } = await load();
+    await before?.leave();
     const joined = await join(asked.name, options(asked));
     if (signal.aborted) return void joined.leave();
     cluster = joined;
@@ -129,7 +130,7 @@ function draw() {
   const failed = document.body.dataset.state === "failed";
   const outside = failed ? "not in the cluster" : "joining …";
   setText($("quorum-text"), joined ? `${status.quorum ? "quorum" : "no quorum"}: ${up} of ${status.clusterSize}` : outside);
-  if (!joined) setText($("advice"), failed ? "This tab is not in the cluster. “What went wrong” says why, and what to do." : "Joining …");
+  setText($("advice"), joined ? advice() : failed ? "This tab is not in the cluster. “What went wrong” says why, and what to do." : "Joining …");
   const own = status.seats.find(({ state }) => state === "self")?.seat;
   const me = people?.me;
   $("me-is").hidden = !me;
@@ -139,6 +140,10 @@ function draw() {
     if (!$("election-value").value) $("election-value").value = me;
   }
   document.title = [me, own && `seat ${own}`, asked.name].filter(Boolean).join(" · ") + " – PaxosKV";
+}
+
+function advice() {
+  return asked.ws.length ? adviceForNodes(status, asked.ws) : adviceForTabs(status);
 }
 
 function isOwn(seat) {

@@ -14,7 +14,6 @@ export function drawSeats(status, who, without) {
   drawParliament(status, who);
   drawList(status, who);
   drawGallery(without);
-  setText($("advice"), advice(status));
 }
 
 /** Something was agreed on. */
@@ -102,7 +101,8 @@ function drawGallery(without) {
   $("gallery").replaceChildren(without.length ? "Without a seat, until one falls free: " : "", ...spaced, more);
 }
 
-function advice({ seats, quorum, clusterSize }) {
+/** What to do next, where all seats are for tabs. */
+export function adviceForTabs({ seats, quorum, clusterSize }) {
   const up = seats.filter(isUp).length;
   const needed = Math.floor(clusterSize / 2) + 1;
   if (!quorum) {
@@ -112,4 +112,13 @@ function advice({ seats, quorum, clusterSize }) {
   if (up < clusterSize) return `Any ${needed} of ${clusterSize} decide, so it goes on. ${count(clusterSize - up, "seat is", "seats are")} free for ${clusterSize - up === 1 ? "the next tab" : "more tabs"}.`;
   if (clusterSize - needed === 0) return "All seats are taken. Put something, and look at it from another tab.";
   return `All seats are taken. Close ${clusterSize - needed === 1 ? "any one tab" : `any ${clusterSize - needed} of them`}: the others go on, and nothing is forgotten.`;
+}
+
+/** What to do next, where nodes are dialled. */
+export function adviceForNodes({ seats, quorum, clusterSize }, addresses) {
+  const up = seats.filter(isUp).length;
+  const needed = Math.floor(clusterSize / 2) + 1;
+  if (quorum) return `${up} of ${clusterSize} seats are up. What is put here is on the nodes, and the other way round.`;
+  const missing = up ? `${up} of ${clusterSize} seats are up` : `No answer yet from ${addresses.join(", ")}`;
+  return `${missing}: a put waits until ${needed} are.`;
 }
