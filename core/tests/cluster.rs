@@ -5,159 +5,141 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt, pin_mut};
-use paxoskv_core::memory::{Network, SystemTimer};
+use paxoskv_core::memory::Network;
 use paxoskv_core::storage::{Batch, Loaded, StorageError};
 use paxoskv_core::{Bucket, Cluster, Error, Opening, Storage, Timer};
 
 mod house;
 
-use house::House;
+use house::{Clock, House, test};
 
 #[test]
-fn three_seats_agree_and_a_key_is_written_once() {
-    let mut house = House::new();
+async fn three_seats_agree_and_a_key_is_written_once() {
+    let house = House::new();
     let seats = [1, 2, 3].map(|seat| house.seat(seat));
-    house.pool.run_until(async {
-        let first = seats[0].put("leader", "anna").await.unwrap();
-        assert_eq!((first.won(), first.generation().0), (true, 0));
-        for seat in &seats {
-            let later = seat.put("leader", "bert").await.unwrap();
-            assert_eq!((later.value::<String>().unwrap(), later.won()), ("anna".into(), false));
-            assert_eq!(seat.get_or("leader", "nobody".to_owned()).await.unwrap(), "anna");
-            assert_eq!(seat.get_or("nobody", 7).await.unwrap(), 7);
-        }
-    });
+    let first = seats[0].put("leader", "anna").await.unwrap();
+    assert_eq!((first.won(), first.generation().0), (true, 0));
+    for seat in &seats {
+        let later = seat.put("leader", "bert").await.unwrap();
+        assert_eq!((later.value::<String>().unwrap(), later.won()), ("anna".into(), false));
+        assert_eq!(seat.get_or("leader", "nobody".to_owned()).await.unwrap(), "anna");
+        assert_eq!(seat.get_or("nobody", 7).await.unwrap(), 7);
+    }
 }
 
 #[test]
-fn an_erased_key_is_put_anew_with_a_higher_token() {
-    let mut house = House::new();
+async fn an_erased_key_is_put_anew_with_a_higher_token() {
+    let house = House::new();
     let seats = [1, 2, 3].map(|seat| house.seat(seat));
-    house.pool.run_until(async {
-        for round in 0..5u64 {
-            let chosen = seats[0].put("lock", &round).erasable().await.unwrap();
-            assert_eq!((chosen.won(), chosen.generation().0), (true, round));
-            assert!(seats[1].erase("lock").await.unwrap());
-            assert_eq!(seats[2].get("lock").await.unwrap(), None);
-            assert!(!seats[2].erase("lock").await.unwrap());
-        }
-        seats[0].put("for ever", &1).await.unwrap();
-        assert_eq!(seats[1].erase("for ever").await.unwrap_err().code(), "InvalidArgument");
-    });
+    for round in 0..5u64 {
+        let chosen = seats[0].put("lock", &round).erasable().await.unwrap();
+        assert_eq!((chosen.won(), chosen.generation().0), (true, round));
+        assert!(seats[1].erase("lock").await.unwrap());
+        assert_eq!(seats[2].get("lock").await.unwrap(), None);
+        assert!(!seats[2].erase("lock").await.unwrap());
+    }
+    seats[0].put("for ever", &1).await.unwrap();
+    assert_eq!(seats[1].erase("for ever").await.unwrap_err().code(), "InvalidArgument");
 }
 
 #[test]
-fn one_node_may_have_several_transports() {
-    let mut house = House::new();
+async fn one_node_may_have_several_transports() {
+    let house = House::new();
     let other = Network::new();
     let both =
         paxoskv_core::transport::Joined::new(house.network.endpoint("seat 2"), other.endpoint("seat 2"));
     let seats = [house.seat(1), house.seat_at(2, both), house.seat_at(3, other.endpoint("seat 3"))];
-    house.pool.run_until(async {
-        // Seats 1 and 3 have no link to each other.
-        for key in 0..20 {
-            assert!(seats[key % 3].put(&key, &key).await.unwrap().won());
-        }
-        for key in 0..20 {
-            assert_eq!(seats[(key + 1) % 3].get_or(&key, 99).await.unwrap(), key);
-        }
-    });
+    // Seats 1 and 3 have no link to each other.
+    for key in 0..20 {
+        assert!(seats[key % 3].put(&key, &key).await.unwrap().won());
+    }
+    for key in 0..20 {
+        assert_eq!(seats[(key + 1) % 3].get_or(&key, 99).await.unwrap(), key);
+    }
 }
 
 #[test]
-fn without_a_quorum_a_put_waits_or_says_so_in_time() {
-    let mut house = House::new();
+async fn without_a_quorum_a_put_waits_or_says_so_in_time() {
+    let house = House::new();
     let one = house.seat(1);
-    let error =
-        house.pool.run_until(one.put("a", &1).timeout(Duration::from_millis(50)).into_future()).unwrap_err();
+    let error = one.put("a", &1).timeout(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(error, Error::NoQuorum { connected: 1, quorum: 2, cluster_size: 3 });
 
     let waiting = one.put("b", &2).into_future();
     let two = house.seat(2);
-    assert!(house.pool.run_until(waiting).unwrap().won());
-    assert_eq!(house.pool.run_until(two.get("a").into_future()).unwrap(), None);
+    assert!(waiting.await.unwrap().won());
+    assert_eq!(two.get("a").await.unwrap(), None);
 }
 
 #[test]
-fn to_drop_a_call_is_to_cancel_it() {
-    let mut house = House::new();
+async fn to_drop_a_call_is_to_cancel_it() {
+    let house = House::new();
     let one = house.seat(1);
-    let timer = SystemTimer::new();
-    house.pool.run_until(async {
-        let put = one.put("a", &1).into_future();
-        let pause = timer.sleep_until(timer.now() + Duration::from_millis(20));
-        pin_mut!(pause);
-        assert!(matches!(select(put, pause).await, Either::Right(_)));
-    });
+    let timer = Clock::new();
+    let put = one.put("a", &1).into_future();
+    let pause = timer.sleep_until(timer.now() + Duration::from_millis(20));
+    pin_mut!(pause);
+    assert!(matches!(select(put, pause).await, Either::Right(_)));
     let two = house.seat(2);
-    let found = house.pool.run_until(async {
-        two.put("b", &2).await.unwrap(); // by then there is a quorum, and nobody wants "a" any more
-        two.get("a").await
-    });
-    assert_eq!(found.unwrap(), None);
+    two.put("b", &2).await.unwrap(); // by then there is a quorum, and nobody wants "a" any more
+    assert_eq!(two.get("a").await.unwrap(), None);
 }
 
 #[test]
-fn states_are_told_as_they_change() {
-    let mut house = House::new();
+async fn states_are_told_as_they_change() {
+    let house = House::new();
     let one = house.seat(1);
     let mut states = one.statuses();
-    let first = house.pool.run_until(states.next()).unwrap();
+    let first = states.next().await.unwrap();
     assert_eq!((first.up(), first.quorum), (1, false));
     let two = house.seat(2);
-    house.pool.run_until(async {
-        while !states.next().await.unwrap().quorum {}
-        two.leave().await;
-        while states.next().await.unwrap().quorum {}
-        one.leave().await;
-        while states.next().await.is_some() {}
-        assert_eq!(one.get("a").await, Err(Error::Closed {}));
-    });
+    while !states.next().await.unwrap().quorum {}
+    two.leave().await;
+    while states.next().await.unwrap().quorum {}
+    one.leave().await;
+    while states.next().await.is_some() {}
+    assert_eq!(one.get("a").await, Err(Error::Closed {}));
 }
 
 #[test]
-fn an_observer_asks_the_seats_and_goes_on_when_one_leaves() {
-    let mut house = House::new();
+async fn an_observer_asks_the_seats_and_goes_on_when_one_leaves() {
+    let house = House::new();
     let seats = [1, 2, 3].map(|seat| house.seat(seat));
     let observer = house.observer();
-    house.pool.run_until(async {
-        assert!(observer.put("a", &1).erasable().await.unwrap().won());
-        seats[0].leave().await;
-        for n in 0..10 {
-            assert!(observer.put(&n, &n).await.unwrap().won());
-        }
-        // Generation 1: the observer is told of it, and asks again.
-        assert!(observer.erase("a").await.unwrap());
-        let again = observer.put("a", &2).await.unwrap();
-        assert_eq!((again.won(), again.generation().0), (true, 1));
-        assert!(observer.status().await.unwrap().quorum);
-        let keys: Vec<_> = observer.keys(Bucket::default(), "a").collect().await;
-        assert_eq!(keys.into_iter().map(|key| key.unwrap().generation.0).collect::<Vec<_>>(), [1]);
-    });
+    assert!(observer.put("a", &1).erasable().await.unwrap().won());
+    seats[0].leave().await;
+    for n in 0..10 {
+        assert!(observer.put(&n, &n).await.unwrap().won());
+    }
+    // Generation 1: the observer is told of it, and asks again.
+    assert!(observer.erase("a").await.unwrap());
+    let again = observer.put("a", &2).await.unwrap();
+    assert_eq!((again.won(), again.generation().0), (true, 1));
+    assert!(observer.status().await.unwrap().quorum);
+    let keys: Vec<_> = observer.keys(Bucket::default(), "a").collect().await;
+    assert_eq!(keys.into_iter().map(|key| key.unwrap().generation.0).collect::<Vec<_>>(), [1]);
 }
 
 #[test]
-fn what_is_too_large_is_refused_at_once() {
-    let mut house = House::new();
+async fn what_is_too_large_is_refused_at_once() {
+    let house = House::new();
     let one = house.seat(1);
     let value = vec![0u8; 2 << 20];
     let code = |result: Result<_, Error>| result.map(drop).unwrap_err().code();
-    let put = house.pool.run_until(one.put("a", value.as_slice()).into_future());
+    let put = one.put("a", value.as_slice()).await;
     assert_eq!(code(put), "TooLarge");
-    let put = house.pool.run_until(one.put(&"k".repeat(5000), &1).into_future());
+    let put = one.put(&"k".repeat(5000), &1).await;
     assert_eq!(code(put), "TooLarge");
-    let put = house.pool.run_until(one.put("a", &1).bucket("$end").into_future());
+    let put = one.put("a", &1).bucket("$end").await;
     assert_eq!(code(put), "InvalidArgument");
 }
 
 #[test]
-fn a_timeout_may_be_for_ever() {
-    let house = &mut House::new();
+async fn a_timeout_may_be_for_ever() {
+    let house = House::new();
     let (one, two) = (house.seat(1), house.seat(2));
-    house.pool.run_until(async {
-        assert!(one.put("a", &1).timeout(Duration::MAX).await.unwrap().won());
-        assert!(two.get("a").timeout(Duration::MAX).await.unwrap().is_some());
-    });
+    assert!(one.put("a", &1).timeout(Duration::MAX).await.unwrap().won());
+    assert!(two.get("a").timeout(Duration::MAX).await.unwrap().is_some());
 }
 
 /// A store whose writes never come to an end.
@@ -173,12 +155,12 @@ impl Storage for Stuck {
 }
 
 #[test]
-fn a_driver_without_handles_waits_for_its_storage_without_spinning() {
+async fn a_driver_without_handles_waits_for_its_storage_without_spinning() {
     let built = Cluster::builder("test")
         .cluster_size(1)
         .seat(1)
         .storage(Stuck)
-        .timer(SystemTimer::new())
+        .timer(Clock::new())
         .entropy([1; 32])
         .build();
     let (cluster, driver) = built.unwrap();

@@ -12,151 +12,132 @@ use paxoskv_core::{Cluster, Error, Generation, Rules};
 
 mod house;
 
-use house::House;
+use house::{House, block, test};
 
 #[test]
-fn a_lock_has_one_holder_and_everybody_gets_a_turn() {
-    let mut house = House::new();
+async fn a_lock_has_one_holder_and_everybody_gets_a_turn() {
+    let house = House::new();
     let mut nodes: Vec<Cluster> = [1, 2, 3].map(|seat| house.seat(seat)).into();
     nodes.push(house.observer());
-    house.pool.run_until(async {
-        let (holders, last) = (Cell::new(0), Cell::new(None));
-        let all = (0..20).map(async |n| {
-            let held = nodes[n % 4].lock("printer").await.unwrap();
-            assert_eq!(holders.replace(1), 0, "two hold the lock");
-            assert!(Some(held.token()) > last.replace(Some(held.token())), "a token that is not higher");
-            nodes[0].get("anything").await.unwrap();
-            assert!(held.is_held());
-            holders.set(0);
-            held.release().await.unwrap();
-        });
-        join_all(all).await;
+    let (holders, last) = (Cell::new(0), Cell::new(None));
+    let all = (0..20).map(async |n| {
+        let held = nodes[n % 4].lock("printer").await.unwrap();
+        assert_eq!(holders.replace(1), 0, "two hold the lock");
+        assert!(Some(held.token()) > last.replace(Some(held.token())), "a token that is not higher");
+        nodes[0].get("anything").await.unwrap();
+        assert!(held.is_held());
+        holders.set(0);
+        held.release().await.unwrap();
     });
+    join_all(all).await;
 }
 
 #[test]
-fn a_lock_that_is_taken_can_be_left_to_its_holder() {
-    let mut house = House::new();
+async fn a_lock_that_is_taken_can_be_left_to_its_holder() {
+    let house = House::new();
     let [one, two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
-    house.pool.run_until(async {
-        let held = one.lock("a").await.unwrap();
-        assert!(two.lock("a").try_now().await.unwrap().is_none());
-        let late = two.lock("a").timeout(Duration::from_millis(100)).await;
-        assert_eq!(late.unwrap_err().code(), "Timeout");
-        drop(held);
-        // Whoever gave up does not get it later.
-        let next = one.lock("a").await.unwrap();
-        assert!(two.lock("b").try_now().await.unwrap().is_some());
-        next.release().await.unwrap();
-    });
+    let held = one.lock("a").await.unwrap();
+    assert!(two.lock("a").try_now().await.unwrap().is_none());
+    let late = two.lock("a").timeout(Duration::from_millis(100)).await;
+    assert_eq!(late.unwrap_err().code(), "Timeout");
+    drop(held);
+    // Whoever gave up does not get it later.
+    let next = one.lock("a").await.unwrap();
+    assert!(two.lock("b").try_now().await.unwrap().is_some());
+    next.release().await.unwrap();
 }
 
 /// Who waits for a lock, is suspended meanwhile and comes back: how the waiting ended.
-fn waits_through_a_suspension(rules: Rules) -> Result<Held, Error> {
+async fn waits_through_a_suspension(rules: Rules) -> Result<Held, Error> {
     let mut house = House::new();
     house.rules = rules;
     let [one, two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
-    house.pool.run_until(async {
-        let held = one.lock("a").await.unwrap();
-        let waiting = two.lock("a").timeout(Duration::from_secs(60)).into_future();
-        let meanwhile = Box::pin(async {
-            // It stands in the queue once the seat has answered some questions that came later.
-            for _ in 0..10 {
-                two.get("anything").await.unwrap();
-            }
-            // Nobody is answered for longer than `suspend_after`, nor lost for as long as the grace.
-            std::thread::sleep(Duration::from_millis(600));
+    let held = one.lock("a").await.unwrap();
+    let waiting = two.lock("a").timeout(Duration::from_secs(60)).into_future();
+    let meanwhile = Box::pin(async {
+        // It stands in the queue once the seat has answered some questions that came later.
+        for _ in 0..10 {
             two.get("anything").await.unwrap();
-            held.release().await.unwrap();
-        });
-        match select(waiting, meanwhile).await {
-            Either::Left((done, _)) => done,
-            Either::Right(((), waiting)) => waiting.await,
         }
-    })
+        // Nobody is answered for longer than `suspend_after`, nor lost for as long as the grace.
+        block(Duration::from_millis(600));
+        two.get("anything").await.unwrap();
+        held.release().await.unwrap();
+    });
+    match select(waiting, meanwhile).await {
+        Either::Left((done, _)) => done,
+        Either::Right(((), waiting)) => waiting.await,
+    }
 }
 
 #[test]
-fn a_waiter_that_was_suspended_is_not_granted_what_it_waited_for() {
+async fn a_waiter_that_was_suspended_is_not_granted_what_it_waited_for() {
     let rules = Rules::default();
-    assert_eq!(waits_through_a_suspension(rules).unwrap_err().code(), "LeaseEnded");
-    assert!(waits_through_a_suspension(Rules { check_before_grant: false, ..rules }).is_ok());
+    assert_eq!(waits_through_a_suspension(rules).await.unwrap_err().code(), "LeaseEnded");
+    assert!(waits_through_a_suspension(Rules { check_before_grant: false, ..rules }).await.is_ok());
 }
 
 /// A thread that is busy with something else runs no driver, which could say that the lock may be lost.
 #[test]
-fn a_holder_on_a_busy_thread_knows_that_it_may_have_lost() {
-    let mut house = House::new();
+async fn a_holder_on_a_busy_thread_knows_that_it_may_have_lost() {
+    let house = House::new();
     let [one, _two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
-    house.pool.run_until(async {
-        let held = one.lock("a").await.unwrap();
-        assert!(held.is_held());
-        std::thread::sleep(Duration::from_millis(600));
-        assert!(!held.is_held());
-    });
+    let held = one.lock("a").await.unwrap();
+    assert!(held.is_held());
+    block(Duration::from_millis(600));
+    assert!(!held.is_held());
 }
 
 #[test]
-fn a_leader_that_leaves_is_followed_by_another() {
-    let mut house = House::new();
+async fn a_leader_that_leaves_is_followed_by_another() {
+    let house = House::new();
     let [one, two, three] = [1, 2, 3].map(|seat| house.seat(seat));
-    house.pool.run_until(async {
-        let mut seen = three.election("chief").observe();
-        let mut next = async || {
-            let state = seen.next().await.unwrap().unwrap();
-            (state.generation.0, state.found.map(|found| found.value::<String>().unwrap()))
-        };
-        assert_eq!(next().await, (0, None));
-        let first = one.election("chief").campaign("one", None).await.unwrap();
-        assert_eq!(next().await, (0, Some("one".into())));
-        let election = two.election("chief");
-        let second = Box::pin(election.campaign("two", None));
-        let leaving = Box::pin(async {
-            one.leave().await;
-            first.lost().await
-        });
-        let second = match select(second, leaving).await {
-            futures::future::Either::Left((second, _)) => second.unwrap(),
-            futures::future::Either::Right((_, second)) => second.await.unwrap(),
-        };
-        assert_eq!(second.token(), Generation(1));
-        assert_eq!(
-            three.election("chief").leader().await.unwrap().unwrap().value::<String>().unwrap(),
-            "two"
-        );
-        while next().await != (1, Some("two".into())) {}
+    let mut seen = three.election("chief").observe();
+    let mut next = async || {
+        let state = seen.next().await.unwrap().unwrap();
+        (state.generation.0, state.found.map(|found| found.value::<String>().unwrap()))
+    };
+    assert_eq!(next().await, (0, None));
+    let first = one.election("chief").campaign("one", None).await.unwrap();
+    assert_eq!(next().await, (0, Some("one".into())));
+    let election = two.election("chief");
+    let second = Box::pin(election.campaign("two", None));
+    let leaving = Box::pin(async {
+        one.leave().await;
+        first.lost().await
     });
+    let second = match select(second, leaving).await {
+        futures::future::Either::Left((second, _)) => second.unwrap(),
+        futures::future::Either::Right((_, second)) => second.await.unwrap(),
+    };
+    assert_eq!(second.token(), Generation(1));
+    assert_eq!(three.election("chief").leader().await.unwrap().unwrap().value::<String>().unwrap(), "two");
+    while next().await != (1, Some("two".into())) {}
 }
 
 #[test]
-fn a_barrier_opens_when_all_have_come() {
-    let mut house = House::new();
+async fn a_barrier_opens_when_all_have_come() {
+    let house = House::new();
     let nodes = [1, 2, 3].map(|seat| house.seat(seat));
-    house.pool.run_until(async {
-        let arrived = Cell::new(0);
-        let all = (0..6).map(async |n: usize| {
-            arrived.set(arrived.get() + 1);
-            nodes[n % 3].barrier("start", 6).wait().await.unwrap();
-            assert_eq!(arrived.get(), 6);
-        });
-        join_all(all).await;
-        nodes[0].barrier("start", 6).wait().await.unwrap();
-        assert_eq!(nodes[0].barrier("none", 0).wait().await.unwrap_err().code(), "InvalidArgument");
+    let arrived = Cell::new(0);
+    let all = (0..6).map(async |n: usize| {
+        arrived.set(arrived.get() + 1);
+        nodes[n % 3].barrier("start", 6).wait().await.unwrap();
+        assert_eq!(arrived.get(), 6);
     });
+    join_all(all).await;
+    nodes[0].barrier("start", 6).wait().await.unwrap();
+    assert_eq!(nodes[0].barrier("none", 0).wait().await.unwrap_err().code(), "InvalidArgument");
 }
 
 #[test]
-fn a_name_has_one_bearer() {
-    let mut house = House::new();
+async fn a_name_has_one_bearer() {
+    let house = House::new();
     let [one, two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
-    house.pool.run_until(async {
-        let held = one.register("db", "host-1").try_now().await.unwrap().unwrap();
-        assert!(two.register("db", "host-2").try_now().await.unwrap().is_none());
-        assert_eq!(two.whereis("db").await.unwrap().unwrap().value::<String>().unwrap(), "host-1");
-        held.release().await.unwrap();
-        assert_eq!(two.whereis("db").await.unwrap(), None);
-        assert!(
-            two.register("db", "host-2").try_now().await.unwrap().is_some_and(|held| held.token().0 == 1)
-        );
-    });
+    let held = one.register("db", "host-1").try_now().await.unwrap().unwrap();
+    assert!(two.register("db", "host-2").try_now().await.unwrap().is_none());
+    assert_eq!(two.whereis("db").await.unwrap().unwrap().value::<String>().unwrap(), "host-1");
+    held.release().await.unwrap();
+    assert_eq!(two.whereis("db").await.unwrap(), None);
+    assert!(two.register("db", "host-2").try_now().await.unwrap().is_some_and(|held| held.token().0 == 1));
 }

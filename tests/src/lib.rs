@@ -1,8 +1,10 @@
-//! What crosses crates: the simulation of whole clusters, clusters of real processes, and the checker that judges the
-//! histories of both.
+//! What crosses crates: the simulation of whole clusters, clusters of real processes, tabs of real browsers, and the
+//! checker that judges histories.
 //!
 //! The tests themselves are in `tests/tests`, one file a subject.
 
+#[cfg(unix)]
+pub mod browser;
 #[cfg(unix)]
 pub mod history;
 pub mod linear;

@@ -10,7 +10,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`secret`], [`preface`], [`noise`], [`refusal`], [`address`] | the protocol, without I/O: native and wasm32 |
+//! | [`secret`], [`preface`], [`noise`], [`refusal`], [`address`], [`relay`] | the protocol, without I/O: native and wasm32 |
 //! | `native` | sockets: an axum route that listens, and tasks that dial, on tokio |
 //! | `browser` | the browser's sockets, which only dial |
 //!
@@ -39,6 +39,7 @@ mod ending;
 pub mod noise;
 pub mod preface;
 pub mod refusal;
+pub mod relay;
 pub mod secret;
 
 #[cfg(target_family = "wasm")]

@@ -95,7 +95,9 @@ impl Node {
             self.watches.monitored.entry(session.life).or_default().insert(lease);
         }
         self.watches.keys.entry(id.clone()).or_default().insert(asker, after);
-        self.tell_watchers_of(id);
+        if self.store.state(id).0 > after {
+            self.tell_watcher_of(id, asker);
+        }
     }
 
     /// Somebody wants to know of changes of a bucket's keys.
@@ -157,20 +159,23 @@ impl Node {
     }
 
     fn tell_watchers_of(&mut self, id: &KeyId) {
-        let (version, entry) = self.store.state(id);
-        let entry = entry.cloned();
+        let version = self.store.state(id).0;
         let Some(askers) = self.watches.keys.get(id) else { return };
         let due: Vec<Asker> =
             askers.iter().filter(|(_, after)| version > **after).map(|(asker, _)| *asker).collect();
         for asker in due {
-            self.watches.forget(id, asker);
-            let generation = version.generation;
-            let outcome = match entry.clone() {
-                Some(entry) => Outcome::Value { entry, generation, won: false },
-                None => Outcome::Absent { generation },
-            };
-            self.answer_asker(asker, outcome);
+            self.tell_watcher_of(id, asker);
         }
+    }
+
+    fn tell_watcher_of(&mut self, id: &KeyId, asker: Asker) {
+        self.watches.forget(id, asker);
+        let (Version { generation, .. }, entry) = self.store.state(id);
+        let outcome = match entry.cloned() {
+            Some(entry) => Outcome::Value { entry, generation, won: false },
+            None => Outcome::Absent { generation },
+        };
+        self.answer_asker(asker, outcome);
     }
 
     /// Answers a watcher of many keys with a page, if there is anything on it, or if it must be told where it is.

@@ -34,7 +34,19 @@ impl Election {
         value: &V,
         timeout: Option<Duration>,
     ) -> Result<Held, Error> {
-        let value = Value::new(value)?;
+        self.campaign_cbor(Value::new(value), timeout).await
+    }
+
+    /// Like [`campaign`](Self::campaign), with a value that is CBOR already.
+    ///
+    /// # Errors
+    /// As [`campaign`](Self::campaign).
+    pub async fn campaign_cbor(
+        &self,
+        value: Result<Value, Error>,
+        timeout: Option<Duration>,
+    ) -> Result<Held, Error> {
+        let value = value?;
         let put =
             || self.cluster.put_cbor(crate::Key::new(&self.name), Ok(value.clone())).library("$election");
         wait_for(&self.cluster, timeout, |session| put().bound_to(session)).await

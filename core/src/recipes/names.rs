@@ -22,7 +22,12 @@ impl Cluster {
     /// Registers a name, with a value that says where its bearer is found: one bearer at a time in the whole cluster,
     /// until it gives the name up or is lost.
     pub fn register<V: Serialize + ?Sized>(&self, name: impl Into<String>, value: &V) -> Register {
-        Register { cluster: self.clone(), name: name.into(), value: Value::new(value), timeout: None }
+        self.register_cbor(name, Value::new(value))
+    }
+
+    /// Like [`register`](Self::register), with a value that is CBOR already.
+    pub fn register_cbor(&self, name: impl Into<String>, value: Result<Value, Error>) -> Register {
+        Register { cluster: self.clone(), name: name.into(), value, timeout: None }
     }
 
     /// Who bears a name: a get of what it was registered with.

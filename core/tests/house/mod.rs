@@ -1,34 +1,37 @@
-//! Whole nodes in one thread, over the ports in memory.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // a test that cannot go on has failed, and none needs all of this
+//! Whole nodes in one thread, over the ports in memory: natively, and in wasm under Node.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, unused_imports)] // a test that cannot go on has failed, and none needs all of this
 
-use futures::executor::LocalPool;
-use futures::task::LocalSpawnExt;
-use paxoskv_core::memory::{MemoryStorage, MemoryTransport, Network, SystemTimer};
+use paxoskv_core::memory::{MemoryStorage, MemoryTransport, Network};
 use paxoskv_core::{Cluster, Error, Rules, Transport};
 
-/// One thread that runs all nodes of a test.
+#[cfg_attr(not(target_family = "wasm"), path = "native.rs")]
+#[cfg_attr(target_family = "wasm", path = "wasm.rs")]
+mod host;
+
+pub use host::{Clock, block, now, test};
+
+/// The nodes of a test, all of which its thread runs.
 pub struct House {
-    pub pool: LocalPool,
     pub network: Network,
     pub rules: Rules,
 }
 
 impl House {
     pub fn new() -> Self {
-        Self { pool: LocalPool::new(), network: Network::new(), rules: Rules::default() }
+        Self { network: Network::new(), rules: Rules::default() }
     }
 
     pub fn seat(&self, seat: u8) -> Cluster {
         self.seat_at(seat, self.network.endpoint(&format!("seat {seat}")))
     }
 
-    pub fn seat_at(&self, seat: u8, transport: impl Transport + 'static) -> Cluster {
+    pub fn seat_at(&self, seat: u8, transport: impl Transport + Send + 'static) -> Cluster {
         self.spawn(
             Cluster::builder("test")
                 .seat(seat)
                 .storage(MemoryStorage::new())
                 .transport(transport)
-                .timer(SystemTimer::new())
+                .timer(Clock::new())
                 .entropy([seat; 32])
                 .rules(self.rules)
                 .dial((1..=3).map(|seat| format!("seat {seat}")))
@@ -41,19 +44,19 @@ impl House {
         self.spawn(
             Cluster::builder("test")
                 .transport(transport)
-                .timer(SystemTimer::new())
+                .timer(Clock::new())
                 .entropy([99; 32])
                 .dial(["seat 1".to_owned(), "seat 2".to_owned()])
                 .build(),
         )
     }
 
-    pub fn spawn<F: Future<Output = Result<(), Error>> + 'static>(
+    pub fn spawn<F: Future<Output = Result<(), Error>> + host::Spawn>(
         &self,
         built: Result<(Cluster, F), Error>,
     ) -> Cluster {
         let (cluster, driver) = built.unwrap();
-        self.pool.spawner().spawn_local(async { driver.await.unwrap() }).unwrap();
+        host::spawn(async { driver.await.unwrap() });
         cluster
     }
 }

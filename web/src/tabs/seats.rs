@@ -30,12 +30,15 @@ fn name(cluster: &str, seat: u8) -> String {
     format!("paxoskv/{cluster}/seat/{seat}")
 }
 
-/// The lowest seat that is free, if one is.
+/// The first of these seats that is free, if one is.
 ///
 /// # Errors
 /// Why there are no seats to be had here at all.
-pub(crate) async fn try_lowest(cluster: &str, size: u8) -> Result<Option<SeatLock>, String> {
-    for seat in 1..=size {
+pub(crate) async fn try_lowest(
+    cluster: &str,
+    seats: impl IntoIterator<Item = u8>,
+) -> Result<Option<SeatLock>, String> {
+    for seat in seats {
         if let Some(held) = try_hold(&name(cluster, seat)).await? {
             return Ok(Some(SeatLock::new(seat, held)));
         }
@@ -43,19 +46,22 @@ pub(crate) async fn try_lowest(cluster: &str, size: u8) -> Result<Option<SeatLoc
     Ok(None)
 }
 
-/// Waits for the first seat that falls free. Tabs get them in the order in which they have begun to wait; one that
+/// Waits for the first of these seats that falls free. Tabs get them in the order in which they have begun to wait; one that
 /// drops this waits no more.
 ///
 /// # Errors
 /// Why there are no seats to be had here at all.
-pub(crate) async fn wait_for_any(cluster: &str, size: u8) -> Result<SeatLock, String> {
-    let waiting = (1..=size).map(|seat| {
+pub(crate) async fn wait_for_any(
+    cluster: &str,
+    seats: impl IntoIterator<Item = u8>,
+) -> Result<SeatLock, String> {
+    let waiting = seats.into_iter().map(|seat| {
         let waiting = hold(&name(cluster, seat))?;
         Ok(Box::pin(async move { (seat, waiting.await) }))
     });
     let waiting = waiting.collect::<Result<Vec<_>, String>>()?;
     if waiting.is_empty() {
-        return Err("a cluster has at least one seat".into());
+        return Err("there is no seat to wait for".into());
     }
     // What falls free in the same instant is let go again.
     let ((seat, granted), _, _) = select_all(waiting).await;

@@ -1,0 +1,59 @@
+//! The bare page and the package, served from a port of their own: one origin, with stores that nobody else has.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+/// Static files on a port.
+pub struct Site {
+    address: SocketAddr,
+    /// Ended when dropped.
+    _server: Runtime,
+    _folder: TempDir,
+}
+
+impl Site {
+    /// On loopback, which browsers trust.
+    #[track_caller]
+    pub fn new() -> Self {
+        Self::at(Ipv4Addr::LOCALHOST.into())
+    }
+
+    /// At an address of this machine.
+    #[track_caller]
+    pub fn at(address: IpAddr) -> Self {
+        let package = xtask::web::folder().join("pkg");
+        assert!(package.join("paxoskv.js").exists(), "there is no package: `cargo xtask web` builds it");
+        let folder = TempDir::new().unwrap();
+        std::fs::write(folder.path().join("index.html"), include_str!("bare.html")).unwrap();
+        std::os::unix::fs::symlink(package, folder.path().join("pkg")).unwrap();
+        Self::serve(address, folder)
+    }
+
+    fn serve(address: IpAddr, folder: TempDir) -> Self {
+        let listener = TcpListener::bind((address, 0)).unwrap_or_else(|e| panic!("{address}: {e}"));
+        let address = listener.local_addr().unwrap();
+        let server =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let path = folder.path().to_path_buf();
+        server.spawn(async move { xtask::serve::serve(listener, &path).await.map(|never| match never {}) });
+        Self { address, _server: server, _folder: folder }
+    }
+
+    /// Where the bare page is.
+    pub fn url(&self) -> String {
+        format!("http://{}/", self.address)
+    }
+
+    /// Where it comes from, as browsers say it.
+    pub fn origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        Self::new()
+    }
+}

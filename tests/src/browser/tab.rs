@@ -1,0 +1,203 @@
+//! A tab, and what is done in it.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value as Json, json};
+use thirtyfour::WindowHandle;
+
+use super::Browser;
+
+/// A tab of a browser, which stays open until it is told otherwise, or the browser ends.
+pub struct Tab {
+    browser: Browser,
+    window: WindowHandle,
+    url: String,
+    calls: Cell<u32>,
+}
+
+/// What a script has thrown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Thrown {
+    /// Which error it is, where it says so.
+    pub code: Option<String>,
+    /// What happened.
+    pub message: String,
+}
+
+impl fmt::Display for Thrown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.code.as_deref().unwrap_or("no code"))
+    }
+}
+
+/// Tells of a promise: with what it ended.
+const SETTLE: &str = r#".then(
+    (value) => done({ value: value ?? null }),
+    (error) => done({ code: error?.code ?? null, message: `${error?.name}: ${error?.message ?? error}` }),
+);"#;
+
+impl Tab {
+    pub(super) fn new(browser: Browser, window: WindowHandle, url: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        let url = format!("{url}#tab-{}-", NEXT.fetch_add(1, Ordering::Relaxed));
+        Self { browser, window, url, calls: Cell::new(0) }
+    }
+
+    /// Where it is; the end is no other tab's.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// Goes to an address, and waits until that is loaded.
+    #[track_caller]
+    pub fn go(&self, url: &str) {
+        self.browser.switch(&self.window);
+        self.browser.drive(async |session| session.goto(url).await);
+    }
+
+    /// Loads its page anew.
+    #[track_caller]
+    pub fn reload(&self) {
+        self.browser.switch(&self.window);
+        self.browser.drive(async |session| session.refresh().await);
+    }
+
+    /// Goes back to the page before.
+    #[track_caller]
+    pub fn back(&self) {
+        self.browser.switch(&self.window);
+        self.browser.drive(async |session| session.back().await);
+    }
+
+    /// Shows it, and so hides all others of the window.
+    #[track_caller]
+    pub fn show(&self) {
+        self.browser.switch(&self.window);
+    }
+
+    /// Closes it.
+    #[track_caller]
+    pub fn close(self) {
+        self.browser.close(&self.window);
+    }
+
+    /// Makes its process crash; nothing in it gets to say goodbye.
+    #[track_caller]
+    pub fn crash(self) {
+        self.browser.crash(&self.window, &self.url);
+    }
+
+    /// Runs the body of an asynchronous function, in which `given` is what is given, and waits for its end.
+    #[track_caller]
+    pub fn attempt(&self, body: &str, given: Json) -> Result<Json, Thrown> {
+        let script = format!("const [given, done] = arguments; (async () => {{ {body}\n }})(){SETTLE}");
+        self.browser.switch(&self.window);
+        let ended: Json = self
+            .browser
+            .drive(async |session| session.execute_async(script.as_str(), vec![given]).await?.convert());
+        match ended.get("value") {
+            Some(value) => Ok(value.clone()),
+            None => Err(Thrown {
+                code: ended["code"].as_str().map(str::to_owned),
+                message: ended["message"].as_str().unwrap_or_default().to_owned(),
+            }),
+        }
+    }
+
+    /// Like [`attempt`](Self::attempt), for what must end well.
+    #[track_caller]
+    pub fn run_with(&self, body: &str, given: Json) -> Json {
+        self.attempt(body, given).unwrap_or_else(|thrown| panic!("`{body}` threw {thrown}"))
+    }
+
+    /// Like [`run_with`](Self::run_with), with nothing given.
+    #[track_caller]
+    pub fn run(&self, body: &str) -> Json {
+        self.run_with(body, Json::Null)
+    }
+
+    /// What the body throws.
+    #[track_caller]
+    pub fn throws(&self, body: &str) -> Thrown {
+        match self.attempt(body, Json::Null) {
+            Ok(value) => panic!("`{body}` was to throw, and returned {value}"),
+            Err(thrown) => thrown,
+        }
+    }
+
+    /// Runs the body of an asynchronous function, and does not wait for its end.
+    #[track_caller]
+    pub fn start(&self, body: &str) -> Call<'_> {
+        let id = self.calls.replace(self.calls.get() + 1);
+        let script = format!(
+            "const call = (async () => {{ {body}\n }})(); call.catch(() => {{}}); calls.set({id}, call);"
+        );
+        self.run(&script);
+        Call { tab: self, id }
+    }
+
+    /// Joins a cluster, with options as they are in JavaScript.
+    #[track_caller]
+    pub fn join(&self, name: &str, options: Json) {
+        self.run_with("await enter(given.name, given.options)", json!({ "name": name, "options": options }));
+    }
+
+    /// Its seat, if it has one.
+    #[track_caller]
+    pub fn seat(&self) -> Option<u64> {
+        self.run("return cluster.seat").as_u64()
+    }
+
+    /// Waits until it knows that so many seats are up.
+    #[track_caller]
+    pub fn up(&self, seats: usize) {
+        self.run_with(
+            "await until(cluster.statuses(), ({ seats }) =>
+                 seats.filter(({ state }) => state === 'self' || state === 'connected').length === given)",
+            json!(seats),
+        );
+    }
+
+    /// Waits until it has that seat.
+    #[track_caller]
+    pub fn sits(&self, seat: u64) {
+        self.run_with(
+            "if (cluster.seat !== given) await until(cluster.statuses(), () => cluster.seat === given)",
+            json!(seat),
+        );
+    }
+
+    /// Puts, and tells what was chosen.
+    #[track_caller]
+    pub fn put(&self, key: &str, value: Json) -> Json {
+        self.run_with("return cluster.put(given.key, given.value)", json!({ "key": key, "value": value }))
+    }
+
+    /// What was chosen, or null.
+    #[track_caller]
+    pub fn get(&self, key: &str) -> Json {
+        self.run_with("return cluster.get(given)", json!(key))
+    }
+}
+
+/// What goes on in a tab.
+pub struct Call<'a> {
+    tab: &'a Tab,
+    id: u32,
+}
+
+impl Call<'_> {
+    /// Waits for its end.
+    #[track_caller]
+    pub fn attempt(self) -> Result<Json, Thrown> {
+        self.tab.attempt("return calls.get(given)", json!(self.id))
+    }
+
+    /// Waits for its end, which must be good.
+    #[track_caller]
+    pub fn end(self) -> Json {
+        self.attempt().unwrap_or_else(|thrown| panic!("what was started threw {thrown}"))
+    }
+}

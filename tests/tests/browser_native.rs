@@ -1,0 +1,94 @@
+//! Tabs and processes in one cluster, over WebSocket.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
+#![cfg(unix)]
+
+use paxoskv_tests::browser::{Browser, Kind, Site, Tab};
+use paxoskv_tests::in_both_browsers;
+use paxoskv_tests::processes::Cluster;
+use serde_json::json;
+
+in_both_browsers!(a_closed_tab_is_gone_at_once, a_tab_sees_a_node_die, tabs_and_nodes_share_keys);
+
+/// Three processes that let pages of this origin in, and never take anybody for gone for being silent.
+fn cluster(site: &Site, options: &[&str]) -> Cluster {
+    Cluster::up(&[&["--allow-origin", &site.origin()], options].concat())
+}
+
+/// A tab that is linked to these seats.
+#[track_caller]
+fn join(browser: &Browser, site: &Site, cluster: &Cluster, seats: &[u8]) -> Tab {
+    let tab = browser.tab(site);
+    let ws: Vec<String> = seats.iter().map(|seat| format!("ws://{}", cluster.address(*seat))).collect();
+    tab.join(cluster.name(), json!({ "ws": ws }));
+    tab
+}
+
+fn tabs_and_nodes_share_keys(kind: Kind) {
+    let site = Site::new();
+    let cluster = cluster(&site, &[]);
+    // Two browsers: nothing but the processes links them.
+    let (here, there) = (Browser::start(kind), Browser::start(Kind::Chromium));
+    let one = join(&here, &site, &cluster, &[1, 2, 3]);
+    let two = join(&there, &site, &cluster, &[2]);
+    assert_eq!(cluster.json(1, &["put", "native", r#"{"from":"native"}"#])["won"], true);
+    assert_eq!(one.get("native")["value"], json!({ "from": "native" }));
+    assert_eq!(two.get("native")["value"], json!({ "from": "native" }));
+    let put = one.put("tab", json!({ "from": "tab", "n": [1, 2.5, true, null] }));
+    assert_eq!(put["won"], true);
+    assert_eq!(cluster.json(3, &["get", "tab"])["value"], put["value"]);
+    assert_eq!(two.put("tab", json!("other"))["value"], put["value"]);
+    // Watches go both ways.
+    let watch = cluster.command(2, &["watch", "seen"]);
+    assert_eq!(watch.prints(0), r#"{"generation":0,"vacant":true}"#);
+    let seen = two.start("return until(cluster.watch('seen'), (state) => !state.vacant)");
+    one.put("seen", json!(7));
+    assert_eq!(watch.prints(1), r#"{"generation":0,"value":7}"#);
+    assert_eq!(seen.end()["value"], 7);
+    // One lock for all.
+    let lock = cluster.lock(&[1, 2, 3], "door");
+    assert_eq!(lock.prints(0), "token 0");
+    let next = two.start("return cluster.lock('door', (held) => held.fencingToken)");
+    assert_eq!(one.run("return cluster.lock('door', { ifAvailable: true }, (held) => held)"), json!(null));
+    drop(lock);
+    assert_eq!(next.end(), 1);
+}
+
+fn a_closed_tab_is_gone_at_once(kind: Kind) {
+    let (browser, site) = (Browser::start(kind), Site::new());
+    // Nobody is taken for gone for being silent, in the time that this test has.
+    let cluster = cluster(&site, &["--peer-timeout", "10m", "--session-grace", "10m"]);
+    for (n, crash) in [false, true].into_iter().enumerate() {
+        let tab = join(&browser, &site, &cluster, &[1, 2, 3]);
+        let key = format!("here-{n}");
+        tab.run_with("await cluster.put(given, 'me', { session: cluster.session })", json!(key));
+        let watch = cluster.command(1, &["watch", &key]);
+        assert_eq!(watch.prints(0), r#"{"generation":0,"value":"me"}"#);
+        if crash {
+            // A tab that crashes says no goodbye. Only its links are lost, which might come back within the grace.
+            tab.crash();
+        } else {
+            tab.close();
+            assert_eq!(watch.prints(1), r#"{"generation":1,"vacant":true}"#);
+        }
+    }
+}
+
+fn a_tab_sees_a_node_die(kind: Kind) {
+    let (browser, site) = (Browser::start(kind), Site::new());
+    let mut cluster = cluster(&site, &[]);
+    let tab = join(&browser, &site, &cluster, &[1, 2, 3]);
+    tab.run("await cluster.put('mine', 1, { session: cluster.session })");
+    tab.up(3);
+    cluster.kill(2);
+    tab.up(2);
+    assert_eq!(tab.put("with two", json!(1))["won"], true);
+    cluster.kill(3);
+    tab.up(1);
+    let late = tab.throws("return cluster.put('late', 1, { timeout: 500 })");
+    assert_eq!(late.code.as_deref(), Some("NoQuorum"), "{late}");
+    cluster.start(2);
+    cluster.start(3);
+    cluster.complete();
+    tab.up(3);
+    assert_eq!(tab.put("with three", json!(1))["won"], true);
+}

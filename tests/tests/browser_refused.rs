@@ -1,0 +1,47 @@
+//! Where a page cannot be a part of a cluster, it is told why.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
+#![cfg(unix)]
+
+use std::net::{IpAddr, UdpSocket};
+
+use paxoskv_tests::browser::{Browser, Kind, Site};
+use paxoskv_tests::in_both_browsers;
+use serde_json::json;
+
+in_both_browsers!(an_insecure_page_is_refused, wrong_calls_say_what_is_wrong);
+
+/// An address of this machine that is not loopback, as a phone in the same network would use. Nothing is sent.
+fn outer_address() -> IpAddr {
+    let socket = UdpSocket::bind(("0.0.0.0", 0)).unwrap();
+    socket.connect(("192.0.2.1", 9)).expect("this machine has a network, or at least a route");
+    socket.local_addr().unwrap().ip()
+}
+
+fn an_insecure_page_is_refused(kind: Kind) {
+    let (browser, site) = (Browser::start(kind), Site::at(outer_address()));
+    let tab = browser.tab(&site);
+    assert_eq!(tab.run("return isSecureContext"), json!(false));
+    let refused = tab.throws("await enter('demo', {})");
+    assert_eq!(refused.code.as_deref(), Some("Refused"), "{refused}");
+    assert!(refused.message.contains("secure context"), "{refused}");
+    // On its own, with nothing to remember, there is nothing that it lacks.
+    assert_eq!(tab.run("return paxos.PaxosError.name"), json!("PaxosError"));
+}
+
+fn wrong_calls_say_what_is_wrong(kind: Kind) {
+    let (browser, site) = (Browser::start(kind), Site::new());
+    let tab = browser.tab(&site);
+    let code = |body: &str| tab.throws(body).code;
+    assert_eq!(code("await enter('demo', { clusterSize: 0 })").as_deref(), Some("InvalidArgument"));
+    tab.join("demo", json!({ "clusterSize": 1 }));
+    assert_eq!(code("await cluster.put('f', () => 1)").as_deref(), Some("InvalidArgument"));
+    assert_eq!(code("await cluster.put('k'.repeat(5000), 1)").as_deref(), Some("TooLarge"));
+    assert_eq!(code("await cluster.put('k', new Uint8Array(2 << 20))").as_deref(), Some("TooLarge"));
+    // A cluster of another size is another tab's mistake.
+    let other = browser.tab(&site);
+    other.run("await enter('demo', { clusterSize: 3 }).catch((error) => (window.error = error))");
+    let refused = other.run("return (window.error ?? (await cluster.closed)).code");
+    assert!(["Refused", "Storage"].contains(&refused.as_str().unwrap()), "{refused}");
+    tab.run("await cluster.leave()");
+    assert_eq!(code("await cluster.get('k')").as_deref(), Some("Closed"));
+}

@@ -1,0 +1,31 @@
+// What is imported as "paxoskv": the bindings, with a `join` that loads the WebAssembly by itself, once.
+
+import init, { initSync, PaxosError, join as joinLoaded } from "./glue.js";
+
+export { init as default, initSync, PaxosError };
+
+let loading;
+
+export async function join(name, options) {
+  // A load that failed, for want of a network say, may be tried again.
+  loading ??= load().catch((error) => {
+    loading = undefined;
+    throw error;
+  });
+  await loading;
+  return joinLoaded(name, options);
+}
+
+async function load() {
+  let url = new URL("paxoskv_bg.wasm", import.meta.url);
+  if (url.pathname.includes("/.vite/deps/")) {
+    // The dev server of Vite before version 8 moves this module, but not what lies beside it.
+    url = new URL("../../paxoskv/paxoskv_bg.wasm", url);
+  }
+  if (url.protocol === "file:") {
+    // Node does not fetch files.
+    const { readFile } = process.getBuiltinModule("node:fs/promises");
+    return init({ module_or_path: await readFile(url) });
+  }
+  return init({ module_or_path: url });
+}

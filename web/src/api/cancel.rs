@@ -1,0 +1,67 @@
+//! `AbortSignal`: how JavaScript takes back what it asked for.
+
+use std::cell::RefCell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::rc::Rc;
+use std::task::{Poll, Waker};
+
+use wasm_bindgen::prelude::*;
+use web_sys::AbortSignal;
+
+use super::error::Thrown;
+
+/// Listens to a signal; no longer when dropped.
+pub(crate) struct Aborts {
+    signal: AbortSignal,
+    waker: Rc<RefCell<Option<Waker>>>,
+    listener: Closure<dyn FnMut()>,
+}
+
+impl Aborts {
+    pub(crate) fn new(signal: &AbortSignal) -> Self {
+        let waker: Rc<RefCell<Option<Waker>>> = Rc::default();
+        let wakes = waker.clone();
+        let listener = Closure::new(move || {
+            if let Some(waker) = wakes.borrow_mut().take() {
+                waker.wake();
+            }
+        });
+        signal.add_event_listener_with_callback("abort", listener.as_ref().unchecked_ref()).ok();
+        Self { signal: signal.clone(), waker, listener }
+    }
+
+    /// Ready with the signal's reason once it is aborted.
+    pub(crate) fn poll(&self, cx: &mut std::task::Context<'_>) -> Poll<Thrown> {
+        if self.signal.aborted() {
+            return Poll::Ready(Thrown(self.signal.reason()));
+        }
+        *self.waker.borrow_mut() = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Aborts {
+    fn drop(&mut self) {
+        let listener = self.listener.as_ref().unchecked_ref();
+        self.signal.remove_event_listener_with_callback("abort", listener).ok();
+    }
+}
+
+/// Does some work unless the signal is aborted before it is done; then the work is dropped, and with it what it asked
+/// of the core.
+pub(crate) async fn unless_aborted<T>(
+    signal: Option<AbortSignal>,
+    work: impl Future<Output = Result<T, Thrown>>,
+) -> Result<T, Thrown> {
+    let Some(signal) = signal else { return work.await };
+    let aborts = Aborts::new(&signal);
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        if let Poll::Ready(reason) = aborts.poll(cx) {
+            return Poll::Ready(Err(reason));
+        }
+        work.as_mut().poll(cx)
+    })
+    .await
+}

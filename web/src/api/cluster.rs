@@ -1,0 +1,365 @@
+//! The cluster's handle.
+
+use std::rc::Rc;
+
+use futures::StreamExt;
+use js_sys::{Function, Promise, Reflect};
+use paxoskv_core::{Bucket, BucketKind, Error, SessionId};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+
+use super::cancel::unless_aborted;
+use super::election::Election;
+use super::error::{Reason, Thrown, invalid};
+use super::held::Held;
+use super::iterate::iterate;
+use super::objects::{self, Work, chosen, found, promise, work};
+use super::options::Options;
+use super::session::Session;
+use super::tab::Tab;
+use super::value;
+
+/// A hold on the cluster, as JavaScript has it.
+#[wasm_bindgen(skip_typescript)]
+pub struct Cluster(Rc<Tab>);
+
+impl Cluster {
+    pub(crate) fn new(tab: Rc<Tab>) -> Self {
+        Self(tab)
+    }
+
+    /// A call: arguments are read at once, what is made of them is done later.
+    fn call(&self, begin: impl FnOnce(Rc<Tab>) -> Result<Work, Thrown>) -> Promise {
+        promise(begin(self.0.clone()))
+    }
+}
+
+/// Sets what most calls can be told, where it was said.
+macro_rules! with {
+    ($call:ident, $options:ident: $($name:ident)*) => {
+        $(with!(@ $call, $options, $name);)*
+    };
+    (@ $call:ident, $options:ident, timeout) => {
+        if let Some(timeout) = $options.duration("timeout")? {
+            $call = $call.timeout(timeout);
+        }
+    };
+    (@ $call:ident, $options:ident, bucket) => {
+        if let Some(bucket) = $options.string("bucket")? {
+            $call = $call.bucket(&bucket);
+        }
+    };
+}
+
+/// The name of a session: that of a `Session`, or a string.
+fn session_id(session: &JsValue) -> Result<SessionId, Thrown> {
+    let id = match session.as_string() {
+        Some(id) => id,
+        None if session.is_object() => Reflect::get(session, &"id".into())?.as_string().unwrap_or_default(),
+        None => String::new(),
+    };
+    Ok(id.parse()?)
+}
+
+/// The options `session` may be a promise, as `cluster.session` is one.
+async fn bind(mut put: paxoskv_core::Put, session: Option<JsValue>) -> Result<paxoskv_core::Put, Thrown> {
+    if let Some(session) = session {
+        let session = JsFuture::from(Promise::resolve(&session)).await?;
+        put = put.bound_to_peer(session_id(&session)?);
+    }
+    Ok(put)
+}
+
+#[wasm_bindgen]
+impl Cluster {
+    /// The cluster's name.
+    #[wasm_bindgen(getter)]
+    pub fn name(&self) -> String {
+        self.0.core().name().into()
+    }
+
+    /// The seat that this tab holds, if any.
+    #[wasm_bindgen(getter)]
+    pub fn seat(&self) -> Option<u8> {
+        self.0.seat()
+    }
+
+    /// Resolves with the reason when the node has ended.
+    #[wasm_bindgen(getter)]
+    pub fn closed(&self) -> Promise {
+        self.0.closed()
+    }
+
+    /// Associates a key with a value, once.
+    pub fn put(&self, key: JsValue, value: JsValue, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let (key, value) = (value::key(&key)?, value::value(&value)?);
+            let options = Options::new(options)?;
+            let mut put = tab.core().put_cbor(Ok(key), Ok(value));
+            with!(put, options: timeout bucket);
+            if options.flag("erasable")? {
+                put = put.erasable();
+            }
+            if let Some(moment) = options.moment("until")? {
+                put = put.until(moment);
+            }
+            if let Some(parent) = options.get_any("boundTo")?.filter(|key| !key.is_undefined()) {
+                let bucket = options.string("boundToBucket")?.unwrap_or_default();
+                put = put.bound_to_key_in(&bucket, Ok(value::key(&parent)?));
+            }
+            let (session, signal) = (options.get("session")?, options.signal()?);
+            Ok(work(unless_aborted(
+                signal,
+                async move { chosen(&tab.answer(bind(put, session).await?.await)?) },
+            )))
+        })
+    }
+
+    /// The value of a key.
+    pub fn get(&self, key: JsValue, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let options = Options::new(options)?;
+            let mut get = tab.core().get_cbor(Ok(value::key(&key)?));
+            with!(get, options: timeout bucket);
+            if options.flag("local")? {
+                get = get.local();
+            }
+            if options.flag("wait")? {
+                get = get.wait();
+            }
+            let signal = options.signal()?;
+            Ok(work(unless_aborted(signal, async move { found(tab.answer(get.await)?.as_ref()) })))
+        })
+    }
+
+    /// Ends the entry of a key that was put as erasable.
+    pub fn erase(&self, key: JsValue, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let options = Options::new(options)?;
+            let mut erase = tab.core().erase_cbor(Ok(value::key(&key)?));
+            with!(erase, options: timeout bucket);
+            let signal = options.signal()?;
+            Ok(work(unless_aborted(signal, async move { Ok(tab.answer(erase.await)?.into()) })))
+        })
+    }
+
+    /// The session that a key is bound to.
+    pub fn owner(&self, key: JsValue, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let options = Options::new(options)?;
+            let mut owner = tab.core().owner_cbor(Ok(value::key(&key)?));
+            with!(owner, options: timeout bucket);
+            let signal = options.signal()?;
+            Ok(work(unless_aborted(signal, async move { Ok(objects::session(tab.answer(owner.await)?)) })))
+        })
+    }
+
+    /// The keys that begin with a prefix.
+    pub fn keys(&self, prefix: Option<String>, options: JsValue) -> Result<JsValue, Thrown> {
+        let options = Options::new(options)?;
+        let bucket = Bucket::new(&options.string("bucket")?.unwrap_or_default())?;
+        let tab = self.0.clone();
+        let keys = tab.core().keys(bucket, &prefix.unwrap_or_default());
+        let keys = keys.map(move |next| objects::listed(&tab.answer(next)?));
+        Ok(iterate(keys, options.signal()?.as_ref()))
+    }
+
+    /// The states of a key.
+    pub fn watch(&self, key: JsValue, options: JsValue) -> Result<JsValue, Thrown> {
+        let options = Options::new(options)?;
+        let mut watch = self.0.core().watch_cbor(Ok(value::key(&key)?));
+        with!(watch, options: bucket);
+        if let Some(from) = options.integer("from", u32::MAX)? {
+            watch = watch.from(paxoskv_core::Generation(from.into()));
+        }
+        let tab = self.0.clone();
+        let states = watch.map(move |next| objects::state(None, &tab.answer(next)?));
+        Ok(iterate(states, options.signal()?.as_ref()))
+    }
+
+    /// The states of all keys that begin with a prefix.
+    #[wasm_bindgen(js_name = "watchPrefix")]
+    pub fn watch_prefix(&self, prefix: Option<String>, options: JsValue) -> Result<JsValue, Thrown> {
+        let options = Options::new(options)?;
+        let bucket = Bucket::new(&options.string("bucket")?.unwrap_or_default())?;
+        let watch = self.0.core().watch_prefix(bucket, &prefix.unwrap_or_default());
+        let tab = self.0.clone();
+        let states = watch.map(move |next| {
+            let (key, state) = tab.answer(next)?;
+            objects::state(Some(&key), &state)
+        });
+        Ok(iterate(states, options.signal()?.as_ref()))
+    }
+
+    /// Decides what a bucket is: `"plain"` or `"droppable"`.
+    #[wasm_bindgen(js_name = "createBucket")]
+    pub fn create_bucket(&self, name: String, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let options = Options::new(options)?;
+            let droppable = options.flag("droppable")?;
+            let kind = if droppable { BucketKind::Droppable } else { BucketKind::Plain };
+            let signal = options.signal()?;
+            Ok(work(unless_aborted(signal, async move {
+                Ok(match tab.answer(tab.core().create_bucket(&name, kind).await)? {
+                    BucketKind::Plain => "plain".into(),
+                    BucketKind::Droppable => "droppable".into(),
+                })
+            })))
+        })
+    }
+
+    /// Drops a droppable bucket with all its keys.
+    #[wasm_bindgen(js_name = "dropBucket")]
+    pub fn drop_bucket(&self, name: String, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let signal = Options::new(options)?.signal()?;
+            Ok(work(unless_aborted(signal, async move {
+                Ok(tab.answer(tab.core().drop_bucket(&name).await)?.into())
+            })))
+        })
+    }
+
+    /// Does something while it holds a lock.
+    pub fn lock(&self, name: String, options: JsValue, task: JsValue) -> Promise {
+        self.call(|tab| {
+            let (options, task) =
+                if options.is_function() { (JsValue::UNDEFINED, options) } else { (options, task) };
+            let task: Function =
+                task.dyn_into().map_err(|_| invalid("lock: expected a function to call while it is held"))?;
+            let options = Options::new(options)?;
+            let mut lock = tab.core().lock(name);
+            with!(lock, options: timeout);
+            let (if_available, signal) = (options.flag("ifAvailable")?, options.signal()?);
+            Ok(work(async move {
+                let wait = async {
+                    tab.answer(if if_available { lock.try_now().await } else { lock.await.map(Some) })
+                };
+                let Some(held) = unless_aborted(signal, wait).await? else {
+                    return settled(task.call1(&JsValue::UNDEFINED, &JsValue::NULL)).await;
+                };
+                let held = Held::new(held)?;
+                let done = settled(task.call1(&JsValue::UNDEFINED, &held.clone().into())).await;
+                let still_held = held.check();
+                let released = held.give_up().await;
+                let done = done?;
+                still_held?;
+                released?;
+                Ok(done)
+            }))
+        })
+    }
+
+    /// The election of that name.
+    pub fn election(&self, name: String) -> Election {
+        Election::new(self.0.clone(), name)
+    }
+
+    /// Waits at a barrier.
+    pub fn barrier(&self, name: String, parties: u32, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let signal = Options::new(options)?.signal()?;
+            Ok(work(unless_aborted(signal, async move {
+                Ok(objects::number(tab.answer(tab.core().barrier(name, parties).wait().await)?))
+            })))
+        })
+    }
+
+    /// Registers a name, if nobody bears it.
+    pub fn register(&self, name: String, value: JsValue, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let value = value::value(&value)?;
+            let options = Options::new(options)?;
+            let mut register = tab.core().register_cbor(name, Ok(value));
+            with!(register, options: timeout);
+            let signal = options.signal()?;
+            Ok(work(async move {
+                let wait = async { tab.answer(register.try_now().await) };
+                match unless_aborted(signal, wait).await? {
+                    Some(held) => Ok(Held::new(held)?.into()),
+                    None => Ok(JsValue::UNDEFINED),
+                }
+            }))
+        })
+    }
+
+    /// What a name was registered with.
+    pub fn whereis(&self, name: String, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let options = Options::new(options)?;
+            let mut get = tab.core().whereis(&name);
+            with!(get, options: timeout);
+            let signal = options.signal()?;
+            Ok(work(unless_aborted(signal, async move { found(tab.answer(get.await)?.as_ref()) })))
+        })
+    }
+
+    /// The session of this node's own life.
+    #[wasm_bindgen(getter)]
+    pub fn session(&self) -> Promise {
+        self.call(|tab| {
+            Ok(work(async move {
+                let session = tab.answer(tab.core().session().await)?;
+                Ok(Session::new(tab, session).into())
+            }))
+        })
+    }
+
+    /// Opens a session.
+    #[wasm_bindgen(js_name = "openSession")]
+    pub fn open_session(&self, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let options = Options::new(options)?;
+            let mut open = tab.core().open_session();
+            with!(open, options: timeout);
+            let signal = options.signal()?;
+            Ok(work(unless_aborted(signal, async move {
+                let session = tab.answer(open.await)?;
+                Ok(Session::new(tab, session).into())
+            })))
+        })
+    }
+
+    /// Resolves when a session, of whatever node, has ended.
+    pub fn monitor(&self, session: JsValue, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let (id, signal) = (session_id(&session)?, Options::new(options)?.signal()?);
+            Ok(work(unless_aborted(signal, async move {
+                tab.answer(tab.core().monitor(id).await)?;
+                Ok(JsValue::UNDEFINED)
+            })))
+        })
+    }
+
+    /// The state of the cluster.
+    pub fn status(&self, options: JsValue) -> Promise {
+        self.call(|tab| {
+            let options = Options::new(options)?;
+            let mut status = tab.informed().status();
+            with!(status, options: timeout);
+            let signal = options.signal()?;
+            Ok(work(unless_aborted(signal, async move { Ok(objects::status(&tab.answer(status.await)?)) })))
+        })
+    }
+
+    /// The state of the cluster, now and whenever it changes.
+    pub fn statuses(&self, options: JsValue) -> Result<JsValue, Thrown> {
+        let signal = Options::new(options)?.signal()?;
+        Ok(iterate(self.0.statuses().map(|status| Ok(objects::status(&status))), signal.as_ref()))
+    }
+
+    /// Says goodbye, and resolves when all is done.
+    pub fn leave(&self) -> Promise {
+        self.call(|tab| {
+            tab.begin_to_leave(Reason::from(&Error::Closed {}));
+            Ok(work(async move {
+                tab.ended().await;
+                Ok(JsValue::UNDEFINED)
+            }))
+        })
+    }
+}
+
+/// What a function that was called comes to, be it a promise or not.
+async fn settled(called: Result<JsValue, JsValue>) -> Result<JsValue, Thrown> {
+    Ok(JsFuture::from(Promise::resolve(&called?)).await?)
+}

@@ -1,0 +1,80 @@
+//! Elections.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use futures::StreamExt;
+use js_sys::Promise;
+use wasm_bindgen::prelude::*;
+
+use super::cancel::unless_aborted;
+use super::error::Thrown;
+use super::held::Held;
+use super::iterate::iterate;
+use super::objects::{found, promise, state, work};
+use super::options::Options;
+use super::tab::Tab;
+use super::value;
+
+/// An election, as JavaScript holds it.
+#[wasm_bindgen(skip_typescript)]
+pub struct Election {
+    tab: Rc<Tab>,
+    inner: paxoskv_core::recipes::Election,
+    /// The offices that were won here.
+    offices: Rc<RefCell<Vec<Held>>>,
+}
+
+impl Election {
+    pub(crate) fn new(tab: Rc<Tab>, name: String) -> Self {
+        let inner = tab.core().election(name);
+        Self { tab, inner, offices: Rc::default() }
+    }
+}
+
+#[wasm_bindgen]
+impl Election {
+    /// Stands for election, and waits until elected.
+    pub fn campaign(&self, value: JsValue, options: JsValue) -> Promise {
+        let (tab, inner, offices) = (self.tab.clone(), self.inner.clone(), self.offices.clone());
+        promise((|| {
+            let value = value::value(&value)?;
+            let options = Options::new(options)?;
+            let (timeout, signal) = (options.duration("timeout")?, options.signal()?);
+            Ok(work(async move {
+                let campaign = async { tab.answer(inner.campaign_cbor(Ok(value), timeout).await) };
+                let held = Held::new(unless_aborted(signal, campaign).await?)?;
+                offices.borrow_mut().push(held.clone());
+                Ok(held.into())
+            }))
+        })())
+    }
+
+    /// Gives up the office, where it was won by this object; resolves when that is decided.
+    pub fn resign(&self) -> Promise {
+        let offices = self.offices.take();
+        promise(Ok(work(async move {
+            for office in offices {
+                office.give_up().await?;
+            }
+            Ok(JsValue::UNDEFINED)
+        })))
+    }
+
+    /// Who leads.
+    pub fn leader(&self, options: JsValue) -> Promise {
+        let (tab, inner) = (self.tab.clone(), self.inner.clone());
+        promise((|| {
+            let signal = Options::new(options)?.signal()?;
+            Ok(work(unless_aborted(signal, async move { found(tab.answer(inner.leader().await)?.as_ref()) })))
+        })())
+    }
+
+    /// Who leads, now and as that changes.
+    pub fn observe(&self, options: JsValue) -> Result<JsValue, Thrown> {
+        let signal = Options::new(options)?.signal()?;
+        let tab = self.tab.clone();
+        let states = self.inner.observe().map(move |next| state(None, &tab.answer(next)?));
+        Ok(iterate(states, signal.as_ref()))
+    }
+}

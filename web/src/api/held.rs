@@ -1,0 +1,123 @@
+//! Locks, offices and names that are held.
+
+use std::rc::Rc;
+
+use futures::future::{Either, select};
+use js_sys::Promise;
+use paxoskv_core::{Error, Loss};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{AbortController, AbortSignal};
+
+use super::error::{Reason, Thrown};
+use super::objects::{number, promise, work};
+use super::watched::Watched;
+
+/// What is held until it is released or lost; a task owns it.
+#[wasm_bindgen(skip_typescript)]
+#[derive(Clone)]
+pub struct Held {
+    token: JsValue,
+    session: String,
+    signal: AbortSignal,
+    progress: Rc<Watched<Progress>>,
+}
+
+#[derive(Default)]
+struct Progress {
+    /// The holder wants to be rid of it.
+    unwanted: bool,
+    lost: bool,
+    /// What came of giving it up.
+    released: Option<Result<(), Error>>,
+}
+
+impl Held {
+    /// # Errors
+    /// Where this browser has no `AbortController`.
+    pub(crate) fn new(held: paxoskv_core::recipes::Held) -> Result<Self, Thrown> {
+        let controller = AbortController::new()?;
+        let progress: Rc<Watched<Progress>> = Rc::default();
+        let this = Self {
+            token: number(held.token()),
+            session: held.session().id().to_string(),
+            signal: controller.signal(),
+            progress: progress.clone(),
+        };
+        spawn_local(async move {
+            let loss = {
+                let lost = std::pin::pin!(held.lost());
+                let unwanted = std::pin::pin!(progress.until(|at| at.unwanted.then_some(())));
+                match select(lost, unwanted).await {
+                    Either::Left((loss, _)) => Some(loss),
+                    Either::Right(_) => None,
+                }
+            };
+            if let Some(loss) = loss {
+                progress.change(|at| at.lost = true);
+                controller.abort_with_reason(&reason(loss).to_js());
+            }
+            let released = match held.release().await {
+                // Who has left holds nothing.
+                Err(Error::Closed {}) => Ok(()),
+                other => other,
+            };
+            progress.change(|at| at.released = Some(released));
+        });
+        Ok(this)
+    }
+
+    /// Gives it up; resolves when that is decided. What was lost is not waited for.
+    pub(crate) async fn give_up(&self) -> Result<(), Thrown> {
+        self.progress.change(|at| at.unwanted = true);
+        let gone = |at: &Progress| if at.lost { Some(Ok(())) } else { at.released.clone() };
+        Ok(self.progress.until(gone).await?)
+    }
+
+    /// # Errors
+    /// Why it was lost, if it was.
+    pub(crate) fn check(&self) -> Result<(), Thrown> {
+        if self.signal.aborted() { Err(Thrown(self.signal.reason())) } else { Ok(()) }
+    }
+}
+
+/// Why something is held no longer, for the signal.
+fn reason(loss: Loss) -> Reason {
+    let why = match loss {
+        Loss::Suspended => {
+            "no quorum has answered this node for so long that another may soon be granted this: it is lost"
+        }
+        Loss::Ended => "the session that this hung on has ended: it is lost",
+    };
+    Reason { code: Error::LeaseEnded {}.code(), message: why.into() }
+}
+
+#[wasm_bindgen]
+impl Held {
+    /// Higher for each holder.
+    #[wasm_bindgen(getter, js_name = "fencingToken")]
+    pub fn fencing_token(&self) -> JsValue {
+        self.token.clone()
+    }
+
+    /// Aborted when it is lost.
+    #[wasm_bindgen(getter)]
+    pub fn signal(&self) -> AbortSignal {
+        self.signal.clone()
+    }
+
+    /// The name of the session that it hangs on.
+    #[wasm_bindgen(getter)]
+    pub fn session(&self) -> String {
+        self.session.clone()
+    }
+
+    /// Gives it up; resolves when that is decided.
+    pub fn release(&self) -> Promise {
+        let this = self.clone();
+        promise(Ok(work(async move {
+            this.give_up().await?;
+            Ok(JsValue::UNDEFINED)
+        })))
+    }
+}

@@ -1,0 +1,109 @@
+//! Reads the objects of options that methods take.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use js_sys::{Array, Date, Reflect};
+use wasm_bindgen::prelude::*;
+use web_sys::AbortSignal;
+
+use super::error::{Thrown, invalid};
+
+/// Options by name. What is `undefined` or `null` is not there.
+pub(crate) struct Options(JsValue);
+
+impl Options {
+    /// # Errors
+    /// Where it is neither an object nor missing.
+    pub(crate) fn new(options: JsValue) -> Result<Self, Thrown> {
+        if options.is_object() && !options.is_function() || options.is_undefined() || options.is_null() {
+            return Ok(Self(options));
+        }
+        Err(invalid("options: expected an object"))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Result<Option<JsValue>, Thrown> {
+        if !self.0.is_object() {
+            return Ok(None);
+        }
+        let value = Reflect::get(&self.0, &name.into())?;
+        Ok(Some(value).filter(|value| !value.is_undefined() && !value.is_null()))
+    }
+
+    /// An option for which `undefined` and `null` are values, too.
+    pub(crate) fn get_any(&self, name: &str) -> Result<Option<JsValue>, Thrown> {
+        let there = self.0.is_object() && Reflect::has(&self.0, &name.into())?;
+        Ok(if there { Some(Reflect::get(&self.0, &name.into())?) } else { None })
+    }
+
+    fn read<T>(
+        &self,
+        name: &str,
+        expected: &str,
+        read: impl FnOnce(&JsValue) -> Option<T>,
+    ) -> Result<Option<T>, Thrown> {
+        match self.get(name)? {
+            None => Ok(None),
+            Some(value) => match read(&value) {
+                Some(read) => Ok(Some(read)),
+                None => Err(invalid(format!("options.{name}: expected {expected}"))),
+            },
+        }
+    }
+
+    pub(crate) fn string(&self, name: &str) -> Result<Option<String>, Thrown> {
+        self.read(name, "a string", JsValue::as_string)
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<bool, Thrown> {
+        Ok(self.read(name, "true or false", JsValue::as_bool)?.unwrap_or(false))
+    }
+
+    /// A string, or an array of strings.
+    pub(crate) fn strings(&self, name: &str) -> Result<Option<Vec<String>>, Thrown> {
+        self.read(name, "a string or an array of strings", |value| many(value, |value| value.as_string()))
+    }
+
+    /// An integer from 0 to `most`.
+    pub(crate) fn integer(&self, name: &str, most: u32) -> Result<Option<u32>, Thrown> {
+        self.read(name, &format!("an integer from 0 to {most}"), |value| integer(value, most))
+    }
+
+    /// A small integer, or an array of such.
+    pub(crate) fn small_integers(&self, name: &str) -> Result<Option<Vec<u8>>, Thrown> {
+        self.read(name, "a seat's number or an array of such", |value| {
+            many(value, |value| integer(&value, 255).map(|n| n as u8))
+        })
+    }
+
+    /// A time in milliseconds; `Infinity` is none.
+    pub(crate) fn duration(&self, name: &str) -> Result<Option<Duration>, Thrown> {
+        let read = self.read(name, "a number of milliseconds that is not negative", |value| {
+            value.as_f64().filter(|ms| *ms >= 0.0)
+        })?;
+        Ok(read.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()))
+    }
+
+    /// A moment: a `Date`, or milliseconds since 1970.
+    pub(crate) fn moment(&self, name: &str) -> Result<Option<SystemTime>, Thrown> {
+        self.read(name, "a Date, or a number of milliseconds since 1970", |value| {
+            let ms = value.as_f64().or_else(|| Some(value.dyn_ref::<Date>()?.get_time()))?;
+            let since = Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).ok()?;
+            UNIX_EPOCH.checked_add(since).filter(|_| !ms.is_nan())
+        })
+    }
+
+    pub(crate) fn signal(&self) -> Result<Option<AbortSignal>, Thrown> {
+        self.read("signal", "an AbortSignal", |value| value.dyn_ref::<AbortSignal>().cloned())
+    }
+}
+
+fn integer(value: &JsValue, most: u32) -> Option<u32> {
+    value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(most)).contains(n)).map(|n| n as u32)
+}
+
+fn many<T>(value: &JsValue, one: impl Fn(JsValue) -> Option<T>) -> Option<Vec<T>> {
+    match value.dyn_ref::<Array>() {
+        Some(array) => array.iter().map(one).collect(),
+        None => Some(vec![one(value.clone())?]),
+    }
+}

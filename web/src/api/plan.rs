@@ -1,0 +1,132 @@
+//! What `join` was told, and what follows from it.
+
+use std::time::Duration;
+
+use js_sys::Uint8Array;
+use paxoskv_core::Settings;
+use wasm_bindgen::JsCast;
+
+use super::error::{Thrown, invalid};
+use super::options::Options;
+
+/// The seats of a cluster unless told otherwise.
+const SIZE: u8 = 3;
+/// The most seats that a cluster can have.
+const SEATS: u32 = 31;
+
+/// Between tabs, which know of each other's deaths at once: nothing is lost by patience, and a busy main thread does not
+/// lose its locks.
+const TABS_GRACE: Duration = Duration::from_secs(10);
+/// See [`TABS_GRACE`].
+const TABS_SUSPEND: Duration = Duration::from_secs(8);
+
+/// What `join` was told.
+pub(crate) struct Plan {
+    pub(crate) name: String,
+    /// An observer of native nodes may leave it open.
+    pub(crate) size: Option<u8>,
+    /// Seats that this tab may take, the best first; none makes it an observer.
+    pub(crate) seats: Vec<u8>,
+    /// Whether other tabs of this origin are linked.
+    pub(crate) tabs: bool,
+    /// Addresses of native nodes.
+    pub(crate) ws: Vec<String>,
+    pub(crate) secret: Option<Vec<u8>>,
+    pub(crate) memory: bool,
+    pub(crate) persist: bool,
+    pub(crate) settings: Settings,
+}
+
+impl Plan {
+    /// # Errors
+    /// `InvalidArgument` for what makes no sense.
+    pub(crate) fn read(name: String, options: &Options) -> Result<Self, Thrown> {
+        let ws = options.strings("ws")?.unwrap_or_default();
+        let transports = match options.strings("transport")? {
+            Some(transports) => transports,
+            None if ws.is_empty() => vec!["tabs".into()],
+            None => Vec::new(),
+        };
+        if let Some(other) = transports.iter().find(|name| !["tabs", "ws"].contains(&name.as_str())) {
+            return Err(invalid(format!(
+                "options.transport: {other:?} is none; expected \"tabs\" or \"ws\""
+            )));
+        }
+        let has = |name: &str| transports.iter().any(|transport| transport == name);
+        if has("ws") && ws.is_empty() {
+            return Err(invalid("options.ws: expected addresses of nodes, like ws://127.0.0.1:7401"));
+        }
+        let tabs = has("tabs");
+        let size = options.integer("clusterSize", SEATS)?.map(|size| size as u8);
+        if size == Some(0) {
+            return Err(invalid(format!("options.clusterSize: a cluster has 1 to {SEATS} seats")));
+        }
+        let seats = match options.small_integers("seat")? {
+            Some(seats) => seats,
+            None if tabs => (1..=size.unwrap_or(SIZE)).collect(),
+            None if ws.is_empty() => vec![1],
+            None => Vec::new(),
+        };
+        let size = size.or((!seats.is_empty()).then_some(SIZE));
+        if let Some(seat) = seats.iter().find(|seat| **seat == 0 || Some(**seat) > size) {
+            let size = size.unwrap_or(SIZE);
+            return Err(invalid(format!("options.seat: {seat} is not in a cluster of {size}")));
+        }
+        Ok(Self {
+            name,
+            size,
+            seats,
+            tabs,
+            secret: secret(options)?,
+            memory: options.flag("memory")?,
+            persist: options.get("persist")?.is_none_or(|persist| persist.is_truthy()),
+            settings: settings(options, tabs && ws.is_empty())?,
+            ws,
+        })
+    }
+
+    /// Whether seats are shared out among the tabs of this origin: two of them must not have one store open.
+    pub(crate) fn locks_seats(&self) -> bool {
+        self.tabs || !self.memory && !self.seats.is_empty()
+    }
+}
+
+fn secret(options: &Options) -> Result<Option<Vec<u8>>, Thrown> {
+    let Some(secret) = options.get("secret")? else { return Ok(None) };
+    let bytes = secret.as_string().map(String::into_bytes);
+    match bytes.or_else(|| Some(secret.dyn_ref::<Uint8Array>()?.to_vec())) {
+        Some(bytes) => Ok(Some(bytes)),
+        None => Err(invalid("options.secret: expected a string or a Uint8Array")),
+    }
+}
+
+fn settings(options: &Options, only_tabs: bool) -> Result<Settings, Thrown> {
+    let mut settings = Settings::default();
+    if only_tabs {
+        settings.session_grace = TABS_GRACE;
+        settings.suspend_after = TABS_SUSPEND;
+    }
+    if let Some(grace) = options.duration("sessionGrace")? {
+        settings.session_grace = grace;
+        settings.suspend_after = (grace / 2).max(Duration::from_millis(10));
+    }
+    let times = [
+        ("suspendAfter", &mut settings.suspend_after),
+        ("peerTimeout", &mut settings.peer_timeout),
+        ("heartbeat", &mut settings.heartbeat),
+    ];
+    for (name, setting) in times {
+        if let Some(time) = options.duration(name)? {
+            *setting = time;
+        }
+    }
+    for (name, setting) in [("maxKey", &mut settings.max_key), ("maxValue", &mut settings.max_value)] {
+        if let Some(size) = options.integer(name, u32::MAX)? {
+            *setting = size as usize;
+        }
+    }
+    // A frame carries a key and a value at least.
+    let least = settings.max_key.saturating_add(settings.max_value).saturating_add(4096);
+    settings.max_frame = settings.max_frame.max(least);
+    Ok(settings)
+}

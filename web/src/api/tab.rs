@@ -1,0 +1,227 @@
+//! What one tab has of a cluster: the node that its calls go to, the seat that it holds, and how both end.
+
+use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::rc::Rc;
+
+use futures::future::{AbortHandle, Abortable, Either, select};
+use futures::stream::LocalBoxStream;
+use futures::{Stream, StreamExt};
+use js_sys::Promise;
+use paxoskv_core::{Cluster, Error, Session, SessionId, Status};
+
+use super::error::{Reason, Thrown};
+use super::objects::{promise, work};
+use super::watched::Watched;
+use crate::tabs::seats::SeatLock;
+
+/// One tab's part in a cluster.
+///
+/// A tab that finds all seats taken is an observer. When it gets a seat later, that is held by a second node of the same
+/// tab: the first one, with its handle and its sessions, lives on.
+pub(crate) struct Tab {
+    /// The node that calls go to.
+    core: Cluster,
+    state: Watched<State>,
+    sessions: RefCell<BTreeMap<SessionId, Session>>,
+    closed: OnceCell<Promise>,
+    /// Of all nodes that run, to be stopped without a word more.
+    stops: RefCell<Vec<AbortHandle>>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Why the tab leaves, once it does.
+    leaving: Option<Reason>,
+    /// All of its nodes have ended.
+    ended: bool,
+    /// The seat that it holds, and the node that sits there.
+    seated: Option<(u8, Cluster)>,
+    /// Counts who sits there.
+    changes: u64,
+}
+
+impl Tab {
+    pub(crate) fn new(core: Cluster, seat: Option<u8>) -> Self {
+        let seated = seat.map(|seat| (seat, core.clone()));
+        Self {
+            core,
+            state: Watched::new(State { seated, ..State::default() }),
+            sessions: RefCell::default(),
+            closed: OnceCell::new(),
+            stops: RefCell::default(),
+        }
+    }
+
+    /// The node that calls go to.
+    pub(crate) fn core(&self) -> &Cluster {
+        &self.core
+    }
+
+    /// The seat that this tab holds.
+    pub(crate) fn seat(&self) -> Option<u8> {
+        self.state.look(|state| state.seated.as_ref().map(|(seat, _)| *seat))
+    }
+
+    /// The node that knows how the cluster is.
+    pub(crate) fn informed(&self) -> Cluster {
+        self.state.look(|state| match &state.seated {
+            Some((_, cluster)) => cluster.clone(),
+            None => self.core.clone(),
+        })
+    }
+
+    /// What became of a call: where it failed since the node has ended, the reason of that.
+    pub(crate) fn answer<T>(&self, result: Result<T, Error>) -> Result<T, Thrown> {
+        result.map_err(|error| match (&error, self.leaving()) {
+            (Error::Closed {}, Some(reason)) => Thrown(reason.to_js()),
+            _ => error.into(),
+        })
+    }
+
+    fn leaving(&self) -> Option<Reason> {
+        self.state.look(|state| state.leaving.clone())
+    }
+
+    /// Leaves for that reason; the first one counts.
+    pub(crate) fn begin_to_leave(&self, reason: Reason) {
+        self.state.change(|state| {
+            state.leaving.get_or_insert(reason);
+        });
+    }
+
+    /// Resolves once all nodes have ended, with the reason.
+    pub(crate) fn ended(self: &Rc<Self>) -> impl Future<Output = Reason> + use<> {
+        let this = self.clone();
+        async move {
+            let look = |state: &State| state.leaving.clone().filter(|_| state.ended);
+            this.state.until(look).await
+        }
+    }
+
+    /// The promise for the reason.
+    pub(crate) fn closed(self: &Rc<Self>) -> Promise {
+        let make = || {
+            let ended = self.ended();
+            promise(Ok(work(async move { Ok(ended.await.to_js()) })))
+        };
+        self.closed.get_or_init(make).clone()
+    }
+
+    /// Stops all nodes where they are, as if the tab had crashed.
+    pub(crate) fn stop(&self) {
+        self.stops.borrow().iter().for_each(AbortHandle::abort);
+    }
+
+    /// Runs a node until it has ended by itself, or the tab has left. Says why it ended.
+    async fn run(&self, cluster: Cluster, driver: impl Future<Output = Result<(), Error>>) -> Reason {
+        let (stop, registration) = AbortHandle::new_pair();
+        self.stops.borrow_mut().push(stop);
+        let driver = Abortable::new(driver, registration);
+        let refused = async {
+            let refused = std::pin::pin!(cluster.refused());
+            let leaving = std::pin::pin!(self.state.until(|state| state.leaving.clone()));
+            let reason = match select(refused, leaving).await {
+                Either::Left((error, _)) => Reason::from(&error),
+                Either::Right((reason, _)) => reason,
+            };
+            cluster.leave().await;
+            reason
+        };
+        match select(std::pin::pin!(driver), std::pin::pin!(refused)).await {
+            Either::Left((Ok(Err(error)), _)) => Reason::from(&error),
+            Either::Left((_, _)) => self.leaving().unwrap_or_else(|| Reason::from(&Error::Closed {})),
+            Either::Right((reason, driver)) => {
+                driver.await.ok();
+                reason
+            }
+        }
+    }
+
+    /// Runs the node that calls go to, and beside it what else the tab does, which ends once the tab leaves.
+    pub(crate) async fn live(
+        self: Rc<Self>,
+        driver: impl Future<Output = Result<(), Error>>,
+        lock: Option<SeatLock>,
+        beside: impl Future<Output = ()>,
+    ) {
+        let own = async {
+            let reason = self.run(self.core.clone(), driver).await;
+            drop(lock);
+            self.begin_to_leave(reason);
+        };
+        futures::join!(own, beside);
+        self.sessions.take();
+        self.state.change(|state| {
+            state.ended = true;
+            state.seated = None;
+            state.changes += 1;
+        });
+    }
+
+    /// Runs a second node in a seat that fell free, until it has ended or the tab leaves.
+    pub(crate) async fn sit(
+        &self,
+        lock: SeatLock,
+        cluster: Cluster,
+        driver: impl Future<Output = Result<(), Error>>,
+    ) {
+        let sit = |seated| {
+            self.state.change(|state| {
+                state.seated = seated;
+                state.changes += 1;
+            });
+        };
+        sit(Some((lock.seat, cluster.clone())));
+        self.run(cluster, driver).await;
+        sit(None);
+    }
+
+    /// Does something until it is done or the tab leaves.
+    pub(crate) async fn unless_leaving<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let leaving = self.state.until(|state| state.leaving.as_ref().map(|_| ()));
+        match select(std::pin::pin!(leaving), std::pin::pin!(work)).await {
+            Either::Left(_) => None,
+            Either::Right((done, _)) => Some(done),
+        }
+    }
+
+    /// The states of the cluster, from whichever node of this tab knows most.
+    pub(crate) fn statuses(self: &Rc<Self>) -> impl Stream<Item = Status> + use<> {
+        let this = self.clone();
+        let mut from: Option<(u64, LocalBoxStream<'static, Status>)> = None;
+        futures::stream::poll_fn(move |cx| {
+            loop {
+                let (changes, ended) = this.state.look(|state| (state.changes, state.ended));
+                if from.as_ref().is_none_or(|(seen, _)| *seen != changes) {
+                    from = Some((changes, this.informed().statuses().boxed_local()));
+                }
+                let next = from.as_mut().map(|(_, statuses)| statuses.poll_next_unpin(cx));
+                match next {
+                    Some(std::task::Poll::Ready(Some(status))) => {
+                        return std::task::Poll::Ready(Some(status));
+                    }
+                    Some(std::task::Poll::Ready(None)) if ended => return std::task::Poll::Ready(None),
+                    _ => {}
+                }
+                let changed = this.state.poll(cx, |state| (state.changes != changes).then_some(()));
+                if changed.is_pending() {
+                    return std::task::Poll::Pending;
+                }
+            }
+        })
+    }
+
+    pub(crate) fn keep_session(&self, session: Session) {
+        self.sessions.borrow_mut().insert(session.id(), session);
+    }
+
+    pub(crate) fn take_session(&self, id: SessionId) -> Option<Session> {
+        self.sessions.borrow_mut().remove(&id)
+    }
+
+    pub(crate) fn look_at_session<R>(&self, id: SessionId, look: impl FnOnce(&Session) -> R) -> Option<R> {
+        self.sessions.borrow().get(&id).map(look)
+    }
+}

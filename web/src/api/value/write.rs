@@ -1,0 +1,222 @@
+//! From JavaScript to CBOR.
+
+use ciborium_ll::Header;
+use js_sys::{Array, ArrayBuffer, BigInt, Date, JsString, Map, Object, Reflect, Set, Uint8Array};
+use paxoskv_core::Error;
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::cbor::{self, DEPTH, head};
+
+/// How many steps of a path a message shows.
+const STEPS: usize = 8;
+
+/// What CBOR, or this library, has no item for.
+struct Unfit {
+    /// Where it is, from the innermost step to the outermost.
+    path: Vec<String>,
+    why: String,
+}
+
+impl Unfit {
+    fn new(why: impl Into<String>) -> Self {
+        Self { path: Vec::new(), why: why.into() }
+    }
+
+    fn at(mut self, step: impl FnOnce() -> String) -> Self {
+        self.path.push(step());
+        self
+    }
+}
+
+type Written = Result<(), Unfit>;
+
+/// The data item for a value; `what` it is begins the path to what cannot be written.
+pub(super) fn encode(value: &JsValue, what: &str) -> Result<Vec<u8>, Error> {
+    let mut writer = Writer { out: Vec::new(), around: Vec::new() };
+    match writer.item(value, DEPTH) {
+        Ok(()) => Ok(writer.out),
+        Err(Unfit { path, why }) => {
+            let rest = if path.len() > STEPS { "…" } else { "" };
+            let path: String = path.into_iter().rev().take(STEPS).collect();
+            Err(Error::invalid(format!("{what}{path}{rest}: {why}")))
+        }
+    }
+}
+
+struct Writer {
+    out: Vec<u8>,
+    /// The objects that are being written, from the outside in.
+    around: Vec<JsValue>,
+}
+
+impl Writer {
+    fn item(&mut self, value: &JsValue, depth: usize) -> Written {
+        let Some(depth) = depth.checked_sub(1) else { return Err(self.too_deep(value)) };
+        if let Some(string) = value.dyn_ref::<JsString>() {
+            self.text(string)?;
+        } else if let Some(x) = value.as_f64() {
+            cbor::number(x, &mut self.out);
+        } else if value.is_undefined() {
+            self.simple(23);
+        } else if value.is_null() {
+            self.simple(22);
+        } else if let Some(yes) = value.as_bool() {
+            self.simple(if yes { 21 } else { 20 });
+        } else if let Some(big) = value.dyn_ref::<BigInt>() {
+            self.big(big)?;
+        } else if value.is_function() {
+            return Err(Unfit::new("a function cannot be put"));
+        } else if value.is_symbol() {
+            return Err(Unfit::new("a symbol cannot be put"));
+        } else {
+            self.around.push(value.clone());
+            self.object(value, depth)?;
+            self.around.pop();
+        }
+        Ok(())
+    }
+
+    /// Why this is refused. What contains itself never ends, so it is found when it is too deep.
+    fn too_deep(&self, value: &JsValue) -> Unfit {
+        let again = |(at, object): (usize, &JsValue)| self.around[..at].contains(object);
+        if self.around.contains(value) || self.around.iter().enumerate().any(again) {
+            return Unfit::new("it contains itself");
+        }
+        Unfit::new(format!("nested deeper than {DEPTH} levels"))
+    }
+
+    fn simple(&mut self, n: u8) {
+        head(Header::Simple(n), &mut self.out);
+    }
+
+    fn tag(&mut self, tag: u64) {
+        head(Header::Tag(tag), &mut self.out);
+    }
+
+    fn text(&mut self, string: &JsString) -> Written {
+        let text = String::from(string);
+        // This is what half of a surrogate pair has become.
+        if text.contains(char::REPLACEMENT_CHARACTER) && !string.is_valid_utf16() {
+            return Err(Unfit::new("a string with half of a surrogate pair cannot be put"));
+        }
+        cbor::text(&text, &mut self.out);
+        Ok(())
+    }
+
+    fn big(&mut self, big: &BigInt) -> Written {
+        let negative = *big < BigInt::from(0);
+        // CBOR has -1 - n, which is n with all bits inverted.
+        let written = if negative { !big } else { big.clone() };
+        let digits = written.to_string(16).map_err(|_| Unfit::new("a number without digits"))?;
+        cbor::big(negative, &String::from(digits), &mut self.out);
+        Ok(())
+    }
+
+    fn object(&mut self, value: &JsValue, depth: usize) -> Written {
+        if Array::is_array(value) {
+            return self.array(value.unchecked_ref(), depth);
+        }
+        if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
+            cbor::bytes(&bytes.to_vec(), &mut self.out);
+        } else if value.has_type::<ArrayBuffer>() {
+            cbor::bytes(&Uint8Array::new(value).to_vec(), &mut self.out);
+        } else if ArrayBuffer::is_view(value.unchecked_ref()) {
+            self.typed_array(value, depth)?;
+        } else if let Some(date) = value.dyn_ref::<Date>() {
+            checked(depth, "a date")?;
+            self.tag(1);
+            cbor::number(date.get_time() / 1000.0, &mut self.out);
+        } else if let Some(map) = value.dyn_ref::<Map>() {
+            self.map(map, depth)?;
+        } else if value.has_type::<Set>() {
+            self.tag(258);
+            let Some(depth) = depth.checked_sub(1) else { return Err(self.too_deep(value)) };
+            self.array(&Array::from(value), depth)?;
+        } else {
+            self.plain(value, depth)?;
+        }
+        Ok(())
+    }
+
+    fn array(&mut self, array: &Array, depth: usize) -> Written {
+        head(Header::Array(Some(array.length() as usize)), &mut self.out);
+        for at in 0..array.length() {
+            self.item(&array.get(at), depth).map_err(|unfit| unfit.at(|| format!("[{at}]")))?;
+        }
+        Ok(())
+    }
+
+    fn typed_array(&mut self, view: &JsValue, depth: usize) -> Written {
+        checked(depth, "a typed array")?;
+        let name = class(view);
+        let Some((_, tag)) = super::read::TYPED_ARRAYS.iter().find(|(known, _)| *known == name) else {
+            return Err(Unfit::new(format!("a {name} cannot be put")));
+        };
+        let part = |name: &str| Reflect::get(view, &name.into()).unwrap_or_default();
+        let number = |name: &str| part(name).as_f64().unwrap_or_default() as u32;
+        let bytes = Uint8Array::new_with_byte_offset_and_length(
+            &part("buffer"),
+            number("byteOffset"),
+            number("byteLength"),
+        );
+        self.tag(*tag);
+        cbor::bytes(&bytes.to_vec(), &mut self.out);
+        Ok(())
+    }
+
+    fn map(&mut self, map: &Map, depth: usize) -> Written {
+        let pairs = Array::from(map);
+        let pair = |at: u32| -> (JsValue, JsValue) {
+            let pair: Array = pairs.get(at).unchecked_into();
+            (pair.get(0), pair.get(1))
+        };
+        let mut depth = depth;
+        if (0..pairs.length()).all(|at| pair(at).0.is_string()) {
+            self.tag(259);
+            depth = checked(depth, "a Map")?;
+        }
+        head(Header::Map(Some(pairs.length() as usize)), &mut self.out);
+        for at in 0..pairs.length() {
+            let (key, value) = pair(at);
+            self.item(&key, depth).map_err(|unfit| unfit.at(|| format!(".keys()[{at}]")))?;
+            self.item(&value, depth).map_err(|unfit| unfit.at(|| format!(".values()[{at}]")))?;
+        }
+        Ok(())
+    }
+
+    /// An object that is nothing but its properties.
+    fn plain(&mut self, value: &JsValue, depth: usize) -> Written {
+        let object: &Object = value.unchecked_ref();
+        let prototype = Object::get_prototype_of(object);
+        // Of whatever window it is, `Object.prototype` is what has no prototype itself.
+        let is_plain = prototype.is_falsy() || Object::get_prototype_of(&prototype).is_falsy();
+        if !is_plain {
+            let name = class(value);
+            return Err(Unfit::new(format!(
+                "an instance of {name} cannot be put: put an object of its properties"
+            )));
+        }
+        let keys = Object::keys(object);
+        head(Header::Map(Some(keys.length() as usize)), &mut self.out);
+        for key in keys.iter() {
+            let step = || format!(".{}", key.as_string().unwrap_or_default());
+            self.item(&key, depth).map_err(|unfit| unfit.at(step))?;
+            let member = Reflect::get(value, &key)
+                .map_err(|_| Unfit::new("this property throws when it is read").at(step))?;
+            self.item(&member, depth).map_err(|unfit| unfit.at(step))?;
+        }
+        Ok(())
+    }
+}
+
+/// A tag takes a level, too.
+fn checked(depth: usize, what: &str) -> Result<usize, Unfit> {
+    depth.checked_sub(1).ok_or_else(|| Unfit::new(format!("{what} nested deeper than {DEPTH} levels")))
+}
+
+/// The name of an object's class, for messages.
+fn class(value: &JsValue) -> String {
+    let constructor = Reflect::get(value, &"constructor".into()).unwrap_or_default();
+    let name = Reflect::get(&constructor, &"name".into()).unwrap_or_default();
+    name.as_string().unwrap_or_else(|| "an unnamed class".into())
+}

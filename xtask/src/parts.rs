@@ -1,0 +1,158 @@
+//! The parts of the tests, and the checks before them.
+
+use std::process::Command;
+
+use clap::ValueEnum;
+
+use crate::run::{cargo, cargo_command, run};
+use crate::setup::{self, WASM};
+use crate::tools::{self, Tool};
+use crate::web;
+
+/// A part of the tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Everything in one process: the crates' own tests, the simulation, broken rules.
+    Native,
+    /// Real processes on loopback, with real disks.
+    Cluster,
+    /// The core under Node, the bindings in headless browsers.
+    Wasm,
+    /// Tabs of real headless browsers, which form clusters.
+    Browser,
+}
+
+/// Tests in `tests/tests` that need nothing but themselves.
+const IN_PROCESS: &[&str] = &["broken_rules", "codec", "model", "simulation"];
+
+/// Tests in `tests/tests` that start processes of the program.
+const CLUSTER: &[&str] = &[
+    "damage",
+    "ephemeral",
+    "goodbye",
+    "hostile",
+    "kill",
+    "leases_cli",
+    "limits",
+    "locks",
+    "quorum",
+    "refusals",
+    "shell",
+    "three_nodes",
+];
+
+/// Tests in `tests/tests` that start browsers.
+const BROWSER: &[&str] =
+    &["browser_crash", "browser_many", "browser_native", "browser_refused", "browser_tabs"];
+
+/// Tests of the core that have no host of their own, and so run under Node, too.
+const EVERYWHERE: &[&str] = &["cluster", "leases", "recipes"];
+
+const BROWSERS: &[Tool] = &[tools::CHROMIUM, tools::CHROMEDRIVER, tools::FIREFOX, tools::GECKODRIVER];
+
+/// Runs one part, or all.
+///
+/// # Errors
+///
+/// That something failed.
+pub fn test(part: Option<Part>) -> Result<(), String> {
+    let wanted = |this: Part| part.is_none_or(|part| part == this);
+    if wanted(Part::Native) {
+        cargo(&["test", "--locked", "--workspace", "--exclude", "paxoskv-tests"])?;
+        let mut args = vec!["test", "--locked", "-p", "paxoskv-tests", "--lib", "--bins"];
+        args.extend(IN_PROCESS.iter().flat_map(|test| ["--test", test]));
+        cargo(&args)?;
+    }
+    if wanted(Part::Cluster) {
+        processes(CLUSTER)?;
+    }
+    if wanted(Part::Wasm) {
+        wasm()?;
+    }
+    if wanted(Part::Browser) {
+        browser()?;
+    }
+    Ok(())
+}
+
+/// Tests that start processes of the program, which is built first.
+fn processes(tests: &[&str]) -> Result<(), String> {
+    cargo(&["build", "--locked", "-p", "paxoskv"])?;
+    let mut args = vec!["test", "--locked", "-p", "paxoskv-tests"];
+    args.extend(tests.iter().flat_map(|test| ["--test", test]));
+    cargo(&args)
+}
+
+fn wasm() -> Result<(), String> {
+    let runner = [tools::WASM_BINDGEN, tools::WASM_TEST_RUNNER];
+    setup::target()?;
+    setup::tools(&[&runner, &[tools::NODE, tools::WASM_PACK], BROWSERS].concat())?;
+    let mut args = vec!["test", "--locked", "-p", "paxoskv-core", "--target", WASM];
+    args.extend(EVERYWHERE.iter().flat_map(|test| ["--test", test]));
+    run(cargo_command()
+        .args(args)
+        .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::WASM_TEST_RUNNER.need()?))?;
+    // It takes those of its tools that are on the path.
+    run(Command::new(tools::WASM_PACK.need()?)
+        .args(["test", "--mode", "no-install", "--headless", "--chrome", "--chromedriver"])
+        .arg(tools::CHROMEDRIVER.need()?)
+        .args(["--firefox", "--geckodriver"])
+        .arg(tools::GECKODRIVER.need()?)
+        .args(["web", "--locked"])
+        .env("PATH", tools::path_with(&runner)?))
+}
+
+fn browser() -> Result<(), String> {
+    setup::tools(BROWSERS)?;
+    web::build()?;
+    processes(BROWSER)
+}
+
+/// What tabs of real browsers do in a second.
+///
+/// # Errors
+///
+/// That it could not be found out.
+pub fn bench_browser() -> Result<(), String> {
+    setup::tools(BROWSERS)?;
+    web::build()?;
+    cargo(&["run", "--locked", "-q", "-p", "paxoskv-tests", "--bin", "bench_browser"])
+}
+
+/// What CI checks before the tests.
+///
+/// # Errors
+///
+/// That something is wrong.
+pub fn check() -> Result<(), String> {
+    setup::target()?;
+    cargo(&["fmt", "--all", "--check"])?;
+    cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
+    let mut wasm = vec!["clippy", "--locked", "--target", WASM, "--tests"];
+    wasm.extend(["-p", "paxoskv-core", "-p", "paxoskv-transport-ws", "-p", "paxoskv-web"]);
+    wasm.extend(["--", "-D", "warnings"]);
+    cargo(&wasm)?;
+    run(cargo_command()
+        .args(["doc", "--locked", "--workspace", "--no-deps"])
+        .env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::run::root;
+
+    #[test]
+    fn every_test_belongs_to_a_part() {
+        let mut files: Vec<String> = std::fs::read_dir(root().join("tests/tests"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+            .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+            .collect();
+        files.sort();
+        let mut parts = [IN_PROCESS, CLUSTER, BROWSER].concat();
+        parts.sort_unstable();
+        assert_eq!(files, parts);
+    }
+}

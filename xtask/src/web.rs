@@ -1,0 +1,101 @@
+//! The npm package: `web/pkg`.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::run::{cargo, root, run, target};
+use crate::setup::{self, WASM};
+use crate::tools::WASM_BINDGEN;
+
+/// More than this, gzipped, is too much to ask of a page's visitors.
+pub const LARGEST: usize = 150_000;
+
+/// What the bindings are called in the package, and by what they are made.
+const GLUE: &[(&str, &str)] =
+    &[("paxoskv.js", "glue.js"), ("paxoskv.d.ts", "glue.d.ts"), ("paxoskv_bg.wasm", "paxoskv_bg.wasm")];
+
+/// What of that which is written by hand is in the bindings already.
+const BOUND: &str = "types.d.ts";
+
+/// The folder that the page is in; whoever serves it, serves the page at `/www/`.
+pub fn folder() -> PathBuf {
+    root().join("web")
+}
+
+/// Builds the package.
+///
+/// # Errors
+///
+/// What went wrong, or that it is too large.
+pub fn build() -> Result<(), String> {
+    setup::target()?;
+    setup::tools(&[WASM_BINDGEN])?;
+    cargo(&["build", "--locked", "-p", "paxoskv-web", "--lib", "--target", WASM, "--profile", "web"])?;
+    let built = target().join(WASM).join("web/paxoskv_web.wasm");
+    let made = target().join("web/made");
+    run(Command::new(WASM_BINDGEN.need()?)
+        .args(["--target", "web", "--out-name", "paxoskv", "--out-dir"])
+        .arg(&made)
+        .arg(&built))?;
+    let package = folder().join("pkg");
+    lay_out(&made, &folder().join("js"), &package)?;
+    let size = size(&package.join("paxoskv_bg.wasm"))?;
+    println!("web/pkg/paxoskv_bg.wasm: {} bytes, {} gzipped, of at most {LARGEST}", size.raw, size.gzipped);
+    if size.gzipped > LARGEST {
+        return Err(format!("the package is too large: {} bytes gzipped, at most {LARGEST}", size.gzipped));
+    }
+    Ok(())
+}
+
+/// Puts the package together: what is made, and what is written by hand. Whoever looks into the folder meanwhile finds
+/// the one before, or this one.
+fn lay_out(made: &Path, written: &Path, package: &Path) -> Result<(), String> {
+    let [fresh, old] = ["fresh", "old"].map(|name| target().join("web").join(name));
+    let said = |what: &Path| {
+        let what = what.display().to_string();
+        move |e: std::io::Error| format!("{what}: {e}")
+    };
+    for folder in [&fresh, &old] {
+        if folder.exists() {
+            fs::remove_dir_all(folder).map_err(said(folder))?;
+        }
+    }
+    fs::create_dir_all(&fresh).map_err(said(&fresh))?;
+    for (from, to) in GLUE {
+        let from = made.join(from);
+        fs::copy(&from, fresh.join(to)).map_err(said(&from))?;
+    }
+    for entry in fs::read_dir(written).map_err(said(written))? {
+        let entry = entry.map_err(said(written))?;
+        if entry.file_name() != BOUND {
+            fs::copy(entry.path(), fresh.join(entry.file_name())).map_err(said(&entry.path()))?;
+        }
+    }
+    if package.exists() {
+        fs::rename(package, &old).map_err(said(package))?;
+    }
+    fs::rename(&fresh, package).map_err(said(package))?;
+    fs::remove_dir_all(&old).or_else(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => Ok(()),
+        _ => Err(said(&old)(e)),
+    })
+}
+
+/// In bytes.
+struct Size {
+    raw: usize,
+    gzipped: usize,
+}
+
+fn size(file: &Path) -> Result<Size, String> {
+    let said = |e: std::io::Error| format!("{}: {e}", file.display());
+    let bytes = fs::read(file).map_err(said)?;
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    encoder.write_all(&bytes).map_err(said)?;
+    Ok(Size { raw: bytes.len(), gzipped: encoder.finish().map_err(said)?.len() })
+}
