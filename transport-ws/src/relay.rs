@@ -14,7 +14,6 @@
 //! trying, so nobody need wait at the very moment.
 
 use std::fmt;
-use std::fmt::Write;
 use std::str::FromStr;
 
 use crate::address::Address;

@@ -1,9 +1,9 @@
-//! The browser's sockets, with native nodes at the other end. Two listeners have to be there, and the page has to come
-//! from where they allow it, so these tests run when they are asked for:
+//! The browser's sockets, with native nodes at the other end. Listeners have to be there, so these tests run when they
+//! are asked for:
 //!
 //! ```sh
 //! cargo run -p paxoskv-transport-ws --example echo &
-//! WASM_BINDGEN_TEST_ADDRESS=127.0.0.1:47410 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
+//! CHROMEDRIVER=/usr/bin/chromedriver CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
 //!   cargo test -p paxoskv-transport-ws --target wasm32-unknown-unknown --test browser -- --include-ignored
 //! ```
 #![cfg(target_family = "wasm")]

@@ -435,7 +435,8 @@ impl<C: Timer + Clone + 'static> Transport for WebSockets<C> {
     }
 }
 
-/// Notes that the page has gone away; a worker is not told.
+/// Notes that the page has gone away; a worker is not told. Who has something to say before the links go down does so
+/// on `pagehide`, capturing: that comes first.
 struct Hiding {
     hidden: Rc<RefCell<bool>>,
     noted: Closure<dyn FnMut()>,
