@@ -1,7 +1,6 @@
 //! What one tab has of a cluster: the node that its calls go to, the seat that it holds, and how both end.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -24,7 +23,8 @@ pub(crate) struct Tab {
     /// The node that calls go to.
     core: Cluster,
     state: Watched<State>,
-    sessions: RefCell<BTreeMap<SessionId, Session>>,
+    /// Those that JavaScript holds; few, as each is opened by hand.
+    sessions: RefCell<Vec<Session>>,
     closed: OnceCell<Promise>,
     /// Of all nodes that run, to be stopped without a word more.
     stops: RefCell<Vec<AbortHandle>>,
@@ -214,14 +214,19 @@ impl Tab {
     }
 
     pub(crate) fn keep_session(&self, session: Session) {
-        self.sessions.borrow_mut().insert(session.id(), session);
+        let mut sessions = self.sessions.borrow_mut();
+        if !sessions.iter().any(|other| other.id() == session.id()) {
+            sessions.push(session);
+        }
     }
 
     pub(crate) fn take_session(&self, id: SessionId) -> Option<Session> {
-        self.sessions.borrow_mut().remove(&id)
+        let mut sessions = self.sessions.borrow_mut();
+        let at = sessions.iter().position(|session| session.id() == id)?;
+        Some(sessions.swap_remove(at))
     }
 
     pub(crate) fn look_at_session<R>(&self, id: SessionId, look: impl FnOnce(&Session) -> R) -> Option<R> {
-        self.sessions.borrow().get(&id).map(look)
+        self.sessions.borrow().iter().find(|session| session.id() == id).map(look)
     }
 }
