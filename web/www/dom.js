@@ -39,6 +39,7 @@ export function replay(element, name) {
   // Reading a size makes the browser forget the run before.
   void element.getBoundingClientRect();
   element.classList.add(name);
+  element.onanimationend = () => element.classList.remove(name);
 }
 
 /** Each item of an asynchronous stream, until it ends or the signal says so. */

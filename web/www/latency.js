@@ -45,7 +45,11 @@ export class Latency {
     try {
       for (let at = 1; at <= many; at += 1) {
         const before = performance.now();
-        await this.#cluster.put(`${run}/${at}`, { at, of: many }, { bucket: LATENCY_BUCKET, timeout: 10_000, signal: this.#signal });
+        await this.#cluster.put(
+          `${run}/${at}`,
+          { at, of: many },
+          { bucket: LATENCY_BUCKET, timeout: 10_000, signal: this.#signal },
+        );
         this.took(performance.now() - before);
       }
       const rate = Math.round(many / ((performance.now() - began) / 1000));
@@ -70,14 +74,25 @@ export class Latency {
       svg("text", { class: "tick", x: PLOT.left - 6, y: height(ms) + 3.5 }, `${ms} ms`),
     ]);
     const dots = samples.map((ms, index) =>
-      svg("circle", { class: "dot", r: 2, cx: (PLOT.left + 6 + index * step).toFixed(1), cy: height(Math.max(ms, low)).toFixed(1) }),
+      svg("circle", {
+        class: "dot",
+        r: 2,
+        cx: (PLOT.left + 6 + index * step).toFixed(1),
+        cy: height(Math.max(ms, low)).toFixed(1),
+      }),
     );
-    const middle = samples.length > 1 ? [svg("line", { class: "median", x1: PLOT.left, x2: PLOT.right, y1: height(at(0.5)), y2: height(at(0.5)) })] : [];
+    const middle =
+      samples.length > 1
+        ? [svg("line", { class: "median", x1: PLOT.left, x2: PLOT.right, y1: height(at(0.5)), y2: height(at(0.5)) })]
+        : [];
     $("latency-plot").replaceChildren(...grid, ...middle, ...dots);
     if (!samples.length) return;
     setText($("latency-p50"), milliseconds(at(0.5)));
     setText($("latency-p99"), milliseconds(at(0.99)));
-    setText($("latency-summary"), `The last ${samples.length === 1 ? "put" : `${samples.length} puts`}, the line is the median.`);
+    setText(
+      $("latency-summary"),
+      `The last ${samples.length === 1 ? "put" : `${samples.length} puts`}, the line is the median.`,
+    );
   }
 }
 
@@ -93,7 +108,8 @@ function scale(least, most) {
 function steps(low, high) {
   const ticks = [];
   for (let decade = 0.01; decade < 1e6; decade *= 10) {
-    for (const tick of [decade, 2 * decade, 5 * decade]) if (tick >= low * 0.99 && tick <= high * 1.01) ticks.push(Number(tick.toPrecision(1)));
+    for (const tick of [decade, 2 * decade, 5 * decade])
+      if (tick >= low * 0.99 && tick <= high * 1.01) ticks.push(Number(tick.toPrecision(1)));
   }
   const every = Math.ceil(ticks.length / 5);
   return ticks.filter((_, at) => at % every === 0);
