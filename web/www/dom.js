@@ -66,4 +66,8 @@ export function setUsable(button, usable) {
 
 export const isUsable = (button) => button.getAttribute("aria-disabled") !== "true";
 
-export const milliseconds = (ms) => (ms < 9.95 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`);
+export function duration(ms) {
+  if (ms >= 9_950) return `${Math.round(ms / 1000)} s`;
+  if (ms >= 995) return `${(ms / 1000).toFixed(1)} s`;
+  return `${ms >= 9.95 ? Math.round(ms) : ms.toFixed(1)} ms`;
+}

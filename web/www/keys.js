@@ -1,6 +1,6 @@
 // The keys of a bucket, live, and the form that puts, gets and erases.
 
-import { $, code, each, el, isUsable, milliseconds, replay, setText, setUsable, strong, svg } from "./dom.js";
+import { $, code, each, el, isUsable, duration, replay, setText, setUsable, strong, svg } from "./dom.js";
 import { hue } from "./people.js";
 import { problem, say } from "./timeline.js";
 import { identity, parse, show } from "./value.js";
@@ -289,7 +289,7 @@ export class Keys {
     const chosen = await this.#cluster.put(key, value, options);
     const took = performance.now() - began;
     this.#took(took);
-    const now = [code(show(chosen.value, 80)), `, generation ${chosen.generation}, ${milliseconds(took)}`];
+    const now = [code(show(chosen.value, 80)), `, generation ${chosen.generation}, ${duration(took)}`];
     if (chosen.won) this.#remember({ key, generation: chosen.generation }, options);
     if (chosen.won) return ["won", "Won: ", ...now, ` (read as ${kind})`];
     say("call", "Put ", code(show(key, 60)), " came too late: ", code(show(chosen.value, 60)), " was chosen before");
@@ -307,7 +307,7 @@ export class Keys {
     const key = parse($("key").value).value;
     const began = performance.now();
     const found = await this.#cluster.get(key, { bucket: this.#bucket(), signal: this.#calling.signal });
-    const took = milliseconds(performance.now() - began);
+    const took = duration(performance.now() - began);
     if (!found) return ["absent", "There is no value for ", code(show(key, 60)), `, ${took}`];
     return ["found", "It is ", code(show(found.value, 80)), `, generation ${found.generation}, ${took}`];
   }

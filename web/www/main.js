@@ -159,6 +159,7 @@ function draw() {
   );
   const own = status.seats.find(({ state }) => state === "self")?.seat;
   const me = people?.me;
+  document.body.dataset.seat = own ?? "";
   $("me-is").hidden = !me;
   if (me) {
     setText($("me"), me);
