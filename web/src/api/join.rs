@@ -9,6 +9,7 @@ use futures::future::{Either, LocalBoxFuture, select};
 use js_sys::{Function, Promise, Reflect};
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::{Error, Timer};
+use paxoskv_transport_ws::WebSockets;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
@@ -109,9 +110,11 @@ async fn launch(plan: &Plan, seat: Option<u8>) -> Result<Launched, Thrown> {
         true => Some(Tabs::open(&plan.name, seat).await.map_err(refused)?),
         false => None,
     };
+    let web_sockets = (!plan.ws.is_empty()).then(|| WebSockets::new(plan.secret.clone(), WebTimer::new()));
     let mut builder = paxoskv_core::Cluster::builder(plan.name.clone())
         .storage(store)
         .transport(Maybe(tabs))
+        .transport(Maybe(web_sockets))
         .timer(WebTimer::new())
         .entropy(entropy)
         .settings(plan.settings.clone())
