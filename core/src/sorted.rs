@@ -58,10 +58,6 @@ mod runs {
             Iter { runs: &self.runs, at: 0 }
         }
 
-        pub(crate) fn iter_mut(&mut self) -> IterMut<'_, K, V> {
-            self.into_iter()
-        }
-
         pub(crate) fn keys(&self) -> impl Iterator<Item = &K> {
             self.iter().map(|(key, _)| key)
         }

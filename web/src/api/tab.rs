@@ -119,23 +119,25 @@ impl Tab {
         let (stop, registration) = AbortHandle::new_pair();
         self.stops.borrow_mut().push(stop);
         let driver = Abortable::new(driver, registration);
-        let refused = async {
-            let refused = std::pin::pin!(cluster.refused());
-            let leaving = std::pin::pin!(self.state.until(|state| state.leaving.clone()));
-            let reason = match select(refused, leaving).await {
-                Either::Left((error, _)) => Reason::from(&error),
-                Either::Right((reason, _)) => reason,
-            };
-            cluster.leave().await;
-            reason
-        };
-        match select(std::pin::pin!(driver), std::pin::pin!(refused)).await {
-            Either::Left((Ok(Err(error)), _)) => Reason::from(&error),
-            Either::Left((_, _)) => self.leaving().unwrap_or_else(|| Reason::from(&Error::Closed {})),
-            Either::Right((reason, driver)) => {
-                driver.await.ok();
-                reason
+        // A driver that was told to leave ends well, so why it was told is kept here.
+        let refusal = RefCell::new(None);
+        let told = async {
+            {
+                let refused = std::pin::pin!(cluster.refused());
+                let leaving = std::pin::pin!(self.state.until(|state| state.leaving.as_ref().map(|_| ())));
+                if let Either::Left((error, _)) = select(refused, leaving).await {
+                    *refusal.borrow_mut() = Some(Reason::from(&error));
+                }
             }
+            cluster.leave().await;
+        };
+        let ended = match select(std::pin::pin!(driver), std::pin::pin!(told)).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(((), driver)) => driver.await,
+        };
+        match ended {
+            Ok(Err(error)) => Reason::from(&error),
+            _ => refusal.take().or(self.leaving()).unwrap_or_else(|| Reason::from(&Error::Closed {})),
         }
     }
 
