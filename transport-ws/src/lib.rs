@@ -10,8 +10,9 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | [`secret`], [`preface`], [`noise`], [`refusal`], [`address`] | the protocol, without I/O: native and wasm32 |
+//! | [`secret`], [`preface`], [`noise`], [`refusal`], [`address`], [`relay`] | the protocol, without I/O: native and wasm32 |
 //! | `native` | sockets: an axum route that listens, and tasks that dial, on tokio |
+//! | `browser` | the browser's sockets, which only dial |
 //!
 //! Natively, the route shares its port with whatever else the application serves:
 //!
@@ -34,14 +35,20 @@
 //! ```
 
 pub mod address;
+mod ending;
 pub mod noise;
 pub mod preface;
 pub mod refusal;
+pub mod relay;
 pub mod secret;
 
+#[cfg(target_family = "wasm")]
+mod browser;
 #[cfg(not(target_family = "wasm"))]
 mod native;
 
+#[cfg(target_family = "wasm")]
+pub use browser::WebSockets;
 #[cfg(not(target_family = "wasm"))]
 pub use native::{Connection, Guard, SetupError, WsConfig, WsTransport, serve};
 pub use secret::{BadSecret, Secret};

@@ -7,6 +7,8 @@ use sha2::{Digest, Sha256};
 /// Separates this use of the secret from any other that may be made of the same bytes.
 const DOMAIN: &[u8] = b"paxoskv transport-ws pre-shared key v1\0";
 
+const RELAY_DOMAIN: &[u8] = b"paxoskv transport-ws relay v1\0";
+
 /// A cluster's secret, ready for use. It is never shown.
 ///
 /// The secret is not stretched: use a random one, such as 32 bytes from the system, not a password.
@@ -35,6 +37,21 @@ impl Secret {
     /// The pre-shared key of the handshake.
     pub(crate) fn key(&self) -> &[u8; 32] {
         &self.0
+    }
+}
+
+impl Secret {
+    /// What proves that whoever made a name for a relay holds the secret. Both parts are of fixed length, and so is
+    /// what is kept of the hash, so nothing can be appended.
+    pub(crate) fn relay_proof(&self, id: &[u8; 16]) -> [u8; 16] {
+        let mut hash = Sha256::new();
+        hash.update(RELAY_DOMAIN);
+        hash.update(self.0);
+        hash.update(id);
+        let hash: [u8; 32] = hash.finalize().into();
+        let mut proof = [0; 16];
+        proof.copy_from_slice(&hash[..16]);
+        proof
     }
 }
 

@@ -9,30 +9,45 @@ use web_sys::{Event, EventTarget};
 pub(crate) struct Listener {
     target: EventTarget,
     kind: &'static str,
+    captures: bool,
     closure: Closure<dyn FnMut(Event)>,
 }
 
 impl Listener {
     pub(crate) fn new(target: &EventTarget, kind: &'static str, heard: impl FnMut(Event) + 'static) -> Self {
-        let heard: Box<dyn FnMut(Event)> = Box::new(heard);
-        let closure = Closure::wrap(heard);
-        // It fails where the function is none.
-        let _ = target.add_event_listener_with_callback(kind, closure.as_ref().unchecked_ref());
-        Self { target: target.clone(), kind, closure }
+        Self::with(target, kind, false, Box::new(heard))
     }
 
-    /// On the page's leaving the screen, be it for good or into the cache for going back; never in a worker, which
-    /// is not told.
-    pub(crate) fn on_page_hide(mut heard: impl FnMut() + 'static) -> Self {
+    fn with(target: &EventTarget, kind: &'static str, captures: bool, heard: Box<dyn FnMut(Event)>) -> Self {
+        let closure = Closure::wrap(heard);
+        let function = closure.as_ref().unchecked_ref();
+        // It fails where the function is none.
+        let _ = target.add_event_listener_with_callback_and_bool(kind, function, captures);
+        Self { target: target.clone(), kind, captures, closure }
+    }
+
+    /// On the page's leaving the screen, be it for good or into the cache for going back; for who has something to
+    /// say before links are taken down. Never in a worker, which is not told.
+    pub(crate) fn on_page_hide(heard: impl FnMut() + 'static) -> Self {
+        Self::page_hide(true, heard)
+    }
+
+    /// The same, after those have said it: listeners that capture are called first, and what they have made ready to
+    /// run runs before the next one is called.
+    pub(crate) fn after_page_hide(heard: impl FnMut() + 'static) -> Self {
+        Self::page_hide(false, heard)
+    }
+
+    fn page_hide(captures: bool, mut heard: impl FnMut() + 'static) -> Self {
         let global: EventTarget = js_sys::global().unchecked_into();
-        Self::new(&global, "pagehide", move |_| heard())
+        Self::with(&global, "pagehide", captures, Box::new(move |_| heard()))
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        let _ =
-            self.target.remove_event_listener_with_callback(self.kind, self.closure.as_ref().unchecked_ref());
+        let function = self.closure.as_ref().unchecked_ref();
+        let _ = self.target.remove_event_listener_with_callback_and_bool(self.kind, function, self.captures);
     }
 }
 

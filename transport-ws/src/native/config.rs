@@ -29,6 +29,11 @@ pub struct WsConfig {
     pub inbound_bytes: usize,
     /// How many links there may be. 1024.
     pub max_links: usize,
+    /// How many others may wait here to be reached through this node, or be joined to somebody. 256; 0 turns that off.
+    pub max_relays: usize,
+    /// Whether to wait, at the nodes that this one dials, for others to reach it through them: for a node that cannot
+    /// listen and holds a seat.
+    pub wait_at_relays: bool,
     /// How many incoming connections may be in their handshake at a time. 64.
     pub max_handshakes: usize,
     /// How many addresses are dialed. 256.
@@ -60,6 +65,8 @@ impl Default for WsConfig {
             queue_frames: 4096,
             inbound_bytes: 32 << 20,
             max_links: 1024,
+            max_relays: 256,
+            wait_at_relays: false,
             max_handshakes: 64,
             max_addresses: 256,
             handshake_timeout: Duration::from_secs(5),

@@ -9,7 +9,7 @@ use tokio_tungstenite::tungstenite::http::Response;
 
 use super::establish::{Failure, Ready, establish};
 use super::hub::Hub;
-use super::socket::{Gate, settings};
+use super::socket::{Gate, Socket, settings};
 use super::tls;
 use crate::address::Address;
 use crate::refusal::harmless;
@@ -28,6 +28,11 @@ fn broken(reason: impl std::fmt::Display) -> Failure {
 }
 
 async fn try_connect(hub: &Hub, address: &Address) -> Result<Ready, Failure> {
+    establish(open(hub, address).await?, &hub.config, true).await
+}
+
+/// A WebSocket to an address, with nothing said on it.
+pub(super) async fn open(hub: &Hub, address: &Address) -> Result<Socket, Failure> {
     let tcp = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(broken)?;
     // Frames are small and waited for.
     tcp.set_nodelay(true).map_err(broken)?;
@@ -49,7 +54,7 @@ async fn try_connect(hub: &Hub, address: &Address) -> Result<Ready, Failure> {
             error => broken(format!("no WebSocket there: {error}")),
         },
     )?;
-    establish(socket, &hub.config, true).await
+    Ok(socket)
 }
 
 /// Somebody is there, and answers with something else than a WebSocket.

@@ -12,9 +12,12 @@ use super::config::WsConfig;
 use super::connect::connect;
 use super::establish::Failure;
 use super::hub::Hub;
-use super::link::{Ended, run};
+use super::link::run;
+use super::wait::wait;
 use crate::address::Address;
+use crate::ending::Ended;
 use crate::refusal::Code;
+use crate::relay::is_relayed;
 
 /// An address that is dialed, as the transport sees it.
 pub(super) struct Dialed {
@@ -29,6 +32,9 @@ impl Dialed {
     pub(super) fn start(hub: &Arc<Hub>, runtime: &tokio::runtime::Handle, address: Address) -> Self {
         let (keep, kept) = watch::channel(());
         let failures = Arc::new(AtomicU32::new(0));
+        if hub.config.wait_at_relays && !is_relayed(&address) {
+            runtime.spawn(wait(Arc::clone(hub), address.clone(), kept.clone()));
+        }
         let dialer = Dialer { hub: Arc::clone(hub), address, failures: Arc::clone(&failures), kept };
         runtime.spawn(dialer.run());
         Self { failures, _keep: keep }
@@ -134,7 +140,7 @@ impl Dialer {
 }
 
 /// The pause after so many failures in a row before this one.
-fn backoff(config: &WsConfig, failures: u32) -> Duration {
+pub(super) fn backoff(config: &WsConfig, failures: u32) -> Duration {
     let grown = config.backoff_start.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX));
     jittered(grown.min(config.backoff_cap))
 }

@@ -13,8 +13,10 @@ use tokio_rustls::TlsConnector;
 use super::config::{SetupError, WsConfig};
 use super::guard::Guard;
 use super::outbox::Outbox;
+use super::relay::Relay;
 use crate::address::Address;
 use crate::preface::Token;
+use crate::relay::Name;
 
 /// Events that wait for the core. Frames are bounded in bytes as well.
 const MAX_EVENTS: usize = 256;
@@ -45,6 +47,9 @@ pub(super) struct Hub {
     /// Made when it is first needed.
     pub(super) tls: OnceCell<TlsConnector>,
     pub(super) outstanding: Arc<Outstanding>,
+    pub(super) relay: Relay,
+    /// By what this node is known where it waits.
+    pub(super) name: Name,
     /// Frames that were not sent because their link's queue was full.
     pub(super) dropped: AtomicU64,
     /// Connections of others that were turned away.
@@ -75,6 +80,8 @@ impl Hub {
             handshakes: Arc::new(Semaphore::new(config.max_handshakes)),
             tls: OnceCell::new(),
             outstanding: Arc::default(),
+            relay: Relay::new(config.max_relays),
+            name: Name::new(fastrand::u128(..).to_be_bytes(), config.secret.as_ref()),
             dropped: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
             leaving: AtomicBool::new(false),

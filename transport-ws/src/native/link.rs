@@ -15,47 +15,12 @@ use super::establish::Ready;
 use super::hub::Hub;
 use super::outbox::Outbox;
 use super::socket::{Socket, goodbye};
+use crate::ending::Ended;
 use crate::noise::{Opener, Sealer};
-use crate::preface::Token;
-use crate::refusal::{Code, harmless, kept, read_kept};
+use crate::refusal::{Code, harmless, kept};
 
 /// Frames that may be handed to the socket before it is flushed, where more keep coming.
 const FLUSH_EVERY: usize = 32;
-
-/// How a link ended.
-#[derive(Debug)]
-pub(super) enum Ended {
-    /// This side closed it.
-    Here(Closing),
-    /// The other side closed it, and said this.
-    There(Option<Code>, String),
-    /// The connection broke, or the other side sent what it must not.
-    Broken(String),
-    /// There are as many links as there may be.
-    TooMany,
-}
-
-impl Ended {
-    fn reason(&self) -> String {
-        match self {
-            Self::Here(Closing::Leaving) => "closed here: this node is leaving".into(),
-            Self::Here(Closing::Itself) => "closed here: both ends are this node".into(),
-            Self::Here(Closing::Duplicate { .. }) => "closed here: the node has another link".into(),
-            Self::Here(Closing::Refused(why) | Closing::Faulty(why)) => format!("closed here: {why}"),
-            Self::There(_, why) => format!("closed by the other side: {why}"),
-            Self::Broken(why) => why.clone(),
-            Self::TooMany => "there are as many links as there may be".into(),
-        }
-    }
-
-    /// The connection that the other side keeps instead, if that is why it closed this one.
-    pub(super) fn kept_there(&self) -> Option<Token> {
-        match self {
-            Self::There(Some(Code::Duplicate), reason) => read_kept(reason),
-            _ => None,
-        }
-    }
-}
 
 /// Carries frames until the link is down. The core hears Up first and Down last, once each.
 pub(super) async fn run(hub: &Hub, ready: Ready) -> Ended {

@@ -11,6 +11,8 @@
 //! | `dial`, `connect`, `tls` | connections to others |
 //! | `establish`, `socket` | from a connection to a link: preface and Noise |
 //! | `link`, `outbox` | one link: its reading, its writing, its queue |
+//! | `relay` | joining two that cannot reach one another |
+//! | `wait` | being reached through a node that does so |
 //! | `hub` | what all of them share |
 
 mod config;
@@ -21,11 +23,13 @@ mod guard;
 mod hub;
 mod link;
 mod outbox;
+mod relay;
 mod route;
 mod serve;
 mod socket;
 mod tls;
 mod transport;
+mod wait;
 
 pub use config::{SetupError, WsConfig};
 pub use guard::Guard;

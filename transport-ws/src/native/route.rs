@@ -21,39 +21,68 @@ use super::establish::{Failure, Ready, establish};
 use super::hub::{Hub, worth_saying};
 use super::link;
 use super::serve::Connection;
-use super::socket::{Gate, settings};
+use super::socket::{Gate, Socket, settings};
 
 pub(super) fn route(hub: Arc<Hub>) -> Router {
-    Router::new().route("/ws", get(upgrade)).with_state(hub)
+    Router::new()
+        .route("/ws", get(upgrade))
+        .route("/ws/relay/{name}", get(super::relay::dial))
+        .route("/ws/relay/{name}/wait", get(super::relay::wait))
+        .with_state(hub)
 }
 
-fn no(status: StatusCode, reason: impl Into<String>) -> Response {
+pub(super) fn no(status: StatusCode, reason: impl Into<String>) -> Response {
     (status, reason.into()).into_response()
 }
 
-async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response {
+/// A request for a WebSocket that may be granted: what to answer, and what comes of it then.
+pub(super) struct Admitted {
+    pub(super) accept: HeaderValue,
+    pub(super) upgraded: OnUpgrade,
+    pub(super) peer: Option<Connection>,
+}
+
+impl Admitted {
+    /// The answer that grants it.
+    pub(super) fn granted(accept: HeaderValue) -> Response {
+        let headers = [
+            (header::CONNECTION, HeaderValue::from_static("upgrade")),
+            (header::UPGRADE, HeaderValue::from_static("websocket")),
+            (header::SEC_WEBSOCKET_ACCEPT, accept),
+        ];
+        (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+    }
+}
+
+/// Looks at a request before anything is done about it; the answer where it is turned away.
+pub(super) fn admit(hub: &Hub, request: &mut Request) -> Result<Admitted, Box<Response>> {
     let peer = request.extensions().get::<Connection>().copied();
     if let Err(reason) = hub.guard.check(request.uri(), request.headers()) {
         let count = hub.turned_away.fetch_add(1, Ordering::Relaxed);
         if worth_saying(count) {
             tracing::warn!(peer = ?peer.map(|at| at.peer), reason, "a request was turned away");
         }
-        return no(StatusCode::FORBIDDEN, reason);
+        return Err(Box::new(no(StatusCode::FORBIDDEN, reason)));
     }
-    let accept = match accept_key(request.headers()) {
-        Ok(accept) => accept,
-        Err(reason) => return no(StatusCode::UPGRADE_REQUIRED, reason),
-    };
+    let accept =
+        accept_key(request.headers()).map_err(|reason| Box::new(no(StatusCode::UPGRADE_REQUIRED, reason)))?;
     if hub.is_leaving() {
-        return no(StatusCode::SERVICE_UNAVAILABLE, "this node is leaving");
+        return Err(Box::new(no(StatusCode::SERVICE_UNAVAILABLE, "this node is leaving")));
     }
+    Ok(Admitted { accept, upgraded: hyper::upgrade::on(request), peer })
+}
+
+async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response {
+    let Admitted { accept, upgraded, peer } = match admit(&hub, &mut request) {
+        Ok(admitted) => admitted,
+        Err(answer) => return *answer,
+    };
     if hub.is_full() {
         return no(StatusCode::SERVICE_UNAVAILABLE, "this node has as many links as it may have");
     }
     let Ok(permit) = Arc::clone(&hub.handshakes).try_acquire_owned() else {
         return no(StatusCode::SERVICE_UNAVAILABLE, "too many connections are coming in; try again");
     };
-    let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let ready = shake_hands(&hub, upgraded, peer.map(|at| at.peer)).await;
         drop(permit);
@@ -65,23 +94,19 @@ async fn upgrade(State(hub): State<Arc<Hub>>, mut request: Request) -> Response 
             tracing::debug!(?ended, "an incoming link has ended");
         }
     });
-    let headers = [
-        (header::CONNECTION, HeaderValue::from_static("upgrade")),
-        (header::UPGRADE, HeaderValue::from_static("websocket")),
-        (header::SEC_WEBSOCKET_ACCEPT, accept),
-    ];
-    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+    Admitted::granted(accept)
+}
+
+/// The WebSocket of a request that was granted.
+pub(super) async fn socket_of(hub: &Hub, upgraded: OnUpgrade) -> Result<Socket, Failure> {
+    let io = upgraded.await.map_err(|error| Failure::Broken(error.to_string()))?;
+    let settings = settings(hub.config.max_message());
+    Ok(WebSocketStream::from_raw_socket(Gate::new(TokioIo::new(io)), Role::Server, Some(settings)).await)
 }
 
 /// Bounded in time, and silent towards the core about strangers who just make noise.
 async fn shake_hands(hub: &Hub, upgraded: OnUpgrade, peer: Option<SocketAddr>) -> Option<Ready> {
-    let attempt = async {
-        let io = upgraded.await.map_err(|error| Failure::Broken(error.to_string()))?;
-        let settings = settings(hub.config.max_message());
-        let socket =
-            WebSocketStream::from_raw_socket(Gate::new(TokioIo::new(io)), Role::Server, Some(settings)).await;
-        establish(socket, &hub.config, false).await
-    };
+    let attempt = async { establish(socket_of(hub, upgraded).await?, &hub.config, false).await };
     let failure = match timeout(hub.config.handshake_timeout, attempt).await {
         Ok(Ok(ready)) => return Some(ready),
         Ok(Err(failure)) => failure,

@@ -20,9 +20,13 @@ use super::guard::Guard;
 use super::hub::{Delivery, Hub, worth_saying};
 use super::route::route;
 use crate::address::Address;
+use crate::relay::is_relayed;
 
 /// After so many failures in a row an address makes room for a new one, where there are as many as there may be.
 const HOPELESS: u32 = 8;
+
+/// Addresses through other nodes that are told; more of them are no more help.
+const MAX_RELAYED: usize = 8;
 
 /// Links over WebSocket, to nodes that this one dials and to those that dial it.
 ///
@@ -90,7 +94,12 @@ impl WsTransport {
 
 impl Transport for WsTransport {
     fn addresses(&self) -> Vec<String> {
-        self.hub.addresses().iter().map(ToString::to_string).collect()
+        let mut all = self.hub.addresses();
+        if self.hub.config.wait_at_relays {
+            let nodes = self.dialed.keys().filter(|address| !is_relayed(address)).take(MAX_RELAYED);
+            all.extend(nodes.map(|node| self.hub.name.at(node)));
+        }
+        all.iter().map(ToString::to_string).collect()
     }
 
     fn dial(&mut self, addresses: &[String]) {

@@ -59,7 +59,7 @@ impl Tabs {
         let timer = WebTimer::new();
         let hub = Hub::start(names, me, lock, timer.clone())?;
         let hidden = Rc::downgrade(&hub);
-        let hiding = Listener::on_page_hide(move || {
+        let hiding = Listener::after_page_hide(move || {
             if let Some(hub) = hidden.upgrade() {
                 hub.borrow_mut().die("the page has gone away");
             }

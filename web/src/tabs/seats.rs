@@ -21,7 +21,7 @@ impl SeatLock {
     fn new(seat: u8, held: Held) -> Self {
         let held = Rc::new(RefCell::new(Some(held)));
         let left = Rc::clone(&held);
-        let hiding = Listener::on_page_hide(move || drop(left.borrow_mut().take()));
+        let hiding = Listener::after_page_hide(move || drop(left.borrow_mut().take()));
         Self { seat, _held: held, _hiding: hiding }
     }
 }

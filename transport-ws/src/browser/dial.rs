@@ -1,0 +1,120 @@
+//! An address that a link is kept to.
+
+use std::time::Duration;
+
+use paxoskv_core::transport::LinkId;
+
+use super::handshake::{Greeting, Keys};
+use super::socket::Socket;
+use crate::preface::Token;
+
+/// The pause before an address is dialed again; doubled with each failure, up to a limit, and shortened by chance by
+/// up to a half.
+pub(super) const BACKOFF_START: Duration = Duration::from_millis(100);
+pub(super) const BACKOFF_CAP: Duration = Duration::from_secs(3);
+/// The pause after a refusal, by either side.
+const REFUSED_PAUSE: Duration = Duration::from_secs(5);
+
+pub(super) struct Dialed {
+    /// In a row.
+    pub(super) failures: u32,
+    pub(super) state: State,
+}
+
+pub(super) enum State {
+    /// Dialed again at that moment.
+    Pausing(Duration),
+    Greeting {
+        socket: u64,
+        connection: Socket,
+        /// Taken out only while it hears something.
+        greeting: Option<Greeting>,
+        /// Given up then.
+        until: Duration,
+    },
+    Up(Up),
+    /// Dialed again when this link is down.
+    After(LinkId),
+    /// Leads back to this node.
+    Never,
+}
+
+pub(super) struct Up {
+    pub(super) socket: u64,
+    pub(super) connection: Socket,
+    pub(super) link: LinkId,
+    pub(super) token: Token,
+    pub(super) keys: Keys,
+    pub(super) since: Duration,
+}
+
+/// When to dial again.
+pub(super) enum Next {
+    Backoff,
+    Refused,
+    After(LinkId),
+    Never,
+}
+
+impl Dialed {
+    pub(super) fn new(now: Duration) -> Self {
+        Self { failures: 0, state: State::Pausing(now) }
+    }
+
+    /// When something is to be done by itself.
+    pub(super) fn due(&self) -> Option<Duration> {
+        match &self.state {
+            State::Pausing(until) | State::Greeting { until, .. } => Some(*until),
+            State::Up(_) | State::After(_) | State::Never => None,
+        }
+    }
+
+    pub(super) fn socket(&self) -> Option<u64> {
+        match &self.state {
+            State::Greeting { socket, .. } | State::Up(Up { socket, .. }) => Some(*socket),
+            State::Pausing(_) | State::After(_) | State::Never => None,
+        }
+    }
+
+    pub(super) fn up(&self) -> Option<&Up> {
+        if let State::Up(up) = &self.state { Some(up) } else { None }
+    }
+
+    pub(super) fn up_mut(&mut self) -> Option<&mut Up> {
+        if let State::Up(up) = &mut self.state { Some(up) } else { None }
+    }
+
+    /// What was here has come to its end.
+    pub(super) fn end(&mut self, now: Duration, next: &Next) -> State {
+        let state = match next {
+            Next::Backoff => {
+                let pause = jittered(backoff(self.failures));
+                self.failures = self.failures.saturating_add(1);
+                State::Pausing(now + pause)
+            }
+            Next::Refused => {
+                self.failures = self.failures.saturating_add(1);
+                State::Pausing(now + jittered(REFUSED_PAUSE))
+            }
+            Next::After(link) => {
+                self.failures = 0;
+                State::After(*link)
+            }
+            Next::Never => State::Never,
+        };
+        std::mem::replace(&mut self.state, state)
+    }
+}
+
+/// The pause after so many failures in a row before this one.
+fn backoff(failures: u32) -> Duration {
+    BACKOFF_START.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(BACKOFF_CAP)
+}
+
+/// Shorter by chance, so that nodes that lost one another at the same time do not meet at the same time.
+fn jittered(pause: Duration) -> Duration {
+    let mut chance = [0; 1];
+    // Without chance it is just the longest.
+    let _ = getrandom::fill(&mut chance);
+    pause.mul_f64(1.0 - f64::from(chance[0]) / 512.0)
+}

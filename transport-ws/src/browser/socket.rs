@@ -1,0 +1,144 @@
+//! One of the browser's sockets.
+//!
+//! What happens to it goes into an inbox that all sockets of a transport share, and is looked at when the core asks.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::Waker;
+
+use js_sys::{ArrayBuffer, JsString, Reflect, Uint8Array};
+use wasm_bindgen::closure::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{BinaryType, CloseEvent, Event, MessageEvent, WebSocket};
+
+use crate::refusal::{Code, fitting, harmless};
+
+/// Bytes that may wait in an inbox. A browser cannot be asked to stop reading.
+const WAITING: usize = 64 << 20;
+
+/// Something that happened to a socket.
+pub(super) enum Happened {
+    Opened,
+    Message(Vec<u8>),
+    /// What is no frame, or more than may wait.
+    Unwanted(&'static str),
+    Closed {
+        code: u16,
+        reason: String,
+    },
+}
+
+/// What has happened to which socket, in order.
+#[derive(Default)]
+pub(super) struct Inbox {
+    queue: VecDeque<(u64, Happened)>,
+    waiting: usize,
+    pub(super) waker: Option<Waker>,
+}
+
+impl Inbox {
+    fn push(&mut self, socket: u64, happened: Happened) {
+        let happened = match happened {
+            Happened::Message(bytes) if self.waiting + bytes.len() > WAITING => {
+                Happened::Unwanted("more was sent than this node can take in")
+            }
+            Happened::Message(bytes) => {
+                self.waiting += bytes.len();
+                Happened::Message(bytes)
+            }
+            other => other,
+        };
+        self.queue.push_back((socket, happened));
+        self.wake();
+    }
+
+    pub(super) fn pop(&mut self) -> Option<(u64, Happened)> {
+        let next = self.queue.pop_front();
+        if let Some((_, Happened::Message(bytes))) = &next {
+            self.waiting -= bytes.len();
+        }
+        next
+    }
+
+    pub(super) fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
+    }
+}
+
+/// A socket, whose connection is closed when this is dropped.
+pub(super) struct Socket {
+    inner: WebSocket,
+    _opened: Closure<dyn FnMut(Event)>,
+    _message: Closure<dyn FnMut(MessageEvent)>,
+    _closed: Closure<dyn FnMut(CloseEvent)>,
+}
+
+/// Why the browser will not even try.
+pub(super) struct Forbidden(pub(super) String);
+
+impl Socket {
+    /// Dials. It has that number in the inbox.
+    pub(super) fn dial(url: &str, number: u64, inbox: &Rc<RefCell<Inbox>>) -> Result<Self, Forbidden> {
+        let inner = WebSocket::new(url).map_err(|error| Forbidden(describe(&error)))?;
+        inner.set_binary_type(BinaryType::Arraybuffer);
+        let (opens, messages, closes) = (Rc::clone(inbox), Rc::clone(inbox), Rc::clone(inbox));
+        let opened = Closure::new(move |_| opens.borrow_mut().push(number, Happened::Opened));
+        let message = Closure::new(move |message: MessageEvent| {
+            let happened = match message.data().dyn_ref::<ArrayBuffer>() {
+                Some(buffer) => Happened::Message(Uint8Array::new(buffer).to_vec()),
+                None => Happened::Unwanted("a text message came where frames are binary"),
+            };
+            messages.borrow_mut().push(number, happened);
+        });
+        // An error says nothing, and this follows it.
+        let closed = Closure::new(move |event: CloseEvent| {
+            let happened = Happened::Closed { code: event.code(), reason: harmless(&event.reason()) };
+            closes.borrow_mut().push(number, happened);
+        });
+        inner.set_onopen(Some(opened.as_ref().unchecked_ref()));
+        inner.set_onmessage(Some(message.as_ref().unchecked_ref()));
+        inner.set_onclose(Some(closed.as_ref().unchecked_ref()));
+        Ok(Self { inner, _opened: opened, _message: message, _closed: closed })
+    }
+
+    /// Whether the browser has taken it.
+    pub(super) fn send(&self, message: &[u8]) -> bool {
+        self.inner.send_with_u8_array(message).is_ok()
+    }
+
+    /// Bytes that the browser has not sent yet.
+    pub(super) fn unsent(&self) -> usize {
+        self.inner.buffered_amount() as usize
+    }
+
+    /// Begins to close it, after what was sent has gone out.
+    pub(super) fn close(&self, code: Code, reason: &str) {
+        // Scripts may not send the codes of the standard itself.
+        let number = match code {
+            Code::Leaving => 1000,
+            Code::TooBig => Code::Faulty.number(),
+            other => other.number(),
+        };
+        let _ = self.inner.close_with_code_and_reason(number, fitting(reason));
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.inner.set_onopen(None);
+        self.inner.set_onmessage(None);
+        self.inner.set_onclose(None);
+        // Does nothing where it is being closed already.
+        let _ = self.inner.close();
+    }
+}
+
+fn describe(error: &JsValue) -> String {
+    let message =
+        Reflect::get(error, &"message".into()).ok().and_then(|text| text.dyn_into::<JsString>().ok());
+    let message = message.map_or_else(|| "it does not say why".into(), String::from);
+    format!("the browser does not dial: {message}")
+}

@@ -1,0 +1,165 @@
+//! The browser's sockets, with native nodes at the other end. Listeners have to be there, so these tests run when they
+//! are asked for:
+//!
+//! ```sh
+//! cargo run -p paxoskv-transport-ws --example echo &
+//! CHROMEDRIVER=/usr/bin/chromedriver CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER=wasm-bindgen-test-runner \
+//!   cargo test -p paxoskv-transport-ws --target wasm32-unknown-unknown --test browser -- --include-ignored
+//! ```
+#![cfg(target_family = "wasm")]
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
+use std::future::{Future, poll_fn};
+use std::time::Duration;
+
+use js_sys::{Date, Function, Promise, Reflect};
+use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::{Timer, Transport};
+use paxoskv_transport_ws::{Secret, WebSockets};
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::JsFuture;
+use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
+
+wasm_bindgen_test_configure!(run_in_browser);
+
+const PLAIN: &str = "ws://127.0.0.1:47411";
+const SECRET: &str = "ws://127.0.0.1:47412";
+
+#[derive(Clone)]
+struct Clock;
+
+impl Timer for Clock {
+    fn now(&self) -> Duration {
+        Duration::from_secs_f64(Date::now() / 1000.0)
+    }
+    fn unix(&self) -> Duration {
+        self.now()
+    }
+    fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {
+        let ms = at.saturating_sub(self.now()).as_secs_f64() * 1000.0;
+        let set_timeout: Function =
+            Reflect::get(&js_sys::global(), &"setTimeout".into()).unwrap().unchecked_into();
+        let over = Promise::new(&mut |resolve, _| {
+            set_timeout.call2(&js_sys::global(), &resolve, &ms.ceil().into()).unwrap();
+        });
+        async {
+            JsFuture::from(over).await.unwrap();
+        }
+    }
+}
+
+type Sockets = WebSockets<Clock>;
+
+fn dialing(secret: Option<&str>, address: &str) -> Sockets {
+    let secret = secret.map(|text| Secret::new(text.as_bytes()).unwrap());
+    let mut sockets = WebSockets::new(secret, Clock);
+    sockets.dial(&[address.to_owned(), "/ip4/127.0.0.1/tcp/1".to_owned()]);
+    sockets
+}
+
+async fn event(sockets: &mut Sockets) -> Event {
+    poll_fn(|cx| sockets.poll_event(cx)).await
+}
+
+async fn up(sockets: &mut Sockets) -> LinkId {
+    match event(sockets).await {
+        Event::Up { link, dialed: true, attested: false } => link,
+        other => panic!("a link was to come up, but {other:?} came"),
+    }
+}
+
+async fn frames_come_back(secret: Option<&str>, address: &str) {
+    let mut sockets = dialing(secret, address);
+    let link = up(&mut sockets).await;
+    let sizes = [0, 1, 1000, 65_518, 65_519, 1 << 20, 4 << 20, 3];
+    for (n, size) in sizes.into_iter().enumerate() {
+        sockets.send(link, vec![n as u8; size]);
+    }
+    for (n, size) in sizes.into_iter().enumerate() {
+        assert!(event(&mut sockets).await == Event::Frame { link, bytes: vec![n as u8; size] }, "frame {n}");
+    }
+}
+
+#[wasm_bindgen_test]
+#[ignore = "needs the listeners of the example `echo`"]
+async fn frames_of_all_sizes_come_back_without_a_secret() {
+    frames_come_back(None, PLAIN).await;
+}
+
+#[wasm_bindgen_test]
+#[ignore = "needs the listeners of the example `echo`"]
+async fn frames_of_all_sizes_come_back_with_a_secret() {
+    frames_come_back(Some("a secret"), SECRET).await;
+}
+
+#[wasm_bindgen_test]
+#[ignore = "needs the listeners of the example `echo`"]
+async fn who_has_another_secret_or_none_is_refused_with_the_reason() {
+    let cases = [
+        (Some("another"), SECRET, "wrong secret"),
+        (None, SECRET, "secret file"),
+        (Some("a secret"), PLAIN, "secret file"),
+    ];
+    for (secret, address, words) in cases {
+        let mut sockets = dialing(secret, address);
+        match event(&mut sockets).await {
+            Event::Unreachable { address: of, reason, refused: true } => {
+                assert_eq!(of, address);
+                assert!(reason.contains(words), "{reason}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+#[ignore = "needs the listeners of the example `echo`"]
+async fn where_nobody_is_it_says_so_and_tries_again() {
+    let mut sockets = dialing(None, "ws://127.0.0.1:47419");
+    for _ in 0..2 {
+        match event(&mut sockets).await {
+            Event::Unreachable { refused: false, reason, .. } => {
+                assert!(reason.contains("cannot connect"), "{reason}")
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[wasm_bindgen_test]
+#[ignore = "needs the listeners of the example `echo`"]
+async fn a_link_that_the_other_side_closes_is_down_and_comes_up_again() {
+    let mut sockets = dialing(Some("a secret"), SECRET);
+    let link = up(&mut sockets).await;
+    sockets.send(link, b"close it".to_vec());
+    assert_eq!(event(&mut sockets).await, Event::Frame { link, bytes: b"closed".to_vec() });
+    match event(&mut sockets).await {
+        Event::Down { link: of, reason, gone: false } => {
+            assert_eq!(of, link);
+            assert!(reason.contains("as you wish"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let next = up(&mut sockets).await;
+    assert!(next != link);
+    sockets.send(next, b"again".to_vec());
+    assert_eq!(event(&mut sockets).await, Event::Frame { link: next, bytes: b"again".to_vec() });
+}
+
+#[wasm_bindgen_test]
+#[ignore = "needs the listeners of the example `echo`"]
+async fn a_link_that_this_side_closes_is_down_and_what_was_sent_goes_out() {
+    let mut sockets = dialing(None, PLAIN);
+    let link = up(&mut sockets).await;
+    sockets.send(link, vec![1; 1 << 20]);
+    sockets.close(link, Closing::Leaving);
+    sockets.send(link, b"too late".to_vec());
+    poll_fn(|cx| sockets.poll_flush(cx)).await;
+    match event(&mut sockets).await {
+        Event::Down { link: of, reason, gone: false } => {
+            assert_eq!(of, link);
+            assert!(reason.contains("leaving"), "{reason}");
+        }
+        other => panic!("{other:?}"),
+    }
+}

@@ -1,0 +1,130 @@
+//! Nodes that cannot listen reach one another through one that does, and that cannot read what it carries.
+
+mod help;
+use help::*;
+
+use std::time::Duration;
+
+use paxoskv_core::Transport;
+use paxoskv_core::transport::Closing;
+use paxoskv_transport_ws::WsConfig;
+use paxoskv_transport_ws::relay::Name;
+
+fn waiting(of: &str) -> WsConfig {
+    WsConfig { wait_at_relays: true, secret: secret(of), ..quick() }
+}
+
+/// One in the middle, and one that waits there and is linked to it.
+async fn relayed() -> (Node, Node) {
+    let mut middle = Node::listening(WsConfig { secret: secret("s"), ..quick() }).await;
+    let mut behind = Node::dialing(waiting("s"));
+    link(&mut behind, &mut middle).await;
+    (middle, behind)
+}
+
+#[tokio::test]
+async fn frames_of_any_length_come_through_both_ways() {
+    let (mut middle, mut behind) = relayed().await;
+    let mut other = Node::dialing(WsConfig { secret: secret("s"), ..quick() });
+    other.transport.dial(&behind.transport.addresses());
+    let (there, here) = (other.up().await, behind.up().await);
+    for length in [0, 1, 100_000, 4 << 20] {
+        let frame: Vec<u8> = (0..length).map(|n| n as u8).collect();
+        other.transport.send(there, frame.clone());
+        assert_eq!(behind.frame().await, (here, frame.clone()));
+        behind.transport.send(here, frame.clone());
+        assert_eq!(other.frame().await, (there, frame));
+    }
+    // The one in the middle has heard of nothing.
+    middle.nothing_for(Duration::from_millis(50)).await;
+
+    other.transport.close(there, Closing::Refused("not this one".into()));
+    assert_says(&behind.down(here).await, "not this one");
+    other.down(there).await;
+    // It waits again, and is dialed again.
+    other.up().await;
+    behind.up().await;
+}
+
+#[tokio::test]
+async fn several_come_to_one_that_waits() {
+    let (_middle, mut behind) = relayed().await;
+    let mut others: Vec<Node> = (0..5).map(|_| Node::dialing(waiting("s"))).collect();
+    for other in &mut others {
+        other.transport.dial(&behind.transport.addresses());
+    }
+    for other in &mut others {
+        let link = other.up().await;
+        other.transport.send(link, b"here".to_vec());
+    }
+    for _ in 0..others.len() {
+        assert_eq!(behind.frame().await.1, b"here");
+    }
+}
+
+#[tokio::test]
+async fn a_link_ends_with_the_one_in_the_middle_and_with_either_end() {
+    let (middle, mut behind) = relayed().await;
+    let mut other = Node::dialing(WsConfig { secret: secret("s"), ..quick() });
+    other.transport.dial(&behind.transport.addresses());
+    let (there, here) = (other.up().await, behind.up().await);
+    drop(other);
+    behind.down(here).await;
+
+    let mut other = Node::dialing(WsConfig { secret: secret("s"), ..quick() });
+    other.transport.dial(&behind.transport.addresses());
+    let (_, here) = (other.up().await, behind.up().await);
+    let _ = there;
+    drop(middle);
+    behind.down(here).await;
+}
+
+#[tokio::test]
+async fn who_is_not_there_yet_is_waited_for() {
+    let mut middle = Node::listening(quick()).await;
+    let mut behind = Node::dialing(WsConfig { wait_at_relays: true, ..quick() });
+    let mut other = Node::dialing(quick());
+    // It tells where it will be reached before it is there.
+    behind.transport.dial(&["127.0.0.1:1".into()]);
+    let name = behind.transport.addresses()[0].rsplit('/').next().unwrap().to_owned();
+    other.transport.dial(&[format!("{}/ws/relay/{name}", middle.address())]);
+    let (_, refused) = other.until(unreachable).await;
+    assert!(!refused);
+    link(&mut behind, &mut middle).await;
+    other.up().await;
+}
+
+fn unreachable(event: &paxoskv_core::transport::Event) -> Option<(String, bool)> {
+    match event {
+        paxoskv_core::transport::Event::Unreachable { reason, refused, .. } => {
+            Some((reason.clone(), *refused))
+        }
+        _ => None,
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_is_not_carried() {
+    let (middle, _behind) = relayed().await;
+    let theirs = Name::new([1; 16], secret("other").as_ref());
+    for (name, wait) in [(theirs.to_string(), ""), (theirs.to_string(), "/wait"), ("x".into(), "/wait")] {
+        let mut stranger = Node::dialing(quick());
+        stranger.transport.dial(&[format!("{}/ws/relay/{name}{wait}", middle.address())]);
+        assert_says(&stranger.refusal().await.1, "not the name of a member");
+    }
+}
+
+#[tokio::test]
+async fn there_is_an_end_to_who_may_wait() {
+    let mut middle = Node::listening(WsConfig { max_relays: 1, ..quick() }).await;
+    let mut first = Node::dialing(WsConfig { wait_at_relays: true, ..quick() });
+    link(&mut first, &mut middle).await;
+    let mut other = Node::dialing(quick());
+    other.transport.dial(&first.transport.addresses());
+    other.up().await;
+    // The only place is taken by that link, so nobody else waits, and it is said.
+    let name = Name::new([1; 16], None);
+    let mut second = Node::dialing(quick());
+    second.transport.dial(&[format!("{}/ws/relay/{name}/wait", middle.address())]);
+    assert_says(&second.until(unreachable).await.0, "as many wait here");
+}
