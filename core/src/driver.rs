@@ -4,7 +4,6 @@
 //! Group commit happens here: all that is ready is handed to the node before a turn ends, and what it caused becomes
 //! durable in one batch. While a batch is under way the node goes on thinking; what that causes goes with the next.
 
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
@@ -21,6 +20,7 @@ use crate::error::Error;
 use crate::lease::SessionId;
 use crate::message::Outcome;
 use crate::node::{Input, Node, Output, Setup};
+use crate::sorted::Map;
 use crate::storage::{Batch, Storage, StorageError};
 use crate::timer::{Moment, Timer};
 use crate::transport::{Event, Transport};
@@ -64,8 +64,8 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
             None => Default::default(),
         };
         let mut node = Node::new(self.setup.clone(), loaded)?;
-        let mut calls = BTreeMap::new();
-        let mut opening: BTreeMap<CallId, oneshot::Sender<Result<SessionId, Error>>> = BTreeMap::new();
+        let mut calls = Map::new();
+        let mut opening: Map<CallId, oneshot::Sender<Result<SessionId, Error>>> = Map::new();
         let mut closed = Vec::new();
         let mut leaving: Vec<oneshot::Sender<()>> = Vec::new();
         let mut failed = None;
@@ -245,7 +245,7 @@ async fn apply<S: Storage>(mut storage: S, batch: Batch) -> (S, Result<(), Stora
     (storage, result)
 }
 
-fn reply(calls: &mut BTreeMap<CallId, oneshot::Sender<Outcome>>, call: CallId, outcome: Outcome) {
+fn reply(calls: &mut Map<CallId, oneshot::Sender<Outcome>>, call: CallId, outcome: Outcome) {
     if let Some(reply) = calls.remove(&call) {
         // Whoever gave up waiting does not want it.
         reply.send(outcome).ok();

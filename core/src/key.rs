@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use ciborium_ll::Header;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -68,9 +69,11 @@ impl Key {
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match ciborium::from_reader::<ciborium::Value, _>(self.cbor()) {
-            Ok(ciborium::Value::Text(text)) => write!(f, "{text:?}"),
-            Ok(ciborium::Value::Integer(n)) => write!(f, "{}", i128::from(n)),
+        let mut r = Reader::new(self.cbor());
+        match (r.peek(), r.text()) {
+            (_, Ok(text)) => write!(f, "{text:?}"),
+            (Ok(Header::Positive(n)), _) => write!(f, "{n}"),
+            (Ok(Header::Negative(n)), _) => write!(f, "{}", -1 - i128::from(n)),
             _ => self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
         }
     }

@@ -57,6 +57,7 @@ pub mod recipes;
 mod roster;
 mod rules;
 mod settings;
+mod sorted;
 mod status;
 pub mod storage;
 mod timer;

@@ -169,7 +169,8 @@ fn who_navigates_away_is_gone(kind: Kind) {
 fn hidden_tabs_answer_and_keep_their_locks(kind: Kind) {
     // The timers of a tab that was hidden for a second go off once a minute.
     let throttled = "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1";
-    let browser = Browser::with(kind, if kind == Kind::Chromium { &[throttled] } else { &[] });
+    let arguments: &[&str] = if kind == Kind::Chromium { &[throttled] } else { &[] };
+    let browser = Browser::with(kind, arguments);
     let site = Site::new();
     let [one, two, three] = browser.tabs::<3>(&site);
     for tab in [&one, &two, &three] {

@@ -1,6 +1,7 @@
 //! One key is one key from both sides: the values that JavaScript writes, written by Rust.
 //!
 //! `src/api/value/tests.rs` reads the same file in a browser.
+#![cfg(not(target_family = "wasm"))]
 
 use std::collections::{BTreeMap, BTreeSet};
 

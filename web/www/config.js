@@ -24,7 +24,11 @@ const SECRET = "paxoskv-secret";
 export function settings(search = location.search) {
   const asked = new URLSearchParams(search);
   const size = Number(asked.get("size") || SIZE.usual);
-  const list = (name) => asked.getAll(name).flatMap((some) => some.split(/[\s,]+/)).filter(Boolean);
+  const list = (name) =>
+    asked
+      .getAll(name)
+      .flatMap((some) => some.split(/[\s,]+/))
+      .filter(Boolean);
   return {
     name: asked.get("cluster")?.trim() || "demo",
     size: Number.isInteger(size) && size >= SIZE.least && size <= SIZE.most ? size : SIZE.usual,
@@ -42,5 +46,12 @@ export function keepSecret(secret) {
 /** The options of `join` for these settings. Whether to keep the data is asked by a button, not in passing. */
 export function options({ size, ws, seats, secret }) {
   const transport = [...(ws.length === 0 || seats.length ? ["tabs"] : []), ...(ws.length ? ["ws"] : [])];
-  return { clusterSize: size, transport, ws: ws.length ? ws : undefined, seat: seats.length ? seats : undefined, secret, persist: false };
+  return {
+    clusterSize: size,
+    transport,
+    ws: ws.length ? ws : undefined,
+    seat: seats.length ? seats : undefined,
+    secret,
+    persist: false,
+  };
 }

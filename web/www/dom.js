@@ -39,6 +39,7 @@ export function replay(element, name) {
   // Reading a size makes the browser forget the run before.
   void element.getBoundingClientRect();
   element.classList.add(name);
+  element.onanimationend = () => element.classList.remove(name);
 }
 
 /** Each item of an asynchronous stream, until it ends or the signal says so. */
@@ -65,4 +66,8 @@ export function setUsable(button, usable) {
 
 export const isUsable = (button) => button.getAttribute("aria-disabled") !== "true";
 
-export const milliseconds = (ms) => (ms < 9.95 ? `${ms.toFixed(1)} ms` : `${Math.round(ms)} ms`);
+export function duration(ms) {
+  if (ms >= 9_950) return `${Math.round(ms / 1000)} s`;
+  if (ms >= 995) return `${(ms / 1000).toFixed(1)} s`;
+  return `${ms >= 9.95 ? Math.round(ms) : ms.toFixed(1)} ms`;
+}

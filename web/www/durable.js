@@ -20,7 +20,12 @@ export async function showStorage() {
     return;
   }
   const [persisted, { usage = 0, quota = 0 }] = await Promise.all([storage.persisted(), storage.estimate()]);
-  setText($("durable-kept"), persisted ? "Until this site’s data is deleted." : "Until this site’s data is deleted, or the browser runs short of space.");
+  setText(
+    $("durable-kept"),
+    persisted
+      ? "Until this site’s data is deleted."
+      : "Until this site’s data is deleted, or the browser runs short of space.",
+  );
   setText($("durable-space"), `${size(usage)} used of ${size(quota)}`);
   $("persist").hidden = persisted || !storage.persist;
 }
@@ -29,7 +34,12 @@ export function offerToPersist() {
   $("persist").addEventListener("click", async () => {
     try {
       const kept = await navigator.storage.persist();
-      say("cluster", kept ? "The browser will keep what this site stores" : "The browser did not promise to keep what this site stores");
+      say(
+        "cluster",
+        kept
+          ? "The browser will keep what this site stores"
+          : "The browser did not promise to keep what this site stores",
+      );
       await showStorage();
     } catch (error) {
       problem("Ask the browser to keep it", error);

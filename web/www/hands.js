@@ -121,7 +121,12 @@ export class Hands {
         this.#lose(grip, `lock ${name}`);
       } else if (signal.aborted) {
         grip.show("idle", held ? `${name} is released` : "No longer waits");
-        say("lock", held ? "The lock " : "This tab no longer waits for the lock ", code(name), held ? " is released" : "");
+        say(
+          "lock",
+          held ? "The lock " : "This tab no longer waits for the lock ",
+          code(name),
+          held ? " is released" : "",
+        );
       } else {
         grip.show("idle", "Not held by this tab");
         problem(`lock ${name}`, error);
@@ -144,7 +149,9 @@ export class Hands {
     const { signal } = grip.stop;
     grip.show("waiting", `Stands for ${name}, in turn …`);
     try {
-      const office = await this.#cluster.election(name).campaign($("election-value").value || this.#people.me || "a tab", { signal });
+      const office = await this.#cluster
+        .election(name)
+        .campaign($("election-value").value || this.#people.me || "a tab", { signal });
       grip.show("held", `This tab is in office, token ${office.fencingToken}`);
       say("lead", "This tab was elected ", code(name), ", token ", strong(String(office.fencingToken)));
       await either(signal, office.signal);
@@ -175,7 +182,8 @@ export class Hands {
     try {
       await each(this.#cluster.election(name).observe(), signal, (state) => {
         setText($("election-leader"), state.vacant ? "nobody" : `${show(state.value, 40)} · ${state.generation}`);
-        if (!state.vacant) say("lead", code(name), " is ", strong(show(state.value, 40)), `, token ${state.generation}`);
+        if (!state.vacant)
+          say("lead", code(name), " is ", strong(show(state.value, 40)), `, token ${state.generation}`);
         else if (!first) say("lead", code(name), " is vacant");
         first = false;
       });

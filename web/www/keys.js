@@ -1,6 +1,6 @@
 // The keys of a bucket, live, and the form that puts, gets and erases.
 
-import { $, code, each, el, isUsable, milliseconds, replay, setText, setUsable, strong, svg } from "./dom.js";
+import { $, code, each, el, isUsable, duration, replay, setText, setUsable, strong, svg } from "./dom.js";
 import { hue } from "./people.js";
 import { problem, say } from "./timeline.js";
 import { identity, parse, show } from "./value.js";
@@ -135,11 +135,24 @@ export class Keys {
     const element = el(
       "tr",
       { "data-key": id },
-      el("th", { scope: "row" }, el("button", { type: "button", class: "link", "data-action": "use", title: "Use this key in the form" }), el("span", { class: "lives-too" })),
+      el(
+        "th",
+        { scope: "row" },
+        el("button", { type: "button", class: "link", "data-action": "use", title: "Use this key in the form" }),
+        el("span", { class: "lives-too" }),
+      ),
       el("td", { class: "shown" }, el("span")),
       el("td", { class: "number" }),
       el("td", { class: "lives" }),
-      el("td", { class: "acts" }, el("button", { type: "button", class: "icon quiet", "data-action": "watch", "aria-label": `Watch ${id}`, title: "Watch" }, eye())),
+      el(
+        "td",
+        { class: "acts" },
+        el(
+          "button",
+          { type: "button", class: "icon quiet", "data-action": "watch", "aria-label": `Watch ${id}`, title: "Watch" },
+          eye(),
+        ),
+      ),
     );
     const row = { element, state: null };
     const after = [...this.#rows.keys()].filter((other) => other > id).sort()[0];
@@ -181,7 +194,11 @@ export class Keys {
   #owner(session) {
     const name = this.#people.bySession(session);
     const mine = session === this.#people.session?.id;
-    const chip = el("span", { class: "chip", title: `session ${session}`, "data-owner": name ?? session }, mine ? "this tab" : (name ?? `${session.slice(0, 6)}…`));
+    const chip = el(
+      "span",
+      { class: "chip", title: `session ${session}`, "data-owner": name ?? session },
+      mine ? "this tab" : (name ?? `${session.slice(0, 6)}…`),
+    );
     if (name) chip.style.setProperty("--hue", hue(name));
     return chip;
   }
@@ -209,7 +226,15 @@ export class Keys {
     const key = code(show(state.key, 60));
     if (state.vacant) return say("key", key, " is vacant, next generation ", strong(String(state.generation)));
     const whose = state.owner ? [", lives with ", this.#owner(state.owner)] : [];
-    return say("key", key, " is ", code(show(state.value, 60)), ", generation ", strong(String(state.generation)), ...whose);
+    return say(
+      "key",
+      key,
+      " is ",
+      code(show(state.value, 60)),
+      ", generation ",
+      strong(String(state.generation)),
+      ...whose,
+    );
   }
 
   /** One call at a time, which can be given up: without a quorum it waits for as long as it takes. */
@@ -264,7 +289,7 @@ export class Keys {
     const chosen = await this.#cluster.put(key, value, options);
     const took = performance.now() - began;
     this.#took(took);
-    const now = [code(show(chosen.value, 80)), `, generation ${chosen.generation}, ${milliseconds(took)}`];
+    const now = [code(show(chosen.value, 80)), `, generation ${chosen.generation}, ${duration(took)}`];
     if (chosen.won) this.#remember({ key, generation: chosen.generation }, options);
     if (chosen.won) return ["won", "Won: ", ...now, ` (read as ${kind})`];
     say("call", "Put ", code(show(key, 60)), " came too late: ", code(show(chosen.value, 60)), " was chosen before");
@@ -282,7 +307,7 @@ export class Keys {
     const key = parse($("key").value).value;
     const began = performance.now();
     const found = await this.#cluster.get(key, { bucket: this.#bucket(), signal: this.#calling.signal });
-    const took = milliseconds(performance.now() - began);
+    const took = duration(performance.now() - began);
     if (!found) return ["absent", "There is no value for ", code(show(key, 60)), `, ${took}`];
     return ["found", "It is ", code(show(found.value, 80)), `, generation ${found.generation}, ${took}`];
   }
@@ -296,7 +321,12 @@ export class Keys {
 }
 
 function eye() {
-  return svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, svg("path", { d: "M2 12s3.600-6.500 10-6.500S22 12 22 12s-3.600 6.500-10 6.500S2 12 2 12Z" }), svg("circle", { cx: 12, cy: 12, r: 3 }));
+  return svg(
+    "svg",
+    { viewBox: "0 0 24 24", "aria-hidden": "true" },
+    svg("path", { d: "M2 12s3.600-6.500 10-6.500S22 12 22 12s-3.600 6.500-10 6.500S2 12 2 12Z" }),
+    svg("circle", { cx: 12, cy: 12, r: 3 }),
+  );
 }
 
 /** What has to be typed to name this key. */

@@ -1,7 +1,7 @@
 // How long puts take, as a plot, and a hundred of them to have something to look at.
 
 import { LATENCY_BUCKET } from "./config.js";
-import { $, isUsable, milliseconds, setText, setUsable, svg } from "./dom.js";
+import { $, isUsable, duration, setText, setUsable, svg } from "./dom.js";
 import { problem, say } from "./timeline.js";
 
 /** Puts that are kept and shown. */
@@ -15,7 +15,8 @@ export class Latency {
   #drawing = false;
 
   constructor() {
-    $("put-100").addEventListener("click", () => this.#putMany(100));
+    $("put-100").addEventListener("click", () => this.#putMany(100, 1));
+    $("put-1000").addEventListener("click", () => this.#putMany(1000, 1000));
     this.#draw();
   }
 
@@ -36,26 +37,36 @@ export class Latency {
     });
   }
 
-  async #putMany(many) {
-    const button = $("put-100");
-    if (!this.#cluster || !isUsable(button)) return;
-    setUsable(button, false);
+  /** Puts so many keys, of which so many are under way at a time. */
+  async #putMany(many, atOnce) {
+    const buttons = [$("put-100"), $("put-1000")];
+    if (!this.#cluster || !isUsable(buttons[0])) return;
+    for (const button of buttons) setUsable(button, false);
     const run = crypto.randomUUID().slice(0, 8);
+    let next = 0;
+    const putter = async () => {
+      while (next < many) {
+        next += 1;
+        await this.#putOne(`${run}/${next}`, { at: next, of: many });
+      }
+    };
     const began = performance.now();
     try {
-      for (let at = 1; at <= many; at += 1) {
-        const before = performance.now();
-        await this.#cluster.put(`${run}/${at}`, { at, of: many }, { bucket: LATENCY_BUCKET, timeout: 10_000, signal: this.#signal });
-        this.took(performance.now() - before);
-      }
+      await Promise.all(Array.from({ length: atOnce }, putter));
       const rate = Math.round(many / ((performance.now() - began) / 1000));
-      setText($("latency-rate"), String(rate));
-      say("call", `${many} puts, one after the other: ${rate} a second`);
+      setText($("latency-rate"), rate.toLocaleString("en"));
+      say("call", `${many} puts, ${atOnce === 1 ? "one after the other" : "all at once"}: ${rate} a second`);
     } catch (error) {
       problem(`put ${many}`, error);
     } finally {
-      setUsable(button, true);
+      for (const button of buttons) setUsable(button, true);
     }
+  }
+
+  async #putOne(key, value) {
+    const began = performance.now();
+    await this.#cluster.put(key, value, { bucket: LATENCY_BUCKET, timeout: 10_000, signal: this.#signal });
+    this.took(performance.now() - began);
   }
 
   #draw() {
@@ -67,17 +78,28 @@ export class Latency {
     const step = (PLOT.right - PLOT.left - 8) / Math.max(SAMPLES / 2, samples.length);
     const grid = steps(low, high).flatMap((ms) => [
       svg("line", { class: "grid", x1: PLOT.left, x2: PLOT.right, y1: height(ms), y2: height(ms) }),
-      svg("text", { class: "tick", x: PLOT.left - 6, y: height(ms) + 3.5 }, `${ms} ms`),
+      svg("text", { class: "tick", x: PLOT.left - 6, y: height(ms) + 3.5 }, ms < 1000 ? `${ms} ms` : `${ms / 1000} s`),
     ]);
     const dots = samples.map((ms, index) =>
-      svg("circle", { class: "dot", r: 2, cx: (PLOT.left + 6 + index * step).toFixed(1), cy: height(Math.max(ms, low)).toFixed(1) }),
+      svg("circle", {
+        class: "dot",
+        r: 2,
+        cx: (PLOT.left + 6 + index * step).toFixed(1),
+        cy: height(Math.max(ms, low)).toFixed(1),
+      }),
     );
-    const middle = samples.length > 1 ? [svg("line", { class: "median", x1: PLOT.left, x2: PLOT.right, y1: height(at(0.5)), y2: height(at(0.5)) })] : [];
+    const middle =
+      samples.length > 1
+        ? [svg("line", { class: "median", x1: PLOT.left, x2: PLOT.right, y1: height(at(0.5)), y2: height(at(0.5)) })]
+        : [];
     $("latency-plot").replaceChildren(...grid, ...middle, ...dots);
     if (!samples.length) return;
-    setText($("latency-p50"), milliseconds(at(0.5)));
-    setText($("latency-p99"), milliseconds(at(0.99)));
-    setText($("latency-summary"), `The last ${samples.length === 1 ? "put" : `${samples.length} puts`}, the line is the median.`);
+    setText($("latency-p50"), duration(at(0.5)));
+    setText($("latency-p99"), duration(at(0.99)));
+    setText(
+      $("latency-summary"),
+      `The last ${samples.length === 1 ? "put" : `${samples.length} puts`}, the line is the median.`,
+    );
   }
 }
 
@@ -93,7 +115,8 @@ function scale(least, most) {
 function steps(low, high) {
   const ticks = [];
   for (let decade = 0.01; decade < 1e6; decade *= 10) {
-    for (const tick of [decade, 2 * decade, 5 * decade]) if (tick >= low * 0.99 && tick <= high * 1.01) ticks.push(Number(tick.toPrecision(1)));
+    for (const tick of [decade, 2 * decade, 5 * decade])
+      if (tick >= low * 0.99 && tick <= high * 1.01) ticks.push(Number(tick.toPrecision(1)));
   }
   const every = Math.ceil(ticks.length / 5);
   return ticks.filter((_, at) => at % every === 0);

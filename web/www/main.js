@@ -15,7 +15,11 @@ const asked = settings();
 const latency = new Latency();
 const watch = new Watch();
 const hands = new Hands();
-const keys = new Keys({ took: (ms) => latency.took(ms), changed: pulse, watch: (key, bucket) => watch.of(key, bucket) });
+const keys = new Keys({
+  took: (ms) => latency.took(ms),
+  changed: pulse,
+  watch: (key, bucket) => watch.of(key, bucket),
+});
 
 let stay = new AbortController();
 let status = nobody();
@@ -67,7 +71,11 @@ async function start() {
     hands.attach(cluster, people, signal);
     keys.attach(cluster, people, signal);
     quietly(signal, "Tell the others who this is", people.run());
-    quietly(signal, "Learn the cluster’s state", each(cluster.statuses(), signal, (now) => learn(now)));
+    quietly(
+      signal,
+      "Learn the cluster’s state",
+      each(cluster.statuses(), signal, (now) => learn(now)),
+    );
   } catch (error) {
     if (!signal.aborted) over("Join", error);
   }
@@ -116,23 +124,42 @@ function learn(now) {
     say("cluster", "Seat ", strong(String(seat.seat)), isUp(seat) ? " is taken" : " is free");
   }
   if (before.quorum !== now.quorum) {
-    say("cluster", now.quorum ? "There is a quorum" : "There is no quorum", `: ${now.seats.filter(isUp).length} of ${now.clusterSize} seats`);
+    say(
+      "cluster",
+      now.quorum ? "There is a quorum" : "There is no quorum",
+      `: ${now.seats.filter(isUp).length} of ${now.clusterSize} seats`,
+    );
   }
   people?.sits(own);
   draw();
 }
 
 function draw() {
-  drawSeats(status, (seat) => people?.bySeat(seat) ?? (isOwn(seat) ? people?.me : undefined), people?.withoutSeat() ?? []);
+  drawSeats(
+    status,
+    (seat) => people?.bySeat(seat) ?? (isOwn(seat) ? people?.me : undefined),
+    people?.withoutSeat() ?? [],
+  );
   const up = status.seats.filter(isUp).length;
   const joined = document.body.dataset.state === "joined";
   $("quorum").dataset.quorum = joined ? (status.quorum ? "yes" : "no") : "unknown";
   const failed = document.body.dataset.state === "failed";
   const outside = failed ? "not in the cluster" : "joining …";
-  setText($("quorum-text"), joined ? `${status.quorum ? "quorum" : "no quorum"}: ${up} of ${status.clusterSize}` : outside);
-  setText($("advice"), joined ? advice() : failed ? "This tab is not in the cluster. “What went wrong” says why, and what to do." : "Joining …");
+  setText(
+    $("quorum-text"),
+    joined ? `${status.quorum ? "quorum" : "no quorum"}: ${up} of ${status.clusterSize}` : outside,
+  );
+  setText(
+    $("advice"),
+    joined
+      ? advice()
+      : failed
+        ? "This tab is not in the cluster. “What went wrong” says why, and what to do."
+        : "Joining …",
+  );
   const own = status.seats.find(({ state }) => state === "self")?.seat;
   const me = people?.me;
+  document.body.dataset.seat = own ?? "";
   $("me-is").hidden = !me;
   if (me) {
     setText($("me"), me);

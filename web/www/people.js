@@ -5,8 +5,32 @@ import { TABS_BUCKET } from "./config.js";
 import { each } from "./dom.js";
 
 const NAMES = [
-  "Anna", "Bert", "Carla", "Dora", "Emil", "Flora", "Greta", "Hugo", "Ida", "Jonas", "Klara", "Leo", "Mona",
-  "Nils", "Olga", "Paul", "Quinn", "Rosa", "Sven", "Thea", "Uli", "Vera", "Willy", "Xenia", "Yuri", "Zoe",
+  "Anna",
+  "Bert",
+  "Carla",
+  "Dora",
+  "Emil",
+  "Flora",
+  "Greta",
+  "Hugo",
+  "Ida",
+  "Jonas",
+  "Klara",
+  "Leo",
+  "Mona",
+  "Nils",
+  "Olga",
+  "Paul",
+  "Quinn",
+  "Rosa",
+  "Sven",
+  "Thea",
+  "Uli",
+  "Vera",
+  "Willy",
+  "Xenia",
+  "Yuri",
+  "Zoe",
 ];
 
 /** A reloaded tab tries the name that it had. */
@@ -53,7 +77,9 @@ export class People {
 
   /** Learns of the others, and keeps this tab known, until the signal says to stop. */
   async run() {
-    const others = each(this.#cluster.watchPrefix("", { bucket: TABS_BUCKET }), this.#signal, (state) => this.#learn(state));
+    const others = each(this.#cluster.watchPrefix("", { bucket: TABS_BUCKET }), this.#signal, (state) =>
+      this.#learn(state),
+    );
     const self = this.#beKnown();
     await Promise.all([others, self]);
   }
@@ -81,7 +107,9 @@ export class People {
     const remembered = sessionStorage.getItem(REMEMBERED);
     const from = Math.floor(Math.random() * NAMES.length);
     for (let round = 1; ; round += 1) {
-      const names = NAMES.map((_, at) => NAMES[(from + at) % NAMES.length]).map((name) => (round === 1 ? name : `${name} ${round}`));
+      const names = NAMES.map((_, at) => NAMES[(from + at) % NAMES.length]).map((name) =>
+        round === 1 ? name : `${name} ${round}`,
+      );
       if (round === 1 && remembered) names.unshift(remembered);
       for (const name of names) {
         if (await this.#hold(`name/${name}`, { session: this.session.id })) {

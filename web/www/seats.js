@@ -42,8 +42,18 @@ function drawParliament({ seats, quorum, clusterSize }, who) {
     if (name) chair.style.setProperty("--hue", hue(name));
     if (seat.state === "self") chair.append(svg("circle", { class: "ring", r: radius + 4.5 }));
     chair.append(svg("circle", { class: "seat", r: radius }));
-    if (radius >= 9) chair.append(svg("text", { class: "number", "font-size": Math.max(radius * 0.72, 9), dy: "0.36em" }, String(seat.seat)));
-    if (seats.length <= 5) chair.append(svg("text", { class: "name", y: radius + 17 }, name ?? (seat.state === "connected" ? "a node" : STATES[seat.state])));
+    if (radius >= 9)
+      chair.append(
+        svg("text", { class: "number", "font-size": Math.max(radius * 0.72, 9), dy: "0.36em" }, String(seat.seat)),
+      );
+    if (seats.length <= 5)
+      chair.append(
+        svg(
+          "text",
+          { class: "name", y: radius + 17 },
+          name ?? (seat.state === "connected" ? "a node" : STATES[seat.state]),
+        ),
+      );
     return chair;
   });
   const rostrum = svg(
@@ -109,7 +119,8 @@ export function adviceForTabs({ seats, quorum, clusterSize }) {
     const missing = Math.max(needed - up, 1);
     return `Open this page in ${count(missing, "more tab")}: ${needed} of ${clusterSize} decide. Until then a put waits.`;
   }
-  if (up < clusterSize) return `Any ${needed} of ${clusterSize} decide, so it goes on. ${count(clusterSize - up, "seat is", "seats are")} free for ${clusterSize - up === 1 ? "the next tab" : "more tabs"}.`;
+  if (up < clusterSize)
+    return `Any ${needed} of ${clusterSize} decide, so it goes on. ${count(clusterSize - up, "seat is", "seats are")} free for ${clusterSize - up === 1 ? "the next tab" : "more tabs"}.`;
   if (clusterSize - needed === 0) return "All seats are taken. Put something, and look at it from another tab.";
   return `All seats are taken. Close ${clusterSize - needed === 1 ? "any one tab" : `any ${clusterSize - needed} of them`}: the others go on, and nothing is forgotten.`;
 }

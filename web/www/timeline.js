@@ -5,7 +5,8 @@ import { $, code, el, setText } from "./dom.js";
 const HAPPENINGS = 200;
 const PROBLEMS = 20;
 
-const time = () => new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+const time = () =>
+  new Date().toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
 
 /** One line of the timeline. Its kind is one of: cluster, key, call, lock, lead, wrong. */
 export function say(kind, ...parts) {
@@ -15,7 +16,10 @@ export function say(kind, ...parts) {
     el("li", { "data-kind": kind }, el("time", { datetime: new Date().toISOString() }, at), el("span", {}, ...parts)),
   );
   while (list.childElementCount > HAPPENINGS) list.lastElementChild.remove();
-  setText($("timeline-count"), `${list.childElementCount}${list.childElementCount === HAPPENINGS ? ", older ones are gone" : ""}`);
+  setText(
+    $("timeline-count"),
+    `${list.childElementCount}${list.childElementCount === HAPPENINGS ? ", older ones are gone" : ""}`,
+  );
 }
 
 const ADVICE = {
@@ -25,7 +29,8 @@ const ADVICE = {
   TooLarge: "Keys can have 4 KiB and values 1 MiB. Put the large thing elsewhere, and its address here.",
   Closed: "This tab has left the cluster. Reload the page to join again.",
   Storage: "This seat votes no more until its store opens again. Free some space for this site, then reload the page.",
-  Refused: "The reason says what does not fit: most often the cluster’s name, size or secret, or a page that is neither on https nor on localhost.",
+  Refused:
+    "The reason says what does not fit: most often the cluster’s name, size or secret, or a page that is neither on https nor on localhost.",
   InvalidArgument: "Nothing was done. Change what was given, and try again.",
   Overloaded: "Too much is under way at once. Try again when some of it is done.",
   Package: "Build the package with “cargo xtask web”, and serve the folder “web” so that “pkg” lies beside “www”.",
@@ -44,7 +49,11 @@ export function problem(doing, error) {
       { "data-code": name },
       el("p", { class: "what" }, code(name), " ", el("span", {}, doing), el("time", {}, time())),
       el("p", { class: "why" }, message),
-      el("p", { class: "do" }, ADVICE[name] ?? "Reload the page. If it happens again, the console of the browser may say more."),
+      el(
+        "p",
+        { class: "do" },
+        ADVICE[name] ?? "Reload the page. If it happens again, the console of the browser may say more.",
+      ),
     ),
   );
   while (list.childElementCount > PROBLEMS) list.lastElementChild.remove();

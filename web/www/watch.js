@@ -40,7 +40,14 @@ export class Watch {
     try {
       await each(this.#cluster.watch(key, { bucket }), signal, (state) => {
         const what = state.vacant ? "vacant" : code(show(state.value, 120));
-        list.prepend(el("li", { "data-vacant": String(Boolean(state.vacant)), "data-generation": state.generation }, strong(String(state.generation)), el("span", {}, what)));
+        list.prepend(
+          el(
+            "li",
+            { "data-vacant": String(Boolean(state.vacant)), "data-generation": state.generation },
+            strong(String(state.generation)),
+            el("span", {}, what),
+          ),
+        );
         while (list.childElementCount > STATES) list.lastElementChild.remove();
       });
     } catch (error) {

@@ -105,6 +105,7 @@ fn wasm() -> Result<(), String> {
 fn browser() -> Result<(), String> {
     setup::tools(BROWSERS)?;
     web::build()?;
+    web::check_types()?;
     processes(BROWSER)
 }
 

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
+use std::time::Duration;
 
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION};
@@ -28,8 +29,11 @@ pub async fn serve(listener: TcpListener, folder: &Path) -> io::Result<Infallibl
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            // Of one visitor, who is gone.
-            Err(_) => continue,
+            // Either that visitor is gone, or there are too many.
+            Err(_) => {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
+            }
         };
         let files = files.clone();
         let answer = service_fn(move |request| answer(files.clone(), request, to_page));

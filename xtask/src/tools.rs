@@ -43,6 +43,8 @@ pub const GECKODRIVER: Tool =
     Tool { program: "geckodriver", source: Source::Crate("geckodriver", Version::Exactly("0.37.1")) };
 /// JavaScript without a browser.
 pub const NODE: Tool = Tool { program: "node", source: Source::Debian("nodejs") };
+/// What installs packages of JavaScript.
+pub const NPM: Tool = Tool { program: "npm", source: Source::Debian("npm") };
 /// What makes JavaScript bindings.
 pub const WASM_BINDGEN: Tool =
     Tool { program: "wasm-bindgen", source: Source::Crate("wasm-bindgen-cli", LOCKED_BINDGEN) };
@@ -57,7 +59,7 @@ const LOCKED_BINDGEN: Version = Version::LikeLocked("wasm-bindgen");
 
 /// All of them.
 pub const ALL: &[Tool] =
-    &[NODE, CHROMIUM, CHROMEDRIVER, FIREFOX, WASM_BINDGEN, WASM_TEST_RUNNER, WASM_PACK, GECKODRIVER];
+    &[NODE, NPM, CHROMIUM, CHROMEDRIVER, FIREFOX, WASM_BINDGEN, WASM_TEST_RUNNER, WASM_PACK, GECKODRIVER];
 
 impl Version {
     /// In figures.

@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 
 use crate::run::{cargo, root, run, target};
 use crate::setup::{self, WASM};
-use crate::tools::WASM_BINDGEN;
+use crate::tools::{NODE, NPM, WASM_BINDGEN};
 
 /// More than this, gzipped, is too much to ask of a page's visitors.
 pub const LARGEST: usize = 150_000;
@@ -19,8 +19,8 @@ pub const LARGEST: usize = 150_000;
 const GLUE: &[(&str, &str)] =
     &[("paxoskv.js", "glue.js"), ("paxoskv.d.ts", "glue.d.ts"), ("paxoskv_bg.wasm", "paxoskv_bg.wasm")];
 
-/// What of that which is written by hand is in the bindings already.
-const BOUND: &str = "types.d.ts";
+/// What is written by hand.
+const WRITTEN: &[&str] = &["package.json", "paxoskv.js", "paxoskv.d.ts", "README.md"];
 
 /// The folder that the page is in; whoever serves it, serves the page at `/www/`.
 pub fn folder() -> PathBuf {
@@ -39,7 +39,9 @@ pub fn build() -> Result<(), String> {
     let built = target().join(WASM).join("web/paxoskv_web.wasm");
     let made = target().join("web/made");
     run(Command::new(WASM_BINDGEN.need()?)
-        .args(["--target", "web", "--out-name", "paxoskv", "--out-dir"])
+        .args(["--target", "web", "--out-name", "paxoskv"])
+        // The names of functions would make the download half as large again.
+        .args(["--remove-name-section", "--remove-producers-section", "--out-dir"])
         .arg(&made)
         .arg(&built))?;
     let package = folder().join("pkg");
@@ -50,6 +52,19 @@ pub fn build() -> Result<(), String> {
         return Err(format!("the package is too large: {} bytes gzipped, at most {LARGEST}", size.gzipped));
     }
     Ok(())
+}
+
+/// Checks the package's types, by an example in TypeScript that is strict.
+///
+/// # Errors
+///
+/// What is wrong with them.
+pub fn check_types() -> Result<(), String> {
+    setup::tools(&[NODE, NPM])?;
+    let npm = NPM.need()?;
+    let prefix = ["--prefix", "web/examples/typescript"];
+    run(Command::new(&npm).args(prefix).args(["install", "--no-audit", "--no-fund", "--no-package-lock"]))?;
+    run(Command::new(&npm).args(prefix).args(["run", "check"]))
 }
 
 /// Puts the package together: what is made, and what is written by hand. Whoever looks into the folder meanwhile finds
@@ -70,11 +85,14 @@ fn lay_out(made: &Path, written: &Path, package: &Path) -> Result<(), String> {
         let from = made.join(from);
         fs::copy(&from, fresh.join(to)).map_err(said(&from))?;
     }
-    for entry in fs::read_dir(written).map_err(said(written))? {
-        let entry = entry.map_err(said(written))?;
-        if entry.file_name() != BOUND {
-            fs::copy(entry.path(), fresh.join(entry.file_name())).map_err(said(&entry.path()))?;
-        }
+    for name in WRITTEN {
+        let from = written.join(name);
+        fs::copy(&from, fresh.join(name)).map_err(said(&from))?;
+    }
+    let manifest = fresh.join("package.json");
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    if !fs::read_to_string(&manifest).map_err(said(&manifest))?.contains(&version) {
+        return Err(format!("web/js/package.json does not have the workspace's {version}"));
     }
     if package.exists() {
         fs::rename(package, &old).map_err(said(package))?;

@@ -77,7 +77,12 @@ impl Drop for CancelOnDrop<'_> {
 }
 
 pub(super) fn unexpected(outcome: &Outcome) -> Error {
-    Error::invalid(format!("a seat answered something else than was asked: {outcome:?}"))
+    // To show all of it would take the code that shows any message, which browsers would have to download.
+    let what = match outcome {
+        Outcome::Failed { error } => error.code(),
+        _ => "what answers another question",
+    };
+    Error::invalid(format!("a seat answered something else than was asked: {what}"))
 }
 
 pub(super) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;

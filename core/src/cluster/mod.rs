@@ -6,7 +6,6 @@ mod put;
 mod session;
 mod watch;
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +24,7 @@ use crate::lease::SessionId;
 use crate::message::{Listed, Op, Outcome, Version};
 use crate::rules::Rules;
 use crate::settings::Settings;
+use crate::sorted::Set;
 use crate::value::Value;
 
 use calls::{CallOptions, unexpected};
@@ -94,7 +94,7 @@ pub(crate) struct Shared {
     /// The session of the node's own life, once somebody has asked for it.
     own_session: Mutex<Option<SessionId>>,
     /// Buckets that are known to be plain, which they are for ever.
-    plain: Mutex<BTreeSet<Bucket>>,
+    plain: Mutex<Set<Bucket>>,
 }
 
 /// How many plain buckets a handle remembers.
@@ -146,7 +146,7 @@ impl Cluster {
             rules,
             news,
             own_session: Mutex::new(None),
-            plain: Mutex::new(BTreeSet::new()),
+            plain: Mutex::new(Set::new()),
         };
         (Self { shared: Arc::new(shared) }, inbox)
     }

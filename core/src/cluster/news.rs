@@ -1,6 +1,5 @@
 //! What the driver tells all clones of the handle, and how they wait for it.
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
@@ -11,6 +10,7 @@ use web_time::Instant;
 
 use crate::error::Error;
 use crate::node::SessionState;
+use crate::sorted::Map;
 use crate::status::Status;
 
 /// The states of a cluster, as one node sees them: see [`Cluster::statuses`](super::Cluster::statuses).
@@ -49,7 +49,7 @@ pub(super) struct NewsState {
     version: u64,
     pub(super) refused: Option<Error>,
     closed: bool,
-    sessions: BTreeMap<u64, SessionState>,
+    sessions: Map<u64, SessionState>,
     /// Until when the node's sessions are not suspended, if nothing more is heard.
     answered_until: Option<Instant>,
     wakers: Vec<std::task::Waker>,

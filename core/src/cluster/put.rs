@@ -113,7 +113,7 @@ impl Put {
             }
         }
         self.leases.extend(self.call.leases_of_bucket(&id.bucket).await?);
-        self.leases.sort();
+        self.leases.sort_unstable();
         self.leases.dedup();
         let entry = Entry { value, leases: self.leases, request: self.request };
         match self.call.run(Op::Put { id, entry, within: None, wait: self.wait }).await? {

@@ -1,6 +1,5 @@
 //! Watching keys.
 
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -11,6 +10,7 @@ use crate::ballot::Generation;
 use crate::error::Error;
 use crate::key::{Bucket, Key, KeyId};
 use crate::message::{Change, Cursor, Op, Outcome, Version};
+use crate::sorted::Map;
 
 type States<T> = Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>;
 
@@ -134,7 +134,7 @@ struct Following {
     after: Option<Cursor>,
     page: std::vec::IntoIter<Change>,
     /// How far each key has come: another seat may tell of it again, or not know it yet.
-    known: BTreeMap<Key, Version>,
+    known: Map<Key, Version>,
     /// Whether what is told is still what was there in the beginning.
     beginning: bool,
     more: bool,
@@ -177,7 +177,7 @@ impl WatchPrefix {
             prefix: prefix.to_owned(),
             after: None,
             page: Vec::new().into_iter(),
-            known: BTreeMap::new(),
+            known: Map::new(),
             beginning: true,
             more: true,
         };

@@ -8,6 +8,7 @@
 use ciborium_ll::Header;
 
 use super::{Malformed, Reader, Writer};
+use crate::sorted::Map;
 
 /// How deep arrays, maps and tags may nest.
 const DEPTH: usize = 64;
@@ -89,18 +90,16 @@ fn item(r: &mut Reader<'_>, w: &mut Writer, depth: usize) -> Result<(), Malforme
 }
 
 fn map(r: &mut Reader<'_>, w: &mut Writer, len: Option<usize>, depth: usize) -> Result<(), Malformed> {
-    let mut pairs: Vec<(Vec<u8>, Vec<u8>)> = Vec::new();
+    let mut pairs = Map::new();
     repeat(r, len, |r| {
         let (mut key, mut value) = (Writer::new(), Writer::new());
         item(r, &mut key, depth)?;
         item(r, &mut value, depth)?;
-        pairs.push((key.finish(), value.finish()));
-        Ok(())
+        match pairs.insert(key.finish(), value.finish()) {
+            None => Ok(()),
+            Some(_) => Err(r.malformed("a map whose keys differ")),
+        }
     })?;
-    pairs.sort();
-    if pairs.windows(2).any(|two| two[0].0 == two[1].0) {
-        return Err(r.malformed("a map whose keys differ"));
-    }
     w.head(Header::Map(Some(pairs.len())));
     for (key, value) in pairs {
         w.raw(&key);

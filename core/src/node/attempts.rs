@@ -134,7 +134,7 @@ impl Node {
     pub(super) fn read(&mut self, id: &KeyId, attempt: &mut Attempt, known: Option<Entry>) {
         let mut asked = attempt.own_leases();
         asked.extend(known.iter().flat_map(|entry| entry.leases.iter().cloned()));
-        asked.sort();
+        asked.sort_unstable();
         asked.dedup();
         let question = self.next_question();
         let reader = Reader::new(question, self.quorum(), self.epoch(), known);
@@ -150,7 +150,7 @@ impl Node {
         let Some(ballot) = self.next_ballot(attempt.seen) else { return };
         let mut asked = attempt.own_leases();
         asked.extend(own.iter().flat_map(|entry| entry.leases.iter().cloned()));
-        asked.sort();
+        asked.sort_unstable();
         asked.dedup();
         let message = Message::Prepare { register: attempt.register(id), ballot, asked: asked.clone() };
         self.ask_all(id, message);

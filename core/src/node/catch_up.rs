@@ -4,12 +4,12 @@
 //! came since, in chunks, and fetches what it does not have. All in the background: safety never depends on it, since
 //! what a seat has not learned it asks a quorum for.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::Node;
 use crate::key::Register;
 use crate::message::{Digest, Message};
+use crate::sorted::Set;
 use crate::transport::LinkId;
 
 /// Registers in one chunk.
@@ -21,7 +21,7 @@ pub(super) struct Pull {
     link: LinkId,
     upto: u64,
     more: bool,
-    wanted: BTreeSet<Register>,
+    wanted: Set<Register>,
 }
 
 impl Node {
@@ -37,7 +37,7 @@ impl Node {
             .get(&claim.seat)
             .is_some_and(|pull| pull.link == link && self.now < pull.since + self.settings.retry_after * 4);
         if learned > seen && !busy {
-            let (since, wanted) = (self.now, BTreeSet::new());
+            let (since, wanted) = (self.now, Set::new());
             self.pulls.insert(claim.seat, Pull { since, link, upto: seen, more: false, wanted });
             self.outbox.send(&[link], &Message::Pull { after: seen });
         }

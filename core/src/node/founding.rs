@@ -169,7 +169,7 @@ impl Node {
         if seats.len() < usize::from(self.roster.cluster_size) && self.now < since + wait {
             return;
         }
-        seats.sort_by_key(|seated| seated.seat);
+        seats.sort_unstable_by_key(|seated| seated.seat);
         let cluster_size = u32::from(self.roster.cluster_size);
         let value = Value::from_wire(&Founding { cluster, cluster_size, seats });
         self.propose(register, value);

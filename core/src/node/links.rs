@@ -3,7 +3,6 @@
 //! A link counts for something once both ends have said Hello and neither had a reason to refuse. What a peer says
 //! as a *seat* counts only while the roster says that its store holds that seat.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use tracing::{debug, info, warn};
@@ -16,6 +15,7 @@ use crate::error::Error;
 use crate::identity::Life;
 use crate::key::KeyId;
 use crate::message::{Hello, Message, PROTOCOL, protocol_of, read_frame};
+use crate::sorted::{Map, Set};
 use crate::transport::{Closing, LinkId};
 
 /// Addresses that a node remembers, and how long one may be.
@@ -29,13 +29,13 @@ const REFUSED_UNTIL: Duration = Duration::from_secs(3);
 
 #[derive(Default)]
 pub(super) struct Links {
-    links: BTreeMap<LinkId, Link>,
+    links: Map<LinkId, Link>,
     /// The link to each seat whose holder is linked.
-    voters: BTreeMap<Seat, LinkId>,
+    voters: Map<Seat, LinkId>,
     /// The link to each seat that somebody says to sit in.
-    claims: BTreeMap<Seat, LinkId>,
+    claims: Map<Seat, LinkId>,
     /// Where seats can be reached.
-    addresses: BTreeSet<String>,
+    addresses: Set<String>,
 }
 
 struct Link {
@@ -407,7 +407,7 @@ impl Node {
         for name in self.links.names() {
             let Some(link) = self.links.links.get(&name) else { continue };
             if !link.attested && self.now >= link.heard + self.settings.peer_timeout {
-                let silence = format!("nothing was heard for {:?}", self.settings.peer_timeout);
+                let silence = format!("nothing was heard for {} ms", self.settings.peer_timeout.as_millis());
                 self.close(name, Closing::Faulty(silence));
             } else if let Some(hello) = &link.hello {
                 greeted.push(name);

@@ -4,13 +4,13 @@
 //! of the same node has said Hello. It is *lost* to this seat while no link to it is up and no other seat vouches for
 //! it. Both are this seat's own view and nothing durable: what comes of it, the end of a session, is agreed on.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Node;
 use crate::ballot::{Seat, Seats};
 use crate::identity::{Life, NodeId};
 use crate::message::{Hello, Message};
+use crate::sorted::Map;
 use crate::transport::LinkId;
 
 /// How long a life on which nothing hangs is remembered after it was heard of last.
@@ -18,9 +18,9 @@ const REMEMBERED: Duration = Duration::from_secs(60);
 
 #[derive(Default)]
 pub(super) struct Lives {
-    known: BTreeMap<Life, Known>,
+    known: Map<Life, Known>,
     /// The latest boot of each node that was heard of.
-    latest: BTreeMap<NodeId, u64>,
+    latest: Map<NodeId, u64>,
     /// Since when this seat can tell whom it has lost: it has had a quorum and not stood still.
     counting_since: Duration,
 }

@@ -52,7 +52,7 @@ mod testimony;
 mod voting;
 mod watches;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
@@ -69,6 +69,7 @@ use crate::paxos::Learner;
 use crate::roster::Roster;
 use crate::rules::Rules;
 use crate::settings::Settings;
+use crate::sorted::Map;
 use crate::status::{SeatState, SeatStatus, Status};
 use crate::storage::{Batch, Loaded};
 use crate::timer::Moment;
@@ -253,18 +254,18 @@ pub struct Node {
     /// What the node says to its own seat.
     inbox: VecDeque<Message>,
     links: Links,
-    learners: BTreeMap<KeyId, Learner>,
-    attempts: BTreeMap<KeyId, Attempt>,
+    learners: Map<KeyId, Learner>,
+    attempts: Map<KeyId, Attempt>,
     /// Keys that wait for an end register, by that.
-    ending: BTreeMap<KeyId, Vec<KeyId>>,
+    ending: Map<KeyId, Vec<KeyId>>,
     /// Keys whose attempts have something new to look at.
     ready: VecDeque<KeyId>,
     /// What was accepted and not yet learned, since when.
     unlearned: VecDeque<(Duration, KeyId)>,
     requests: Requests,
-    asked: BTreeMap<CallId, Asked>,
-    asked_by_number: BTreeMap<u64, CallId>,
-    pulls: BTreeMap<Seat, Pull>,
+    asked: Map<CallId, Asked>,
+    asked_by_number: Map<u64, CallId>,
+    pulls: Map<Seat, Pull>,
     lives: Lives,
     testimony: Testimony,
     sessions: Sessions,
@@ -326,15 +327,15 @@ impl Node {
             store,
             inbox: VecDeque::new(),
             links: Links::default(),
-            learners: BTreeMap::new(),
-            attempts: BTreeMap::new(),
-            ending: BTreeMap::new(),
+            learners: Map::new(),
+            attempts: Map::new(),
+            ending: Map::new(),
             ready: VecDeque::new(),
             unlearned: VecDeque::new(),
             requests: Requests::default(),
-            asked: BTreeMap::new(),
-            asked_by_number: BTreeMap::new(),
-            pulls: BTreeMap::new(),
+            asked: Map::new(),
+            asked_by_number: Map::new(),
+            pulls: Map::new(),
             lives: Lives::default(),
             testimony: Testimony::default(),
             sessions: Sessions::new(settings.suspend_after),

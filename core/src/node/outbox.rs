@@ -6,7 +6,7 @@
 //! says that an earlier generation is over, which this store's own vote may have decided. Nothing at all is said
 //! before the node's boot is durable.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 
 use super::Output;
@@ -14,6 +14,7 @@ use crate::ballot::Generation;
 use crate::codec::{Writer, encode};
 use crate::message::Message;
 use crate::rules::Rules;
+use crate::sorted::Map;
 use crate::storage::Batch;
 use crate::transport::{Closing, LinkId};
 
@@ -181,7 +182,7 @@ fn is_failure(output: &Output) -> bool {
 
 /// Messages gathered into frames, by link.
 #[derive(Default)]
-struct Frames(BTreeMap<LinkId, Vec<(usize, Vec<u8>)>>);
+struct Frames(Map<LinkId, Vec<(usize, Vec<u8>)>>);
 
 impl Frames {
     /// An array head takes nine bytes at most.

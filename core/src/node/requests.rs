@@ -1,6 +1,5 @@
 //! Calls of the own handle, and requests of observers: taken in, answered, timed out, given up.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::alarms::Alarm;
@@ -14,6 +13,7 @@ use crate::identity::RequestId;
 use crate::key::{Bucket, Key, KeyId};
 use crate::lease::{Lease, SessionId};
 use crate::message::{Cursor, Hello, Listed, Message, Op, Outcome, Version};
+use crate::sorted::Map;
 use crate::transport::LinkId;
 use crate::value::{Entry, Value};
 
@@ -114,7 +114,7 @@ enum Wish {
 }
 
 #[derive(Default)]
-pub(super) struct Requests(BTreeMap<Asker, Pending>);
+pub(super) struct Requests(Map<Asker, Pending>);
 
 /// What somebody waits at.
 #[derive(Clone)]

@@ -5,7 +5,6 @@
 //! been answered by a quorum: from then on the seats may come to agree that it is over, and not before. So whoever
 //! stops at that moment has stopped before anybody else can start, clocks running at about one rate.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::alarms::Alarm;
@@ -18,6 +17,7 @@ use crate::identity::RequestId;
 use crate::key::KeyId;
 use crate::lease::{ENDS, Lease, SessionId};
 use crate::message::{Message, Op, Outcome, Version};
+use crate::sorted::Map;
 use crate::transport::LinkId;
 use crate::value::{Entry, Value};
 
@@ -75,13 +75,13 @@ impl Grant {
 }
 
 pub(super) struct Sessions {
-    open: BTreeMap<u64, Open>,
+    open: Map<u64, Open>,
     next: u64,
     next_call: u64,
     /// The node's own calls: what each asks for, until it is done.
-    calls: BTreeMap<CallId, Op>,
+    calls: Map<CallId, Op>,
     number: u64,
-    beats: BTreeMap<u64, Beat>,
+    beats: Map<u64, Beat>,
     /// When the last beat that a quorum answered was sent.
     good: Option<Duration>,
     suspend_after: Duration,
@@ -110,12 +110,12 @@ struct Beat {
 impl Sessions {
     pub(super) fn new(suspend_after: Duration) -> Self {
         Self {
-            open: BTreeMap::new(),
+            open: Map::new(),
             next: 0,
             next_call: INTERNAL,
-            calls: BTreeMap::new(),
+            calls: Map::new(),
             number: 0,
-            beats: BTreeMap::new(),
+            beats: Map::new(),
             good: None,
             suspend_after,
             suspended: true,

@@ -4,7 +4,6 @@
 //! *lazy*: they wait a little for a batch to go with. A crash may take them, which is harmless, since what was
 //! chosen stays chosen and is learned again.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use rand_chacha::ChaCha12Rng;
@@ -19,6 +18,7 @@ use crate::lease::{ENDS, Lease};
 use crate::message::{Digest, Held, Version};
 use crate::paxos::Acceptor;
 use crate::rules::Rules;
+use crate::sorted::{Map, Set};
 use crate::storage::{Batch, Loaded, Record};
 use crate::value::Entry;
 
@@ -53,25 +53,25 @@ pub(super) struct Store {
     pub(super) meta: Meta,
     pub(super) opening: Opening,
     rules: Rules,
-    rows: BTreeMap<KeyId, Row>,
+    rows: Map<KeyId, Row>,
     /// What was learned, by number: for those who missed it.
-    log: BTreeMap<u64, KeyId>,
+    log: Map<u64, KeyId>,
     last_learned: u64,
     /// The number that the last batch made durable: later ones a crash may take and give to something else.
     batched_learned: u64,
     /// Up to which number this store knows what others have learned.
-    seen: BTreeMap<StoreId, u64>,
-    urgent: BTreeSet<KeyId>,
-    lazy: BTreeSet<KeyId>,
-    lazy_seen: BTreeSet<StoreId>,
+    seen: Map<StoreId, u64>,
+    urgent: Set<KeyId>,
+    lazy: Set<KeyId>,
+    lazy_seen: Set<StoreId>,
     lazy_since: Option<Duration>,
     meta_is_dirty: bool,
     /// Which keys hang on a lease: those whose entry, accepted or learned, names it.
-    leased: BTreeMap<Lease, BTreeSet<KeyId>>,
+    leased: Map<Lease, Set<KeyId>>,
     /// Sessions among these that are not known to have ended, by whose they are.
-    lives: BTreeMap<Life, BTreeSet<Lease>>,
+    lives: Map<Life, Set<Lease>>,
     /// And deadlines, by their moments.
-    deadlines: BTreeSet<(u64, Lease)>,
+    deadlines: Set<(u64, Lease)>,
     /// Keys whose state has changed since somebody looked.
     changed: Vec<KeyId>,
 }
@@ -90,19 +90,19 @@ impl Store {
             meta,
             opening,
             rules,
-            rows: BTreeMap::new(),
-            log: BTreeMap::new(),
+            rows: Map::new(),
+            log: Map::new(),
             last_learned: 0,
             batched_learned: 0,
-            seen: BTreeMap::new(),
-            urgent: BTreeSet::new(),
-            lazy: BTreeSet::new(),
-            lazy_seen: BTreeSet::new(),
+            seen: Map::new(),
+            urgent: Set::new(),
+            lazy: Set::new(),
+            lazy_seen: Set::new(),
             lazy_since: None,
             meta_is_dirty: false,
-            leased: BTreeMap::new(),
-            lives: BTreeMap::new(),
-            deadlines: BTreeSet::new(),
+            leased: Map::new(),
+            lives: Map::new(),
+            deadlines: Set::new(),
             changed: Vec::new(),
         }
     }

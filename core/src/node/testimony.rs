@@ -5,7 +5,6 @@
 //! its end register, and from there on it is plain Paxos. It asks again until the session has ended or the node is
 //! back, so no end gets lost; and one bad link or one isolated seat ends nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::alarms::Alarm;
@@ -14,16 +13,17 @@ use crate::ballot::{Seat, Seats};
 use crate::identity::Life;
 use crate::lease::Lease;
 use crate::message::{Message, Question};
+use crate::sorted::{Map, Set};
 use crate::transport::LinkId;
 use crate::value::{Entry, Value};
 
 #[derive(Default)]
 pub(super) struct Testimony {
-    asks: BTreeMap<Life, Ask>,
-    by_number: BTreeMap<u64, Life>,
+    asks: Map<Life, Ask>,
+    by_number: Map<u64, Life>,
     clock: Option<Clocks>,
     /// Only where a rule is taken out: lives that are not looked after.
-    overlooked: BTreeSet<Life>,
+    overlooked: Set<Life>,
 }
 
 /// An ask and who has testified.
@@ -34,7 +34,7 @@ struct Ask {
     /// back, is another matter.
     leases: Vec<Lease>,
     /// Until when each testimony counts: for longer than that the owner may have been back.
-    testimonies: BTreeMap<Seat, Duration>,
+    testimonies: Map<Seat, Duration>,
 }
 
 /// What time it is, by several clocks.
@@ -57,7 +57,7 @@ impl Node {
             return;
         }
         self.forget_lives();
-        let mut lives: BTreeSet<Life> = self.store.lives().copied().collect();
+        let mut lives: Set<Life> = self.store.lives().copied().collect();
         lives.extend(self.watches.lives());
         let back: Vec<Life> =
             self.testimony.asks.keys().filter(|life| !self.testifies(life)).copied().collect();
@@ -81,7 +81,7 @@ impl Node {
             return;
         }
         let old = self.drop_ask(&life).filter(|_| !self.rules.testimony_is_fresh);
-        let testimonies = old.map_or_else(BTreeMap::new, |old| old.testimonies);
+        let testimonies = old.map_or_else(Map::new, |old| old.testimonies);
         let question = self.next_question();
         let mut leases = self.store.sessions_of(&life);
         leases.extend(self.watches.monitored(&life));

@@ -3,14 +3,13 @@
 //! A watcher asks with the state it knows, and is answered once this seat has learned of a later one. It asks again
 //! with that. So a slow one skips states by itself, nothing queues up for it, and it can go on at any other seat.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::Node;
 use super::requests::Asker;
 use crate::identity::Life;
 use crate::key::{Bucket, Key, KeyId};
 use crate::lease::{ENDS, Lease};
 use crate::message::{Change, Cursor, Outcome, Version};
+use crate::sorted::{Map, Set};
 
 /// A page of changes: at most so many keys and so many bytes.
 const PAGE: usize = 1_000;
@@ -18,13 +17,13 @@ const PAGE_BYTES: usize = 1 << 20;
 
 #[derive(Default)]
 pub(super) struct Watches {
-    keys: BTreeMap<KeyId, BTreeMap<Asker, Version>>,
-    buckets: BTreeMap<Bucket, BTreeMap<Asker, Many>>,
+    keys: Map<KeyId, Map<Asker, Version>>,
+    buckets: Map<Bucket, Map<Asker, Many>>,
     /// Sessions whose ends somebody waits for.
-    monitored: BTreeMap<Life, BTreeSet<Lease>>,
+    monitored: Map<Life, Set<Lease>>,
     /// Changes of keys, numbered in the order in which this seat learned of them; of each key only the last.
-    log: BTreeMap<u64, KeyId>,
-    numbers: BTreeMap<KeyId, u64>,
+    log: Map<u64, KeyId>,
+    numbers: Map<KeyId, u64>,
     last: u64,
 }
 
@@ -138,7 +137,7 @@ impl Node {
         }
         changed.sort_unstable();
         changed.dedup();
-        let mut buckets = BTreeSet::new();
+        let mut buckets = Set::new();
         for id in &changed {
             self.watches.number(id);
             self.look_for_own_end(id);
@@ -151,7 +150,7 @@ impl Node {
         }
         for bucket in buckets {
             let askers: Vec<Asker> =
-                self.watches.buckets.get(&bucket).into_iter().flat_map(BTreeMap::keys).copied().collect();
+                self.watches.buckets.get(&bucket).into_iter().flat_map(Map::keys).copied().collect();
             for asker in askers {
                 self.tell_watcher_of_many(&bucket, asker, false);
             }

@@ -71,7 +71,7 @@ mod measure {
         );
         let calls: Vec<_> = tabs.iter().map(|tab| tab.start(&script)).collect();
         let done: Vec<Json> = calls.into_iter().map(|call| call.end()).collect();
-        let figure = |name: &str| done.iter().map(move |done| done[name].as_f64().unwrap());
+        let figure = |name: &'static str| done.iter().map(move |done| done[name].as_f64().unwrap());
         println!(
             "  {} tab(s), {clients:3} callers each: {:6.0} puts/s, p50 {:6.1} ms, p99 {:6.1} ms",
             tabs.len(),

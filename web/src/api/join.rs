@@ -1,14 +1,15 @@
 //! `join`: puts a node together and starts it.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::pin::pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use futures::StreamExt;
 use futures::future::{Either, LocalBoxFuture, select};
 use js_sys::{Function, Promise, Reflect};
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::{Error, Timer};
+use paxoskv_transport_ws::WebSockets;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
@@ -59,11 +60,14 @@ async fn start(plan: Rc<Plan>) -> Result<JsValue, Thrown> {
     if !plan.memory && !plan.seats.is_empty() && plan.persist {
         ask_to_persist();
     }
+    // Before the transports listen for the same: what is said in goodbye needs their links.
+    let page = Rc::new(OnceCell::new());
+    let hiding = on_page_hide(&page);
     let (core, driver) = launch(&plan, seat).await?;
     let mut statuses = core.statuses();
     let tab = Rc::new(Tab::new(core, seat));
     let moves_up = seat.is_none() && plan.locks_seats();
-    let hiding = on_page_hide(&tab);
+    page.set(Rc::downgrade(&tab)).ok();
     spawn_local({
         let tab = tab.clone();
         async move {
@@ -109,9 +113,11 @@ async fn launch(plan: &Plan, seat: Option<u8>) -> Result<Launched, Thrown> {
         true => Some(Tabs::open(&plan.name, seat).await.map_err(refused)?),
         false => None,
     };
+    let web_sockets = (!plan.ws.is_empty()).then(|| WebSockets::new(plan.secret.clone(), WebTimer::new()));
     let mut builder = paxoskv_core::Cluster::builder(plan.name.clone())
         .storage(store)
         .transport(Maybe(tabs))
+        .transport(Maybe(web_sockets))
         .timer(WebTimer::new())
         .entropy(entropy)
         .settings(plan.settings.clone())
@@ -137,10 +143,10 @@ async fn move_up(tab: &Tab, plan: &Plan) {
 
 /// Leaves when the page does, be it for good or into the cache for going back: what comes back from there is frozen
 /// time, in which the others have gone on.
-fn on_page_hide(tab: &Rc<Tab>) -> Listener {
-    let tab = Rc::downgrade(tab);
+fn on_page_hide(tab: &Rc<OnceCell<Weak<Tab>>>) -> Listener {
+    let tab = tab.clone();
     Listener::on_page_hide(move || {
-        let Some(tab) = tab.upgrade() else { return };
+        let Some(tab) = tab.get().and_then(Weak::upgrade) else { return };
         let message = "this node has left the cluster with its page; a page that is shown again joins anew";
         tab.begin_to_leave(Reason { code: Error::Closed {}.code(), message: message.into() });
         spawn_local(async move {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use js_sys::Uint8Array;
 use paxoskv_core::Settings;
+use paxoskv_transport_ws::Secret;
+use paxoskv_transport_ws::address::Address;
 use wasm_bindgen::JsCast;
 
 use super::error::{Thrown, invalid};
@@ -31,7 +33,7 @@ pub(crate) struct Plan {
     pub(crate) tabs: bool,
     /// Addresses of native nodes.
     pub(crate) ws: Vec<String>,
-    pub(crate) secret: Option<Vec<u8>>,
+    pub(crate) secret: Option<Secret>,
     pub(crate) memory: bool,
     pub(crate) persist: bool,
     pub(crate) settings: Settings,
@@ -55,6 +57,9 @@ impl Plan {
         let has = |name: &str| transports.iter().any(|transport| transport == name);
         if has("ws") && ws.is_empty() {
             return Err(invalid("options.ws: expected addresses of nodes, like ws://127.0.0.1:7401"));
+        }
+        for address in &ws {
+            address.parse::<Address>().map_err(|why| invalid(format!("options.ws: {address:?} is {why}")))?;
         }
         let tabs = has("tabs");
         let size = options.integer("clusterSize", SEATS)?.map(|size| size as u8);
@@ -91,11 +96,16 @@ impl Plan {
     }
 }
 
-fn secret(options: &Options) -> Result<Option<Vec<u8>>, Thrown> {
+fn secret(options: &Options) -> Result<Option<Secret>, Thrown> {
     let Some(secret) = options.get("secret")? else { return Ok(None) };
     let bytes = secret.as_string().map(String::into_bytes);
     match bytes.or_else(|| Some(secret.dyn_ref::<Uint8Array>()?.to_vec())) {
-        Some(bytes) => Ok(Some(bytes)),
+        Some(bytes) => match Secret::new(&bytes) {
+            Ok(secret) => Ok(Some(secret)),
+            Err(_) => {
+                Err(invalid("options.secret: it is empty; leave it out, or take at least 16 random bytes"))
+            }
+        },
         None => Err(invalid("options.secret: expected a string or a Uint8Array")),
     }
 }

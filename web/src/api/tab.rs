@@ -1,7 +1,6 @@
 //! What one tab has of a cluster: the node that its calls go to, the seat that it holds, and how both end.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 
@@ -24,7 +23,8 @@ pub(crate) struct Tab {
     /// The node that calls go to.
     core: Cluster,
     state: Watched<State>,
-    sessions: RefCell<BTreeMap<SessionId, Session>>,
+    /// Those that JavaScript holds; few, as each is opened by hand.
+    sessions: RefCell<Vec<Session>>,
     closed: OnceCell<Promise>,
     /// Of all nodes that run, to be stopped without a word more.
     stops: RefCell<Vec<AbortHandle>>,
@@ -119,23 +119,25 @@ impl Tab {
         let (stop, registration) = AbortHandle::new_pair();
         self.stops.borrow_mut().push(stop);
         let driver = Abortable::new(driver, registration);
-        let refused = async {
-            let refused = std::pin::pin!(cluster.refused());
-            let leaving = std::pin::pin!(self.state.until(|state| state.leaving.clone()));
-            let reason = match select(refused, leaving).await {
-                Either::Left((error, _)) => Reason::from(&error),
-                Either::Right((reason, _)) => reason,
-            };
-            cluster.leave().await;
-            reason
-        };
-        match select(std::pin::pin!(driver), std::pin::pin!(refused)).await {
-            Either::Left((Ok(Err(error)), _)) => Reason::from(&error),
-            Either::Left((_, _)) => self.leaving().unwrap_or_else(|| Reason::from(&Error::Closed {})),
-            Either::Right((reason, driver)) => {
-                driver.await.ok();
-                reason
+        // A driver that was told to leave ends well, so why it was told is kept here.
+        let refusal = RefCell::new(None);
+        let told = async {
+            {
+                let refused = std::pin::pin!(cluster.refused());
+                let leaving = std::pin::pin!(self.state.until(|state| state.leaving.as_ref().map(|_| ())));
+                if let Either::Left((error, _)) = select(refused, leaving).await {
+                    *refusal.borrow_mut() = Some(Reason::from(&error));
+                }
             }
+            cluster.leave().await;
+        };
+        let ended = match select(std::pin::pin!(driver), std::pin::pin!(told)).await {
+            Either::Left((ended, _)) => ended,
+            Either::Right(((), driver)) => driver.await,
+        };
+        match ended {
+            Ok(Err(error)) => Reason::from(&error),
+            _ => refusal.take().or(self.leaving()).unwrap_or_else(|| Reason::from(&Error::Closed {})),
         }
     }
 
@@ -214,14 +216,19 @@ impl Tab {
     }
 
     pub(crate) fn keep_session(&self, session: Session) {
-        self.sessions.borrow_mut().insert(session.id(), session);
+        let mut sessions = self.sessions.borrow_mut();
+        if !sessions.iter().any(|other| other.id() == session.id()) {
+            sessions.push(session);
+        }
     }
 
     pub(crate) fn take_session(&self, id: SessionId) -> Option<Session> {
-        self.sessions.borrow_mut().remove(&id)
+        let mut sessions = self.sessions.borrow_mut();
+        let at = sessions.iter().position(|session| session.id() == id)?;
+        Some(sessions.swap_remove(at))
     }
 
     pub(crate) fn look_at_session<R>(&self, id: SessionId, look: impl FnOnce(&Session) -> R) -> Option<R> {
-        self.sessions.borrow().get(&id).map(look)
+        self.sessions.borrow().iter().find(|session| session.id() == id).map(look)
     }
 }

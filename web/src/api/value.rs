@@ -33,6 +33,10 @@ use {
     wasm_bindgen::JsValue,
 };
 
+/// How deep items may nest, as in the core.
+#[cfg(target_family = "wasm")]
+const DEPTH: usize = 64;
+
 /// The key for a JavaScript value.
 #[cfg(target_family = "wasm")]
 pub(crate) fn key(key: &JsValue) -> Result<Key, Error> {

@@ -3,9 +3,6 @@
 use ciborium_io::Read as _;
 use ciborium_ll::{Decoder, Encoder, Header};
 
-/// How deep items may nest, as in the core.
-pub(crate) const DEPTH: usize = 64;
-
 /// The largest integer n such that n and n + 1 are different numbers in JavaScript: 2^53 - 1.
 const SAFE: u64 = 9_007_199_254_740_991;
 
@@ -190,6 +187,22 @@ mod tests {
         assert_eq!(hex(|out| big(false, "5", out)), "c24105");
         assert_eq!(hex(|out| big(false, "1ff", out)), "c24201ff");
         assert_eq!(hex(|out| big(true, "ffffffffffffffff", out)), "c348ffffffffffffffff");
+    }
+
+    #[test]
+    fn containers_end_where_they_say() {
+        let mut out = Vec::new();
+        text("a", &mut out);
+        let mut reader = Reader::new(&out);
+        assert_eq!(reader.head(), Some(Header::Text(Some(1))));
+        assert_eq!(reader.more(Some(1), 0), Some(true));
+        assert_eq!(reader.string(Some(1), true), Some(b"a".to_vec()));
+        assert_eq!(reader.more(Some(1), 1), Some(false));
+        let mut reader = Reader::new(b"\x05\xff");
+        assert_eq!(reader.more(None, 0), Some(true));
+        assert_eq!(reader.head(), Some(Header::Positive(5)));
+        assert_eq!(reader.more(None, 1), Some(false));
+        assert!(reader.at_end());
     }
 
     #[test]

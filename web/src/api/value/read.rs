@@ -5,7 +5,8 @@ use js_sys::{Array, BigInt, Date, Map, Object, Reflect, Set, Uint8Array};
 use paxoskv_core::Error;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::cbor::{self, DEPTH, Integer, Reader};
+use super::DEPTH;
+use super::cbor::{self, Integer, Reader};
 
 /// The little-endian typed arrays of RFC 8746.
 pub(super) const TYPED_ARRAYS: [(&str, u64); 10] = [

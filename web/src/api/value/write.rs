@@ -5,7 +5,8 @@ use js_sys::{Array, ArrayBuffer, BigInt, Date, JsString, Map, Object, Reflect, S
 use paxoskv_core::Error;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::cbor::{self, DEPTH, head};
+use super::DEPTH;
+use super::cbor::{self, head};
 
 /// How many steps of a path a message shows.
 const STEPS: usize = 8;

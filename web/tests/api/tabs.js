@@ -1,0 +1,59 @@
+// Four nodes in one page, each as if in a tab of its own.
+const name = `tabs ${Math.random()}`;
+const first = await join(name);
+const chosen = first.put("leader", { at: new Date(0), big: 5n });
+const second = await join(name);
+equal([first.seat, second.seat, (await chosen).won], [1, 2, true]);
+const third = await join(name, { transport: "tabs", clusterSize: 3 });
+const fourth = await join(name);
+equal([third.seat, fourth.seat], [3, undefined]);
+for (const cluster of [second, third, fourth]) {
+  equal(await cluster.get("leader"), { value: { at: new Date(0), big: 5n }, generation: 0 });
+}
+
+// Who observes takes part in everything.
+await fourth.put("there", 4, { session: fourth.session });
+equal(await first.owner("there"), (await fourth.session).id);
+
+// A lock passes on, with a higher token, when its holder leaves; and its seat does.
+let holds;
+const held = new Promise((resolve) => (holds = resolve));
+const losing = fails(third.lock("l", (held) => {
+  holds(held);
+  return new Promise((resolve) => held.signal.addEventListener("abort", resolve));
+}));
+const { fencingToken } = await held;
+const passed = fourth.lock("l", (held) => held.fencingToken);
+await third.leave();
+equal([(await losing).code, (await passed) > fencingToken], ["LeaseEnded", true]);
+for await (const { seats } of fourth.statuses()) {
+  if (fourth.seat === 3 && seats.filter(({ state }) => state === "connected").length === 2) break;
+}
+equal((await fourth.status()).seats[2], { seat: 3, state: "self" });
+equal(await first.owner("there"), (await fourth.session).id);
+
+// All leave, and what was put is there for those who come next.
+await Promise.all([first, second, fourth].map((cluster) => cluster.leave()));
+const [again, another] = await Promise.all([join(name), join(name)]);
+equal((await again.get("leader")).value.big, 5n);
+equal(await again.get("there"), undefined);
+
+// A cluster of another size is another one.
+const stranger = await join(name, { clusterSize: 5 });
+equal((await stranger.closed).code, "Refused");
+equal((await fails(stranger.get("leader"))).code, "Refused");
+
+// Joining that is given up.
+equal(await fails(join(name, { signal: AbortSignal.abort("no") })), "no");
+for (const [options, code] of [
+  [{ seat: 4 }, "InvalidArgument"],
+  [{ clusterSize: 0 }, "InvalidArgument"],
+  [{ transport: "smoke" }, "InvalidArgument"],
+  [{ transport: "ws" }, "InvalidArgument"],
+  [{ ws: "http://example.org" }, "InvalidArgument"],
+  [{ secret: "" }, "InvalidArgument"],
+  [{ sessionGrace: 100, suspendAfter: 200 }, "InvalidArgument"],
+]) {
+  equal([options, (await fails(join(name, options))).code], [options, code]);
+}
+await Promise.all([again, another].map((cluster) => cluster.leave()));
