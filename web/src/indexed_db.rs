@@ -7,7 +7,10 @@
 //! | object store | key | value |
 //! |---|---|---|
 //! | `meta` | `"opening"` | the store's opening, 8 bytes little-endian |
-//! | `records` | a record's key, as bytes | its value |
+//! | `log` | 1, 2, 3 … | changes of records, each on top of those before: see [`format`] |
+//!
+//! A batch is one entry of the log, since what a browser's database takes long for is not bytes but records. What a log
+//! has grown beyond is written anew, when the store is opened and when it has become much longer than what it holds.
 //!
 //! Each value follows a checksum: 8 bytes of SHA-256 over key and value. The version of the database is that of this
 //! format. Transactions are strictly durable: complete only once they are on the disk.
@@ -32,15 +35,20 @@ use paxoskv_core::storage::{Batch, Loaded, Record, Storage, StorageError};
 use wasm_bindgen::JsValue;
 use web_sys::IdbObjectStore;
 
-use database::{Database, Mode, explain, failed};
-use format::{OPENING, read_opening, seal, sealed_opening, unseal};
+use database::{Database, Mode, Transaction, explain, failed};
+use format::{Change, OPENING, read_opening, sealed_opening};
 
 const META: &str = "meta";
-const RECORDS: &str = "records";
+const LOG: &str = "log";
 /// The version of what this code writes and reads.
 const VERSION: u32 = 1;
-/// How many records are read at a time.
-const CHUNK: u32 = 256;
+/// How many entries are read at a time.
+const CHUNK: u32 = 16;
+/// A log is written anew once it has grown by so many times what it was then, and by so many bytes at least.
+const GROWTH: usize = 4;
+const LEAST: usize = 8 << 20;
+/// And when it is opened, where it is twice as long as it need be, and this much.
+const LEAST_AT_OPENING: usize = 64 << 10;
 
 /// The store of one seat; not there before it is opened.
 pub(crate) struct IndexedDb {
@@ -50,9 +58,20 @@ pub(crate) struct IndexedDb {
 
 enum State {
     Closed,
-    Open(Database),
+    Open(Log),
     /// Something has failed: what is on the disk is not known any more.
     Poisoned(StorageError),
+}
+
+/// An open store.
+struct Log {
+    database: Database,
+    opening: Opening,
+    /// The number of the next entry.
+    next: u64,
+    /// How long it was when it was written anew, and by how much it has grown since, in bytes.
+    dense: usize,
+    grown: usize,
 }
 
 impl IndexedDb {
@@ -61,44 +80,90 @@ impl IndexedDb {
         Self { name: format!("paxoskv/{cluster}/{seat}"), state: State::Closed }
     }
 
-    async fn try_open(&self) -> Result<(Database, Loaded), StorageError> {
-        let database = Database::open(&self.name, VERSION, &[META, RECORDS]).await?;
+    async fn try_open(&self) -> Result<(Log, Loaded), StorageError> {
+        let database = Database::open(&self.name, VERSION, &[META, LOG]).await?;
         let transaction = database.begin(Mode::Write)?;
         let meta = transaction.store(META)?;
         let before = read_opening(transaction.result(meta.get(&OPENING.into())).await?)?;
         let opening = before.map_or(Opening(1), Opening::next);
         meta.put_with_key(&sealed_opening(opening), &OPENING.into()).map_err(|error| failed(&error))?;
-        let store = transaction.store(RECORDS)?;
-        let mut records = Vec::new();
-        while let Some(chunk) = transaction.chunk(&store, last_key(&records), CHUNK).await? {
-            for (key, sealed) in chunk {
-                let value = unseal(&key, &sealed)?.to_vec();
-                records.push(Record { key, value });
-            }
-        }
+        let store = transaction.store(LOG)?;
+        let Read { records, mut next, length } = read(&transaction, &store).await?;
         if before.is_none() && !records.is_empty() {
             return Err(format::damaged("it has records, but has lost the number of its opening"));
         }
+        let mut dense = records.iter().map(format::length).sum();
+        if length > 2 * dense + LEAST_AT_OPENING {
+            next = rewrite(&store, next, &records).map_err(|error| failed(&error))?;
+        } else {
+            dense = length;
+        }
         transaction.done().await?;
-        Ok((database, Loaded { opening, records }))
+        Ok((Log { database, opening, next, dense, grown: 0 }, Loaded { opening, records }))
     }
 }
 
-fn last_key(records: &[Record]) -> Option<&[u8]> {
-    records.last().map(|record| record.key.as_slice())
+/// What a log comes to.
+struct Read {
+    records: Vec<Record>,
+    /// The number of the next entry.
+    next: u64,
+    length: usize,
+}
+
+async fn read(transaction: &Transaction, log: &IdbObjectStore) -> Result<Read, StorageError> {
+    let (mut changes, mut next, mut length) = (Vec::new(), 1, 0);
+    while let Some(chunk) = transaction.chunk(log, next, CHUNK).await? {
+        for (number, sealed) in chunk {
+            length += sealed.len();
+            format::read_entry(number, &sealed, &mut changes)?;
+            next = number + 1;
+        }
+    }
+    Ok(Read { records: merged(changes), next, length })
+}
+
+/// What is left of changes, of which a later one counts.
+fn merged(mut changes: Vec<Change>) -> Vec<Record> {
+    // Stable: those of one key stay in order.
+    changes.sort_by(|a, b| a.key.cmp(&b.key));
+    let mut records: Vec<Record> = Vec::new();
+    let mut changes = changes.into_iter().peekable();
+    while let Some(Change { key, value }) = changes.next() {
+        let is_last = changes.peek().is_none_or(|next| next.key != key);
+        if let (Some(value), true) = (value, is_last) {
+            records.push(Record { key, value });
+        }
+    }
+    records
+}
+
+/// Replaces the log by what it comes to; gives the number of the next entry.
+fn rewrite(log: &IdbObjectStore, next: u64, records: &[Record]) -> Result<u64, JsValue> {
+    log.clear()?;
+    append(log, next, records, &[])
+}
+
+/// Adds entries; gives the number of the next one.
+fn append(log: &IdbObjectStore, mut next: u64, puts: &[Record], removes: &[Vec<u8>]) -> Result<u64, JsValue> {
+    for entry in format::entries(puts, removes) {
+        log.put_with_key(&format::seal_entry(next, &entry), &format::number(next))?;
+        next += 1;
+    }
+    Ok(next)
 }
 
 impl Storage for IndexedDb {
     async fn open(&mut self) -> Result<Loaded, StorageError> {
         self.state = State::Closed;
-        let (database, loaded) = self.try_open().await?;
-        self.state = State::Open(database);
+        let (log, loaded) = self.try_open().await?;
+        self.state = State::Open(log);
         Ok(loaded)
     }
 
     async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
-        let result = match &self.state {
-            State::Open(database) => write(database, batch).await,
+        let result = match &mut self.state {
+            State::Open(log) => log.apply(batch).await,
             State::Poisoned(why) => Err(why.clone()),
             State::Closed => Err(StorageError::Failed("the store is not open".into())),
         };
@@ -109,43 +174,78 @@ impl Storage for IndexedDb {
     }
 }
 
-/// All requests go out at once. The first one's answer says whether the store is still ours; if not, it takes the
-/// others back before anything is durable.
-async fn write(database: &Database, batch: Batch) -> Result<(), StorageError> {
-    let expected = batch.opening;
-    let asserts_only = batch.puts.is_empty() && batch.removes.is_empty();
-    let transaction = database.begin(if asserts_only { Mode::Read } else { Mode::Write })?;
-    let verdict = Rc::new(RefCell::new(None));
-    let judge = {
-        let (transaction, verdict) = (transaction.inner().clone(), Rc::clone(&verdict));
-        move |found: Result<Option<Opening>, StorageError>| {
-            let wrong = match found {
-                Ok(Some(found)) if found == expected => return,
-                Ok(Some(found)) => StorageError::TakenOver { found, expected },
-                Ok(None) => format::damaged("its opening is gone"),
-                Err(damaged) => damaged,
-            };
-            *verdict.borrow_mut() = Some(wrong);
-            let _ = transaction.abort();
+impl Log {
+    async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
+        self.write(&batch).await?;
+        if self.grown > (GROWTH * self.dense).max(LEAST) {
+            // A log that stays long is no harm, as long as it is this opening's; the next try comes later.
+            self.grown = 0;
+            if let Err(taken @ StorageError::TakenOver { .. }) = self.write_anew().await {
+                return Err(taken);
+            }
         }
-    };
-    let question = transaction.store(META)?.get(&OPENING.into()).map_err(|error| failed(&error))?;
-    let _judging = database::on_result(&question, move |result| judge(read_opening(result)));
-    if !asserts_only && let Err(error) = change(&transaction.store(RECORDS)?, &batch) {
-        let _ = transaction.inner().abort();
-        return Err(StorageError::Failed(format!("the browser does not take a record: {}", explain(&error))));
+        Ok(())
     }
-    let done = transaction.done().await;
-    let verdict = verdict.borrow_mut().take();
-    verdict.map_or(done, Err)
+
+    /// All requests go out at once. The first one's answer says whether the store is still ours; if not, it takes the
+    /// others back before anything is durable.
+    async fn write(&mut self, batch: &Batch) -> Result<(), StorageError> {
+        let expected = batch.opening;
+        let asserts_only = batch.puts.is_empty() && batch.removes.is_empty();
+        let transaction = self.database.begin(if asserts_only { Mode::Read } else { Mode::Write })?;
+        let verdict = Rc::new(RefCell::new(None));
+        let judge = {
+            let (transaction, verdict) = (transaction.inner().clone(), Rc::clone(&verdict));
+            move |found: Result<Option<Opening>, StorageError>| {
+                let Err(wrong) = is_ours(found, expected) else { return };
+                *verdict.borrow_mut() = Some(wrong);
+                let _ = transaction.abort();
+            }
+        };
+        let question = transaction.store(META)?.get(&OPENING.into()).map_err(|error| failed(&error))?;
+        let _judging = database::on_result(&question, move |result| judge(read_opening(result)));
+        if !asserts_only {
+            let store = transaction.store(LOG)?;
+            match append(&store, self.next, &batch.puts, &batch.removes) {
+                Ok(next) => self.next = next,
+                Err(error) => {
+                    let _ = transaction.inner().abort();
+                    return Err(StorageError::Failed(format!(
+                        "the browser does not take a record: {}",
+                        explain(&error)
+                    )));
+                }
+            }
+            self.grown += batch.puts.iter().map(format::length).sum::<usize>();
+            self.grown += batch.removes.iter().map(Vec::len).sum::<usize>();
+        }
+        let done = transaction.done().await;
+        let verdict = verdict.borrow_mut().take();
+        verdict.map_or(done, Err)
+    }
+
+    /// Writes the log anew.
+    async fn write_anew(&mut self) -> Result<(), StorageError> {
+        let transaction = self.database.begin(Mode::Write)?;
+        let found = transaction.result(transaction.store(META)?.get(&OPENING.into())).await?;
+        if let Err(wrong) = is_ours(read_opening(found), self.opening) {
+            let _ = transaction.inner().abort();
+            return Err(wrong);
+        }
+        let store = transaction.store(LOG)?;
+        let Read { records, next, .. } = read(&transaction, &store).await?;
+        let next = rewrite(&store, next, &records).map_err(|error| failed(&error))?;
+        transaction.done().await?;
+        self.next = next;
+        self.dense = records.iter().map(format::length).sum();
+        Ok(())
+    }
 }
 
-fn change(records: &IdbObjectStore, batch: &Batch) -> Result<(), JsValue> {
-    for Record { key, value } in &batch.puts {
-        records.put_with_key(&seal(key, value), &format::bytes(key))?;
+fn is_ours(found: Result<Option<Opening>, StorageError>, expected: Opening) -> Result<(), StorageError> {
+    match found? {
+        Some(found) if found == expected => Ok(()),
+        Some(found) => Err(StorageError::TakenOver { found, expected }),
+        None => Err(format::damaged("its opening is gone")),
     }
-    for key in &batch.removes {
-        records.delete(&format::bytes(key))?;
-    }
-    Ok(())
 }

@@ -14,7 +14,7 @@ use web_sys::{
     IdbTransaction, IdbVersionChangeEvent,
 };
 
-use super::format::{bytes, damaged, to_bytes};
+use super::format::{damaged, number, read_number, to_bytes};
 use crate::browser::{Listener, describe, name_and_message};
 
 #[wasm_bindgen]
@@ -165,19 +165,14 @@ impl Transaction {
         result(&request.map_err(|error| failed(&error))?).await
     }
 
-    /// The next so many records, after that key: keys and what is stored under them.
+    /// The next so many entries, from that number on: numbers and what is stored under them.
     pub(super) async fn chunk(
         &self,
         store: &IdbObjectStore,
-        after: Option<&[u8]>,
+        from: u64,
         limit: u32,
-    ) -> Result<Option<Vec<(Vec<u8>, Vec<u8>)>>, StorageError> {
-        let range = match after {
-            Some(key) => {
-                IdbKeyRange::lower_bound_with_open(&bytes(key), true).map_err(|error| failed(&error))?.into()
-            }
-            None => JsValue::UNDEFINED,
-        };
+    ) -> Result<Option<Vec<(u64, Vec<u8>)>>, StorageError> {
+        let range = IdbKeyRange::lower_bound(&number(from)).map_err(|error| failed(&error))?.into();
         let keys = store.get_all_keys_with_key_and_limit(&range, limit);
         let values = store.get_all_with_key_and_limit(&range, limit);
         let (keys, values) = try_join(self.result(keys), self.result(values)).await?;
@@ -185,9 +180,10 @@ impl Transaction {
         if keys.length() == 0 {
             return Ok(None);
         }
-        let chunk = keys.iter().zip(values.iter()).map(|(key, value)| to_bytes(&key).zip(to_bytes(&value)));
+        let chunk =
+            keys.iter().zip(values.iter()).map(|(key, value)| read_number(&key).zip(to_bytes(&value)));
         let chunk: Option<Vec<_>> = chunk.collect();
-        chunk.map(Some).ok_or_else(|| damaged("it holds a record that is no bytes"))
+        chunk.map(Some).ok_or_else(|| damaged("it holds what is no entry"))
     }
 
     /// Resolves once the transaction is on the disk, or has failed.

@@ -1,8 +1,11 @@
 //! What is in a store, and telling what is damaged.
+//!
+//! An entry of the log is a row of changes. A change is a byte, 1 for a record that is put and 0 for one that is removed;
+//! the key, and where it is put the value, each after its length as 4 bytes, little-endian.
 
 use js_sys::{ArrayBuffer, Uint8Array};
 use paxoskv_core::Opening;
-use paxoskv_core::storage::StorageError;
+use paxoskv_core::storage::{Record, StorageError};
 use sha2::{Digest, Sha256};
 use wasm_bindgen::{JsCast, JsValue};
 
@@ -24,21 +27,79 @@ fn checksum(key: &[u8], value: &[u8]) -> [u8; SUM] {
     sum
 }
 
-pub(super) fn bytes(of: &[u8]) -> JsValue {
-    Uint8Array::from(of).into()
+/// Changes of one entry are at most about so long; a longer batch is several entries.
+const ENTRY: usize = 4 << 20;
+
+/// A record that is put, or removed where there is no value.
+pub(super) struct Change {
+    pub(super) key: Vec<u8>,
+    pub(super) value: Option<Vec<u8>>,
+}
+
+/// How long a record is in the log.
+pub(super) fn length(record: &Record) -> usize {
+    9 + record.key.len() + record.value.len()
+}
+
+/// Changes as entries.
+pub(super) fn entries(puts: &[Record], removes: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut entries: Vec<Vec<u8>> = Vec::new();
+    let mut add = |key: &[u8], value: Option<&[u8]>| {
+        if entries.last().is_none_or(|entry| entry.len() > ENTRY) {
+            entries.push(Vec::new());
+        }
+        if let Some(entry) = entries.last_mut() {
+            entry.push(value.is_some().into());
+            for bytes in [Some(key), value].into_iter().flatten() {
+                entry.extend_from_slice(&(bytes.len() as u32).to_le_bytes());
+                entry.extend_from_slice(bytes);
+            }
+        }
+    };
+    puts.iter().for_each(|put| add(&put.key, Some(&put.value)));
+    removes.iter().for_each(|key| add(key, None));
+    entries
+}
+
+/// Adds the changes of an entry.
+pub(super) fn read_entry(number: u64, sealed: &[u8], changes: &mut Vec<Change>) -> Result<(), StorageError> {
+    let wrong = || damaged(&format!("entry {number} of its log is not what was written"));
+    let mut rest = checked(&number.to_le_bytes(), sealed).ok_or_else(wrong)?;
+    while !rest.is_empty() {
+        changes.push(read_change(&mut rest).ok_or_else(wrong)?);
+    }
+    Ok(())
+}
+
+fn read_change(rest: &mut &[u8]) -> Option<Change> {
+    let put = *rest.split_off_first()? != 0;
+    let mut bytes = || {
+        let length = u32::from_le_bytes(rest.split_off(..4)?.try_into().ok()?);
+        Some(rest.split_off(..length as usize)?.to_vec())
+    };
+    Some(Change { key: bytes()?, value: if put { Some(bytes()?) } else { None } })
+}
+
+/// An entry as it is stored under its number.
+pub(super) fn seal_entry(number: u64, entry: &[u8]) -> JsValue {
+    seal(&number.to_le_bytes(), entry)
+}
+
+/// A number of an entry, as a key. It never comes to where numbers lose their last digits.
+pub(super) fn number(of: u64) -> JsValue {
+    (of as f64).into()
+}
+
+pub(super) fn read_number(key: &JsValue) -> Option<u64> {
+    key.as_f64().filter(|number| *number >= 1.0).map(|number| number as u64)
 }
 
 /// A value as it is stored under that key.
-pub(super) fn seal(key: &[u8], value: &[u8]) -> JsValue {
+fn seal(key: &[u8], value: &[u8]) -> JsValue {
     let sealed = Uint8Array::new_with_length((SUM + value.len()) as u32);
     sealed.subarray(0, SUM as u32).copy_from(&checksum(key, value));
     sealed.subarray(SUM as u32, sealed.length()).copy_from(value);
     sealed.into()
-}
-
-/// The value in what was stored under that key.
-pub(super) fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], StorageError> {
-    checked(key, sealed).ok_or_else(|| damaged(&format!("the checksum of record {} is wrong", hex(key))))
 }
 
 fn checked<'a>(key: &[u8], sealed: &'a [u8]) -> Option<&'a [u8]> {
@@ -61,7 +122,7 @@ pub(super) fn read_opening(stored: JsValue) -> Result<Option<Opening>, StorageEr
     Ok(Some(Opening(u64::from_le_bytes(number))))
 }
 
-/// Bytes as IndexedDB gives them back: keys as an `ArrayBuffer`, values as they were put.
+/// Bytes as IndexedDB gives them back.
 pub(super) fn to_bytes(value: &JsValue) -> Option<Vec<u8>> {
     if let Some(array) = value.dyn_ref::<Uint8Array>() {
         return Some(array.to_vec());
@@ -74,17 +135,4 @@ pub(super) fn damaged(what: &str) -> StorageError {
         "this seat's store is damaged: {what}; the other seats go on without this one, whose store must not be \
          used again"
     ))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    const SHOWN: usize = 32;
-    let mut text = String::new();
-    for byte in bytes.iter().take(SHOWN) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    if bytes.len() > SHOWN {
-        text.push('…');
-    }
-    text
 }

@@ -9,7 +9,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use web_sys::IdbOpenDbRequest;
 
 use super::database::{self, Database, Mode};
-use super::{IndexedDb, META, RECORDS, VERSION, format};
+use super::{IndexedDb, LEAST, LOG, META, VERSION, format};
 use crate::tabs::tests::fresh;
 
 fn record(key: &[u8], value: &[u8]) -> Record {
@@ -52,6 +52,47 @@ async fn what_was_applied_is_there_when_it_is_opened_again() {
     assert!(loaded.records == wanted);
     let other = IndexedDb::new(&cluster, 2).open().await.unwrap();
     assert_eq!((other.opening, other.records.len()), (Opening(1), 0));
+}
+
+/// How many entries the log has.
+async fn entries(cluster: &str) -> u32 {
+    let database = Database::open(&format!("paxoskv/{cluster}/1"), VERSION, &[META, LOG]).await.unwrap();
+    let transaction = database.begin(Mode::Read).unwrap();
+    let count = transaction.result(transaction.store(LOG).unwrap().count()).await.unwrap();
+    count.as_f64().unwrap() as u32
+}
+
+#[wasm_bindgen_test]
+async fn a_log_that_is_too_long_is_written_anew() {
+    let cluster = fresh("long");
+    let mut store = IndexedDb::new(&cluster, 1);
+    store.open().await.unwrap();
+    store.apply(puts(1, vec![record(b"stays", b"1"), record(b"goes", b"1")])).await.unwrap();
+    let removes = vec![b"goes".to_vec()];
+    store.apply(Batch { opening: Opening(1), puts: Vec::new(), removes }).await.unwrap();
+    let large = |n: u8| record(b"large", &vec![n; 1 << 20]);
+    let count = (LEAST >> 20) as u8 + 3;
+    for n in 0..count {
+        store.apply(puts(1, vec![large(n)])).await.unwrap();
+    }
+    assert!(entries(&cluster).await < 5, "{} entries", entries(&cluster).await);
+    store.apply(puts(1, vec![record(b"last", b"1")])).await.unwrap();
+    drop(store);
+    let wanted = [large(count - 1), record(b"last", b"1"), record(b"stays", b"1")];
+    // When it is opened, that is done sooner.
+    let mut store = IndexedDb::new(&cluster, 1);
+    assert!(store.open().await.unwrap().records == wanted);
+    for n in [1, 2, count - 1] {
+        store.apply(puts(2, vec![large(n)])).await.unwrap();
+    }
+    drop(store);
+    assert!(entries(&cluster).await >= 3);
+    for opening in [3, 4] {
+        let loaded = IndexedDb::new(&cluster, 1).open().await.unwrap();
+        assert_eq!(loaded.opening, Opening(opening));
+        assert!(loaded.records == wanted);
+        assert_eq!(entries(&cluster).await, 1);
+    }
 }
 
 #[wasm_bindgen_test]
@@ -107,15 +148,14 @@ fn delete(name: &str) -> IdbOpenDbRequest {
 async fn damage_is_refused_loudly() {
     let spoilt = Uint8Array::from(&b"12345678 and a value"[..]);
     for (what, store, key) in [
-        ("the checksum of record 61 is wrong", RECORDS, format::bytes(b"a")),
+        ("entry 1 of its log is not what was written", LOG, format::number(1)),
         ("opening", META, format::OPENING.into()),
     ] {
         let cluster = fresh("damaged");
         let mut first = IndexedDb::new(&cluster, 1);
         first.open().await.unwrap();
         first.apply(puts(1, vec![record(b"a", b"1")])).await.unwrap();
-        let database =
-            Database::open(&format!("paxoskv/{cluster}/1"), VERSION, &[META, RECORDS]).await.unwrap();
+        let database = Database::open(&format!("paxoskv/{cluster}/1"), VERSION, &[META, LOG]).await.unwrap();
         let transaction = database.begin(Mode::Write).unwrap();
         transaction.store(store).unwrap().put_with_key(&spoilt, &key).unwrap();
         transaction.done().await.unwrap();
@@ -132,7 +172,7 @@ async fn damage_is_refused_loudly() {
 async fn a_store_of_a_later_release_is_left_alone() {
     let cluster = fresh("later");
     let name = format!("paxoskv/{cluster}/1");
-    drop(Database::open(&name, VERSION + 1, &[META, RECORDS]).await.unwrap());
+    drop(Database::open(&name, VERSION + 1, &[META, LOG]).await.unwrap());
     let why = failure(IndexedDb::new(&cluster, 1).open().await.unwrap_err());
     assert!(why.contains("newer release"), "{why}");
 }
