@@ -52,6 +52,8 @@ pub enum Before {
     Lose,
 }
 
+use Before::{Ask, Call, Lose, Pass};
+
 /// A small world.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
@@ -78,6 +80,8 @@ pub struct Plan {
     pub give_up: &'static [u8],
     /// No generation above this is explored.
     pub generations: u64,
+    /// Whether it is small enough to be explored to its last state.
+    pub whole: bool,
 }
 
 impl Plan {
@@ -93,8 +97,9 @@ impl Plan {
     }
 }
 
-/// The first key.
+/// The first key, and another where there is one.
 const A: u8 = 0;
+const B: u8 = 1;
 
 const PLAIN: Plan = Plan {
     name: "",
@@ -108,6 +113,54 @@ const PLAIN: Plan = Plan {
     votes_to_all: false,
     give_up: &[],
     generations: 2,
+    whole: false,
+};
+
+/// Two keys hang on the lease, and all seats have learned them. Seat 3 ends the lease, while seat 2 puts into one key
+/// and then looks at the other: it must not find room in the one, and the old entry still in the other.
+///
+/// How the entries get there is the subject of other worlds. What the seats hold once they have learned them does not
+/// depend on it, apart from promises, which matter to nobody where an entry is learned. So one way is enough.
+const TWO_KEYS: Plan = Plan {
+    name: "two keys of one lease, a put and a get, an end",
+    keys: 2,
+    clients: [
+        &[PutLeased(A, 1), PutLeased(B, 2)],
+        &[Get(A), Get(B), Put(A, 3), Get(B)],
+        &[Get(A), Get(B), End],
+    ],
+    before: &[Ask(1, 2), Ask(1, 2), Ask(2, 1), Ask(2, 1), Ask(3, 1), Ask(3, 1), Lose],
+    home: Some(1),
+    home_of_end: Some(3),
+    whole: true,
+    ..PLAIN
+};
+
+/// Seat 3's entry is accepted by seats 3 and 2, and so chosen, but the vote is lost: seat 3 does not know. Seat 2 sees
+/// the entry, ends the lease, and puts its own. Seat 3, still at it, must not report that one: its own had its time.
+///
+/// Besides the vote, the Accept for seat 1 is lost. Had the vote come, the put would have won, and be over; had the
+/// Accept come, seat 1 would say what seat 2 says anyway. The same world with nothing lost is `OWN_SUCCESS_FREE`.
+const OWN_SUCCESS: Plan = Plan {
+    name: "a leased put that does not know of its success, and one who ends it and puts",
+    clients: [&[], &[Get(A), End, Put(A, 2)], &[PutLeased(A, 1)]],
+    before: &[Call(3), Pass(3, 2), Lose],
+    home: Some(3),
+    home_of_end: Some(2),
+    whole: true,
+    ..PLAIN
+};
+
+/// The same from the start, in which everything may be late and nothing is lost: more than is explored.
+const OWN_SUCCESS_FREE: Plan =
+    Plan { name: "a leased put, one who gets, ends and puts", before: &[], whole: false, ..OWN_SUCCESS };
+
+/// And where what is late is tried again.
+const OWN_SUCCESS_RETRIED: Plan = Plan {
+    name: "a leased put that does not know of its success, all retried",
+    tries: 1,
+    whole: false,
+    ..OWN_SUCCESS
 };
 
 /// Worlds in which all rules are kept, and nothing may be found.
@@ -170,13 +223,25 @@ pub const WORLDS: &[Plan] = &[
         home_of_end: Some(2),
         ..PLAIN
     },
+    TWO_KEYS,
+    OWN_SUCCESS,
+    OWN_SUCCESS_FREE,
+    OWN_SUCCESS_RETRIED,
 ];
 
 /// For each rule whose absence is found here within the limits, a world in which it shows. The others are left to the
-/// simulation.
+/// simulation. What has happened before, and what is lost of it, is chosen to come to the point soon: that may hide
+/// finds, but makes none.
 pub const BROKEN: &[(&str, Plan)] = &[
     ("keep_promises", Plan { clients: [&[Put(A, 1)], &[Put(A, 2)], &[]], ..PLAIN }),
-    ("highest_accepted_wins", Plan { clients: [&[Put(A, 1)], &[Put(A, 2)], &[Put(A, 3)]], ..PLAIN }),
+    (
+        "highest_accepted_wins",
+        Plan {
+            clients: [&[Put(A, 1)], &[Put(A, 2)], &[Put(A, 3)]],
+            before: &[Call(1), Pass(1, 2), Pass(2, 1), Lose],
+            ..PLAIN
+        },
+    ),
     (
         "home_once",
         Plan {
@@ -256,6 +321,7 @@ pub const BROKEN: &[(&str, Plan)] = &[
         Plan {
             clients: [&[PutLeased(A, 1)], &[Get(A), Get(A)], &[End, Put(A, 2)]],
             after: &[(2, 0, 1, 1), (3, 0, 1, 1), (2, 1, 3, 2)],
+            before: &[Ask(1, 3), Lose],
             home: Some(1),
             home_of_end: Some(3),
             give_up: &[2],
@@ -272,4 +338,6 @@ pub const BROKEN: &[(&str, Plan)] = &[
             ..PLAIN
         },
     ),
+    ("own_leases_first", OWN_SUCCESS),
+    ("finish_ends", TWO_KEYS),
 ];
