@@ -35,7 +35,7 @@ pub enum Kind {
 }
 
 /// What was answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// The key has this entry, in this generation.
     Entry(u64, u64),

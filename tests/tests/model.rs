@@ -11,6 +11,14 @@ use paxoskv_tests::sim::broken;
 const STATES: usize = 300_000;
 const TIME: Duration = Duration::from_secs(60);
 
+/// And how many where only the nearest is looked at.
+const FEW: usize = 20_000;
+
+/// `ONLY=name` looks at one world, or one rule; `STEPS=1` tells what led to what was found.
+fn wanted(name: &str) -> bool {
+    std::env::var("ONLY").map_or(true, |only| name.contains(&only))
+}
+
 fn told(name: &str, explored: &Explored, started: Instant) -> String {
     let left = if explored.whole { "all" } else { "bounded" };
     format!("{name}: {} states ({left}), {:.1?}", explored.unique, started.elapsed())
@@ -18,11 +26,13 @@ fn told(name: &str, explored: &Explored, started: Instant) -> String {
 
 #[test]
 fn nothing_is_found_with_all_rules() {
-    for plan in WORLDS {
+    for plan in WORLDS.iter().filter(|plan| wanted(plan.name)) {
         // Breadth sees all that is near, depth sees operations through to their ends.
         for search in [Search::Breadth, Search::Depth] {
             let started = Instant::now();
-            let found = explore(Small { rules: Rules::default(), plan: *plan }, search, STATES, TIME);
+            // What has to be seen whole may take its time on a machine that is busy.
+            let time = if plan.whole { 5 * TIME } else { TIME };
+            let found = explore(Small { rules: Rules::default(), plan: *plan }, search, STATES, time);
             println!("{}, {search:?}", told(plan.name, &found, started));
             if let Some((what, steps)) = found.wrong {
                 panic!("{}: {what}\n{}", plan.name, steps.join("\n"));
@@ -31,6 +41,7 @@ fn nothing_is_found_with_all_rules() {
             if found.whole {
                 break;
             }
+            assert!(!plan.whole, "{}: this is larger than it should be", plan.name);
         }
     }
 }
@@ -38,7 +49,7 @@ fn nothing_is_found_with_all_rules() {
 #[test]
 fn each_broken_rule_is_found() {
     let mut missed = Vec::new();
-    for (rule, plan) in BROKEN {
+    for (rule, plan) in BROKEN.iter().filter(|(rule, _)| wanted(rule)) {
         let rules = broken(rule).unwrap_or_else(|why| panic!("{why}"));
         let mut found = false;
         for search in [Search::Breadth, Search::Depth] {
@@ -55,6 +66,11 @@ fn each_broken_rule_is_found() {
             }
             found = true;
             break;
+        }
+        // With the rule, the same world is in order: it is the rule that was missed.
+        let kept = explore(Small { rules: Rules::default(), plan: *plan }, Search::Breadth, FEW, TIME);
+        if let Some((what, steps)) = kept.wrong {
+            panic!("{rule} is kept: {what}\n{}", steps.join("\n"));
         }
         if !found {
             missed.push(*rule);

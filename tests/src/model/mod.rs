@@ -9,19 +9,25 @@
 //! |---|---|
 //! | [`plan`] | small worlds, for the rules kept and for each one broken |
 //! | `seat` | one seat and its client |
+//! | `history` | what callers were told |
+//! | [`explore`](fn@explore) | the search |
 
+mod explore;
+mod history;
 pub mod plan;
 mod seat;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::{Duration, Instant};
 
-use paxoskv_core::{Entry, Generation, Lease, RequestId, Rules, Seat, Value};
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use paxoskv_core::{Entry, Lease, RequestId, Rules, Seat, Value};
+use stateright::{Model, Property};
 
 use crate::linear;
-use plan::{Plan, Wish};
-use seat::{Place, Sent};
+pub use explore::{Explored, Search, explore};
+use history::Called;
+use plan::{Before, Plan, Wish};
+use seat::Place;
+use seat::said::{On, Register, Sent};
 
 /// Seats of every world here.
 const SEATS: u8 = 3;
@@ -51,25 +57,14 @@ struct Envelope {
     sent: Sent,
 }
 
-/// An operation that was called.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Called {
-    seat: u8,
-    wish: Wish,
-    /// Which ones had returned, by place.
-    before: u32,
-    over: bool,
-    answer: Option<(u8, u64, u8)>,
-}
-
 /// The whole world at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct World {
     seats: Vec<Place>,
     flying: Vec<Envelope>,
     history: Vec<Called>,
-    /// What was taken for chosen: of the end register, and of each generation of the key.
-    chosen: Vec<(Option<Generation>, RequestId)>,
+    /// What was taken for chosen, in each register.
+    chosen: Vec<(Register, RequestId)>,
     wrong: Option<String>,
 }
 
@@ -82,8 +77,8 @@ pub enum Event {
     GiveUp(Seat),
     /// A message arrives, by its print.
     Arrive(u64),
-    /// An attempt has waited long enough: at the key, or at the end register.
-    Late(Seat, bool),
+    /// An attempt has waited long enough.
+    Late(Seat, On),
 }
 
 /// The model.
@@ -95,13 +90,21 @@ pub struct Small {
     pub plan: Plan,
 }
 
-/// What happened at a seat, for the world to take in.
-#[derive(Default)]
-struct Doings {
+/// What a seat has to know of its world, and what happened there, for the world to take in.
+struct Turn<'a> {
+    rules: Rules,
+    plan: &'a Plan,
+    quorum: usize,
     sent: Vec<(Seat, Sent)>,
-    returned: Option<(u8, u64, u8)>,
-    over: bool,
-    chosen: Vec<(Option<Generation>, RequestId)>,
+    /// Whether its operation is over, and with which answer.
+    returned: Option<Option<linear::Answer>>,
+    chosen: Vec<(Register, RequestId)>,
+}
+
+impl Turn<'_> {
+    fn others(&self, seat: Seat) -> impl Iterator<Item = Seat> + use<> {
+        Seat::all(SEATS).filter(move |other| *other != seat)
+    }
 }
 
 impl Model for Small {
@@ -109,8 +112,9 @@ impl Model for Small {
     type Action = Event;
 
     fn init_states(&self) -> Vec<World> {
-        let seats = Seat::all(SEATS).map(Place::new).collect();
-        vec![World { seats, flying: vec![], history: vec![], chosen: vec![], wrong: None }]
+        let seats = Seat::all(SEATS).map(|seat| Place::new(seat, &self.plan)).collect();
+        let world = World { seats, flying: vec![], history: vec![], chosen: vec![], wrong: None };
+        vec![self.plan.before.iter().fold(world, |world, step| self.prepare(world, *step))]
     }
 
     fn actions(&self, world: &World, events: &mut Vec<Event>) {
@@ -128,9 +132,9 @@ impl Model for Small {
             if self.plan.give_up.contains(&seat.get()) {
                 events.push(Event::GiveUp(seat));
             }
-            for end in [false, true] {
-                if place.may_be_late(&self.plan, end) {
-                    events.push(Event::Late(seat, end));
+            for on in self.plan.keys().chain([On::End]) {
+                if place.may_be_late(&self.plan, on) {
+                    events.push(Event::Late(seat, on));
                 }
             }
         }
@@ -139,7 +143,7 @@ impl Model for Small {
 
     fn next_state(&self, world: &World, event: Event) -> Option<World> {
         let mut next = world.clone();
-        let mut doings = Doings::default();
+        let mut turn = self.turn();
         let seat = match event {
             Event::Call(seat) => {
                 let place = &mut next.seats[index(seat)];
@@ -147,7 +151,7 @@ impl Model for Small {
                 let returned = world.history.iter().enumerate().filter(|(_, called)| called.over);
                 let before = returned.fold(0, |set, (at, _)| set | 1 << at);
                 next.history.push(Called { seat: seat.get(), wish, before, over: false, answer: None });
-                place.call(self, wish, &mut doings);
+                place.call(&mut turn, wish);
                 seat
             }
             Event::GiveUp(seat) => {
@@ -157,23 +161,24 @@ impl Model for Small {
                 }
                 seat
             }
-            Event::Late(seat, end) => {
-                next.seats[index(seat)].late(self, end, &mut doings);
+            Event::Late(seat, on) => {
+                next.seats[index(seat)].late(&mut turn, on);
                 seat
             }
             Event::Arrive(print) => {
                 let at = next.flying.iter().position(|envelope| envelope.print == print)?;
                 let Envelope { from, to, sent, .. } = next.flying.remove(at);
-                next.seats[index(to)].hear(self, from, sent, &mut doings);
+                next.seats[index(to)].hear(&mut turn, from, sent);
                 to
             }
         };
-        next.take_in(seat, doings);
+        next.take_in(seat, turn);
+        let turn = self.turn();
         let seats = &next.seats;
         // What can change nothing any more might as well be lost.
         next.flying.retain(|flying| {
-            seats[index(flying.to)].cares(self, &flying.sent)
-                || seats[index(flying.from)].waits_for(self, &flying.sent)
+            seats[index(flying.to)].cares(&turn, &flying.sent)
+                || seats[index(flying.from)].waits_for(&turn, &flying.sent)
         });
         (next != *world).then_some(next)
     }
@@ -198,6 +203,55 @@ fn index(seat: Seat) -> usize {
 }
 
 impl Small {
+    fn turn(&self) -> Turn<'_> {
+        Turn {
+            rules: self.rules,
+            plan: &self.plan,
+            quorum: self.quorum(),
+            sent: Vec::new(),
+            returned: None,
+            chosen: Vec::new(),
+        }
+    }
+
+    /// The world after a step of what is not explored, but has happened.
+    fn prepare(&self, world: World, step: Before) -> World {
+        match step {
+            Before::Call(seat) => self.prepare_call(world, seat),
+            Before::Ask(seat, other) => {
+                let mut world = self.prepare_call(world, seat);
+                while world.on_its_way(seat, other).or(world.on_its_way(other, seat)).is_some() {
+                    world = self.pass(world, seat, other);
+                    world = self.pass(world, other, seat);
+                }
+                world
+            }
+            Before::Pass(from, to) => self.pass(world, from, to),
+            Before::Lose => World { flying: Vec::new(), ..world },
+        }
+    }
+
+    fn prepare_call(&self, mut world: World, seat: u8) -> World {
+        let place = world.seats.iter().find(|place| place.seat.get() == seat);
+        let may = place.filter(|place| place.is_idle() && self.may_call(&world, place));
+        if let Some(next) = may.and_then(|place| self.next_state(&world, Event::Call(place.seat))) {
+            return next;
+        }
+        world.wrong = Some(format!("what comes before does not happen: seat {seat} cannot call anything"));
+        world
+    }
+
+    fn pass(&self, mut world: World, from: u8, to: u8) -> World {
+        while let Some(print) = world.on_its_way(from, to) {
+            match self.next_state(&world, Event::Arrive(print)) {
+                Some(next) => world = next,
+                // It changed nothing.
+                None => world.flying.retain(|flying| flying.print != print),
+            }
+        }
+        world
+    }
+
     fn script(&self, seat: Seat) -> &[Wish] {
         self.plan.clients.get(index(seat)).copied().unwrap_or_default()
     }
@@ -223,8 +277,15 @@ impl Small {
 }
 
 impl World {
-    fn take_in(&mut self, seat: Seat, doings: Doings) {
-        for (to, sent) in doings.sent {
+    /// The first message on its way from one seat to another.
+    fn on_its_way(&self, from: u8, to: u8) -> Option<u64> {
+        let mut flying =
+            self.flying.iter().filter(|flying| (flying.from.get(), flying.to.get()) == (from, to));
+        flying.next().map(|flying| flying.print)
+    }
+
+    fn take_in(&mut self, seat: Seat, turn: Turn<'_>) {
+        for (to, sent) in turn.sent {
             let mut hasher = DefaultHasher::new();
             (seat, to, &sent).hash(&mut hasher);
             let print = hasher.finish();
@@ -232,134 +293,25 @@ impl World {
                 self.flying.insert(at, Envelope { print, from: seat, to, sent });
             }
         }
-        for (register, request) in doings.chosen {
+        for (register, request) in turn.chosen {
             match self.chosen.binary_search_by_key(&register, |(of, _)| *of) {
                 Ok(at) if self.chosen[at].1 != request => {
-                    self.wrong = Some(format!("two entries chosen in {register:?}"));
+                    self.wrong = Some(format!("two entries chosen in {register}"));
                 }
                 Ok(_) => {}
                 Err(at) => self.chosen.insert(at, (register, request)),
             }
         }
-        if doings.over
+        if let Some(answer) = turn.returned
             && let Some(called) = self.history.iter_mut().rfind(|called| called.seat == seat.get())
         {
             called.over = true;
-            called.answer = doings.returned;
+            called.answer = answer;
             if self.wrong.is_none()
-                && let Err(what) = linear::check_leased(&operations(&self.history), &leases(&self.history))
+                && let Err(what) = history::check(&self.history)
             {
                 self.wrong = Some(what);
             }
         }
-    }
-}
-
-/// The history as the checker wants it, in times that agree with who came before whom.
-fn operations(history: &[Called]) -> Vec<linear::Operation> {
-    let returned_at = |at: usize| {
-        let later = history.iter().filter(|other| other.before & 1 << at != 0);
-        later.map(|other| 2 * u64::from(other.before.count_ones()) - 1).min().unwrap_or(u64::MAX)
-    };
-    let one = |(at, called): (usize, &Called)| {
-        let kind = match called.wish {
-            Wish::Put(n) | Wish::PutLeased(n) => linear::Kind::Put(u64::from(n)),
-            Wish::Get => linear::Kind::Get,
-            Wish::End(n) => linear::Kind::End(u64::from(n)),
-        };
-        let answer = called.answer.map(|(kind, generation, n)| match kind {
-            seat::ENTRY => linear::Answer::Entry(u64::from(n), generation),
-            seat::ABSENT => linear::Answer::Absent,
-            _ => linear::Answer::Ended,
-        });
-        linear::Operation {
-            key: 0,
-            kind,
-            call: 2 * u64::from(called.before.count_ones()),
-            returned: answer.map(|answer| (returned_at(at), answer)),
-        }
-    };
-    history.iter().enumerate().map(one).collect()
-}
-
-/// On which lease each entry hangs: a leased one on that of its number.
-fn leases(history: &[Called]) -> linear::Leases {
-    let leased = |called: &Called| match called.wish {
-        Wish::PutLeased(n) => Some((u64::from(n), vec![u64::from(n)])),
-        _ => None,
-    };
-    history.iter().filter_map(leased).collect()
-}
-
-/// What an exploration came to.
-#[derive(Clone, Debug)]
-pub struct Explored {
-    /// How many different states there were.
-    pub unique: usize,
-    /// Whether there was nothing left to explore.
-    pub whole: bool,
-    /// Whether all operations returned in some schedule.
-    pub completes: bool,
-    /// What went wrong, and all that led there.
-    pub wrong: Option<(String, Vec<String>)>,
-}
-
-/// How to look.
-#[derive(Clone, Copy, Debug)]
-pub enum Search {
-    /// Shortest schedules first.
-    Breadth,
-    /// Down each schedule to its end.
-    Depth,
-    /// Schedules drawn at random.
-    Random(u64),
-}
-
-/// Explores a world until something is found, nothing is left, or the limit is reached.
-pub fn explore(model: Small, search: Search, states: usize, time: Duration) -> Explored {
-    let started = Instant::now();
-    let builder = model
-        .checker()
-        .threads(2)
-        .finish_when(HasDiscoveries::AnyFailures)
-        .target_state_count(states)
-        .timeout(time);
-    let mut found = match search {
-        Search::Breadth => explored(&builder.spawn_bfs().join(), states),
-        Search::Depth => explored(&builder.spawn_dfs().join(), states),
-        Search::Random(seed) => {
-            let random = builder.threads(1).spawn_simulation(seed, stateright::UniformChooser);
-            explored(&random.join(), states)
-        }
-    };
-    // Who ran out of time has left something, and who found something has stopped there.
-    found.whole &= started.elapsed() < time && found.wrong.is_none();
-    found
-}
-
-fn explored(checker: &impl Checker<Small>, states: usize) -> Explored {
-    let discoveries = checker.discoveries();
-    let wrong = discoveries.get("what callers are told is right").map(|path| {
-        let what = path.last_state().wrong.clone().unwrap_or_default();
-        let mut steps = Vec::new();
-        for (world, event) in path.clone().into_vec() {
-            let Some(event) = event else { continue };
-            steps.push(match &event {
-                Event::Arrive(print) => {
-                    let arrived = world.flying.iter().find(|flying| flying.print == *print);
-                    arrived.map_or_else(String::new, |envelope| {
-                        format!("{} -> {}: {}", envelope.from.get(), envelope.to.get(), envelope.sent)
-                    })
-                }
-                other => format!("{other:?}"),
-            });
-        }
-        (what, steps)
-    });
-    Explored {
-        unique: checker.unique_state_count(),
-        whole: checker.is_done() && checker.state_count() < states,
-        completes: discoveries.contains_key("all that was called returns"),
-        wrong,
     }
 }

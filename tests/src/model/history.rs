@@ -1,0 +1,58 @@
+//! What callers were told, for the checker of linearizability.
+
+use super::plan::Wish;
+use super::seat::said::On;
+use crate::linear;
+
+/// The lease, as the checker knows it.
+const LEASE: u64 = 0;
+
+/// An operation that was called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Called {
+    pub(super) seat: u8,
+    pub(super) wish: Wish,
+    /// Which ones had returned, by place.
+    pub(super) before: u32,
+    pub(super) over: bool,
+    pub(super) answer: Option<linear::Answer>,
+}
+
+pub(super) fn check(history: &[Called]) -> Result<(), String> {
+    linear::check_leased(&operations(history), &leases(history))
+}
+
+/// The operations in times that agree with who came before whom.
+fn operations(history: &[Called]) -> Vec<linear::Operation> {
+    let returned_at = |at: usize| {
+        let later = history.iter().filter(|other| other.before & 1 << at != 0);
+        later.map(|other| 2 * u64::from(other.before.count_ones()) - 1).min().unwrap_or(u64::MAX)
+    };
+    let one = |(at, called): (usize, &Called)| {
+        let kind = match called.wish {
+            Wish::Put(_, n) | Wish::PutLeased(_, n) => linear::Kind::Put(u64::from(n)),
+            Wish::Get(_) => linear::Kind::Get,
+            Wish::End => linear::Kind::End(LEASE),
+        };
+        let key = match called.wish.on() {
+            On::Key(key) => u64::from(key),
+            On::End => 0,
+        };
+        linear::Operation {
+            key,
+            kind,
+            call: 2 * u64::from(called.before.count_ones()),
+            returned: called.answer.map(|answer| (returned_at(at), answer)),
+        }
+    };
+    history.iter().enumerate().map(one).collect()
+}
+
+/// On which lease each entry hangs.
+fn leases(history: &[Called]) -> linear::Leases {
+    let leased = |called: &Called| match called.wish {
+        Wish::PutLeased(_, n) => Some((u64::from(n), vec![LEASE])),
+        _ => None,
+    };
+    history.iter().filter_map(leased).collect()
+}
