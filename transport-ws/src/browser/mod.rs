@@ -17,7 +17,7 @@ mod handshake;
 mod socket;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use js_sys::Function;
 use paxoskv_core::Timer;
+use paxoskv_core::sorted::Map;
 use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::closure::Closure;
@@ -62,9 +63,9 @@ pub struct WebSockets<C> {
     secret: Option<Secret>,
     timer: C,
     inbox: Rc<RefCell<Inbox>>,
-    dialed: BTreeMap<Address, Dialed>,
+    dialed: Map<Address, Dialed>,
     /// Sockets that still say goodbye, and until when they may.
-    closing: BTreeMap<u64, (Socket, Duration)>,
+    closing: Map<u64, (Socket, Duration)>,
     last_socket: u64,
     last_link: u64,
     events: VecDeque<Event>,
@@ -89,8 +90,8 @@ impl<C: Timer + Clone + 'static> WebSockets<C> {
             secret,
             timer,
             inbox,
-            dialed: BTreeMap::new(),
-            closing: BTreeMap::new(),
+            dialed: Map::new(),
+            closing: Map::new(),
             last_socket: 0,
             last_link: 0,
             events: VecDeque::new(),
