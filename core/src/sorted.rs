@@ -430,7 +430,7 @@ pub mod runs {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(target_family = "wasm")))]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
     use std::ops::Bound;
