@@ -163,3 +163,48 @@ async fn a_link_that_this_side_closes_is_down_and_what_was_sent_goes_out() {
         other => panic!("{other:?}"),
     }
 }
+
+/// Two that cannot listen, linked to a node in the middle: the first is reached through that by the second.
+async fn meet(secret: Option<&str>, address: &str) {
+    let secret = || secret.map(|text| Secret::new(text.as_bytes()).unwrap());
+    let mut behind = WebSockets::new(secret(), Clock).wait_at_relays();
+    let mut other = WebSockets::new(secret(), Clock);
+    behind.dial(&[address.to_owned()]);
+    up(&mut behind).await;
+    other.dial(&Transport::addresses(&behind));
+    let come = async |sockets: &mut Sockets, wanted: bool| loop {
+        match event(sockets).await {
+            Event::Up { link, dialed, .. } if dialed == wanted => return link,
+            // It may have dialed before the other waited.
+            Event::Unreachable { .. } => {}
+            other => panic!("{other:?}"),
+        }
+    };
+    let (here, there) = futures::join!(come(&mut behind, false), come(&mut other, true));
+    for size in [0, 1, 100_000, 4 << 20] {
+        other.send(there, vec![7; size]);
+        assert!(event(&mut behind).await == Event::Frame { link: here, bytes: vec![7; size] }, "{size} to");
+        behind.send(here, vec![8; size]);
+        assert!(event(&mut other).await == Event::Frame { link: there, bytes: vec![8; size] }, "{size} from");
+    }
+    other.close(there, Closing::Faulty("just so".into()));
+    assert!(matches!(event(&mut other).await, Event::Down { .. }));
+    match event(&mut behind).await {
+        Event::Down { link, reason, .. } => assert!(link == here && reason.contains("just so"), "{reason}"),
+        other => panic!("{other:?}"),
+    }
+    // It waits again, and is dialed again.
+    futures::join!(come(&mut behind, false), come(&mut other, true));
+}
+
+#[wasm_bindgen_test]
+#[ignore = "needs the listeners of the example `echo`"]
+async fn two_that_cannot_listen_meet_through_a_node_without_a_secret() {
+    meet(None, PLAIN).await;
+}
+
+#[wasm_bindgen_test]
+#[ignore = "needs the listeners of the example `echo`"]
+async fn two_that_cannot_listen_meet_through_a_node_with_a_secret() {
+    meet(Some("a secret"), SECRET).await;
+}

@@ -1,4 +1,4 @@
-//! From a socket to a link, from the dialer's side: see [`preface`](crate::preface) and [`noise`](crate::noise).
+//! From a socket to a link: see [`preface`](crate::preface) and [`noise`](crate::noise).
 
 use crate::noise::{Handshake, Opener, Sealer};
 use crate::preface::{Preface, Token};
@@ -11,30 +11,52 @@ const LONGEST: usize = 1024;
 /// A connection whose other side has not proved yet that it belongs here.
 pub(super) struct Greeting {
     secret: Option<Secret>,
+    /// Whether this side dialed; if not, somebody came to it through a relay.
+    dialed: bool,
     token: Token,
     mine: Vec<u8>,
-    noise: Option<Handshake>,
+    proving: Proving,
+}
+
+enum Proving {
+    /// The prefaces come first.
+    Prefaces,
+    Noise(Handshake),
+    /// The first message may have been recorded elsewhere; the dialer's last one cannot have been.
+    Last(Sealer, Opener),
 }
 
 /// What comes of a message of the other side's.
 pub(super) enum Step {
-    /// Send this, and wait for the next one.
-    Say(Greeting, Vec<u8>),
+    /// Send this, if there is something, and wait for the next one.
+    Wait(Greeting, Option<Vec<u8>>),
     /// The link is up, after this has been sent where there is something.
-    Done(Keys, Option<Vec<u8>>),
+    Done(Link, Option<Vec<u8>>),
 }
 
 /// With a secret, what encrypts and decrypts.
 pub(super) type Keys = Option<(Sealer, Opener)>;
 
+/// A link that is ready for use.
+pub(super) struct Link {
+    /// Names the connection on both sides.
+    pub(super) token: Token,
+    pub(super) keys: Keys,
+    pub(super) dialed: bool,
+}
+
+fn faulty(reason: impl Into<String>) -> Refusal {
+    Refusal::new(Code::Faulty, reason)
+}
+
 impl Greeting {
     /// # Errors
     /// If the browser has no randomness.
-    pub(super) fn new(secret: Option<Secret>) -> Result<Self, String> {
+    pub(super) fn new(secret: Option<Secret>, dialed: bool) -> Result<Self, String> {
         let mut token = [0; 16];
         getrandom::fill(&mut token).map_err(|_| "the browser has no random numbers".to_owned())?;
         let mine = Preface::new(secret.is_some(), token).encode();
-        Ok(Self { secret, token, mine, noise: None })
+        Ok(Self { secret, dialed, token, mine, proving: Proving::Prefaces })
     }
 
     /// What this side says first.
@@ -42,31 +64,50 @@ impl Greeting {
         &self.mine
     }
 
-    /// Names the connection on both sides.
-    pub(super) fn token(&self) -> Token {
-        self.token
+    fn done(&self, keys: Keys, last: Option<Vec<u8>>) -> Step {
+        Step::Done(Link { token: self.token, keys, dialed: self.dialed }, last)
     }
 
     /// # Errors
     /// Why this side turns the connection away.
     pub(super) fn hear(mut self, message: &[u8]) -> Result<Step, Refusal> {
         if message.len() > LONGEST {
-            return Err(Refusal::new(Code::Faulty, "too much was sent before the handshake was over"));
+            return Err(faulty("too much was sent before the handshake was over"));
         }
-        if let Some(mut noise) = self.noise.take() {
-            noise.read(message)?;
-            let mut keys = noise.finish()?;
-            let proof = keys.0.seal(&[]).map_err(|broken| Refusal::new(Code::Faulty, broken.to_string()))?;
-            return Ok(Step::Done(Some(keys), Some(proof)));
+        match std::mem::replace(&mut self.proving, Proving::Prefaces) {
+            Proving::Prefaces => self.hear_preface(message),
+            Proving::Noise(mut noise) if self.dialed => {
+                noise.read(message)?;
+                let mut keys = noise.finish()?;
+                let proof = keys.0.seal(&[]).map_err(|broken| faulty(broken.to_string()))?;
+                Ok(self.done(Some(keys), Some(proof)))
+            }
+            Proving::Noise(mut noise) => {
+                noise.read(message)?;
+                let answer = noise.write()?;
+                let (sealer, opener) = noise.finish()?;
+                self.proving = Proving::Last(sealer, opener);
+                Ok(Step::Wait(self, Some(answer)))
+            }
+            Proving::Last(sealer, mut opener) => match opener.open(message) {
+                Ok(proof) if proof.is_empty() => Ok(self.done(Some((sealer, opener)), None)),
+                _ => Err(Refusal::new(Code::WrongSecret, "wrong secret: the handshake was not finished")),
+            },
         }
-        let theirs = Preface::decode(message).ok_or_else(|| {
-            Refusal::new(Code::Faulty, "the other side is no PaxosKV node: its first message is unknown")
-        })?;
+    }
+
+    fn hear_preface(mut self, message: &[u8]) -> Result<Step, Refusal> {
+        let theirs = Preface::decode(message)
+            .ok_or_else(|| faulty("the other side is no PaxosKV node: its first message is unknown"))?;
         Preface::new(self.secret.is_some(), self.token).agree(&theirs)?;
-        let Some(secret) = &self.secret else { return Ok(Step::Done(None, None)) };
-        let mut noise = Handshake::new(secret, true, &self.mine, message)?;
-        let first = noise.write()?;
-        self.noise = Some(noise);
-        Ok(Step::Say(self, first))
+        if !self.dialed {
+            self.token = theirs.token;
+        }
+        let Some(secret) = &self.secret else { return Ok(self.done(None, None)) };
+        let (dialers, listeners) = if self.dialed { (&*self.mine, message) } else { (message, &*self.mine) };
+        let mut noise = Handshake::new(secret, self.dialed, dialers, listeners)?;
+        let first = self.dialed.then(|| noise.write()).transpose()?;
+        self.proving = Proving::Noise(noise);
+        Ok(Step::Wait(self, first))
     }
 }

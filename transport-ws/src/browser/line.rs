@@ -1,4 +1,4 @@
-//! An address that a link is kept to.
+//! A connection, from dialing to its end, and when it is made anew.
 
 use std::time::Duration;
 
@@ -6,24 +6,56 @@ use paxoskv_core::transport::LinkId;
 
 use super::handshake::{Greeting, Keys};
 use super::socket::Socket;
+use crate::address::Address;
 use crate::preface::Token;
+use crate::relay::is_relayed;
 
 /// The pause before an address is dialed again; doubled with each failure, up to a limit, and shortened by chance by
 /// up to a half.
-pub(super) const BACKOFF_START: Duration = Duration::from_millis(100);
+const BACKOFF_START: Duration = Duration::from_millis(100);
 pub(super) const BACKOFF_CAP: Duration = Duration::from_secs(3);
+/// The limit where a relay is in between. A browser notes each failure in the page's console, and whoever waited
+/// there may be gone for ever.
+const RELAYED_CAP: Duration = Duration::from_secs(10);
 /// The pause after a refusal, by either side.
 const REFUSED_PAUSE: Duration = Duration::from_secs(5);
 
-pub(super) struct Dialed {
+/// Where a connection leads.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Place {
+    /// To whoever is at that address.
+    At(Address),
+    /// To a node, to wait there for others who reach this one through it.
+    WaitsAt(Address),
+    /// To somebody who came that way, by the number of the socket.
+    Came(u64),
+}
+
+impl Place {
+    fn cap(&self) -> Duration {
+        match self {
+            Self::At(address) if !is_relayed(address) => BACKOFF_CAP,
+            _ => RELAYED_CAP,
+        }
+    }
+}
+
+pub(super) struct Line {
     /// In a row.
     pub(super) failures: u32,
     pub(super) state: State,
 }
 
 pub(super) enum State {
-    /// Dialed again at that moment.
+    /// Dialed at that moment.
     Pausing(Duration),
+    /// Waits for somebody to come.
+    Waiting {
+        socket: u64,
+        connection: Socket,
+        /// When it is given up, unless the node has answered.
+        until: Option<Duration>,
+    },
     Greeting {
         socket: u64,
         connection: Socket,
@@ -35,7 +67,7 @@ pub(super) enum State {
     Up(Up),
     /// Dialed again when this link is down.
     After(LinkId),
-    /// Leads back to this node.
+    /// Leads back to this node, or is not wanted any more.
     Never,
 }
 
@@ -50,13 +82,14 @@ pub(super) struct Up {
 
 /// When to dial again.
 pub(super) enum Next {
+    AtOnce,
     Backoff,
     Refused,
     After(LinkId),
     Never,
 }
 
-impl Dialed {
+impl Line {
     pub(super) fn new(now: Duration) -> Self {
         Self { failures: 0, state: State::Pausing(now) }
     }
@@ -65,13 +98,16 @@ impl Dialed {
     pub(super) fn due(&self) -> Option<Duration> {
         match &self.state {
             State::Pausing(until) | State::Greeting { until, .. } => Some(*until),
+            State::Waiting { until, .. } => *until,
             State::Up(_) | State::After(_) | State::Never => None,
         }
     }
 
     pub(super) fn socket(&self) -> Option<u64> {
         match &self.state {
-            State::Greeting { socket, .. } | State::Up(Up { socket, .. }) => Some(*socket),
+            State::Waiting { socket, .. } | State::Greeting { socket, .. } | State::Up(Up { socket, .. }) => {
+                Some(*socket)
+            }
             State::Pausing(_) | State::After(_) | State::Never => None,
         }
     }
@@ -84,11 +120,12 @@ impl Dialed {
         if let State::Up(up) = &mut self.state { Some(up) } else { None }
     }
 
-    /// What was here has come to its end.
-    pub(super) fn end(&mut self, now: Duration, next: &Next) -> State {
+    /// What was here has come to its end, and is given back.
+    pub(super) fn end(&mut self, place: &Place, now: Duration, next: &Next) -> State {
         let state = match next {
+            Next::AtOnce => State::Pausing(now),
             Next::Backoff => {
-                let pause = jittered(backoff(self.failures));
+                let pause = jittered(backoff(self.failures, place.cap()));
                 self.failures = self.failures.saturating_add(1);
                 State::Pausing(now + pause)
             }
@@ -107,8 +144,8 @@ impl Dialed {
 }
 
 /// The pause after so many failures in a row before this one.
-fn backoff(failures: u32) -> Duration {
-    BACKOFF_START.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(BACKOFF_CAP)
+fn backoff(failures: u32, cap: Duration) -> Duration {
+    BACKOFF_START.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX)).min(cap)
 }
 
 /// Shorter by chance, so that nodes that lost one another at the same time do not meet at the same time.
