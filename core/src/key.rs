@@ -57,6 +57,11 @@ impl Key {
         &self.0
     }
 
+    /// The text that the key is, if it is one.
+    pub(crate) fn text(&self) -> Option<String> {
+        Reader::new(self.cbor()).text().ok()
+    }
+
     /// The key as a value of a serde type.
     ///
     /// # Errors

@@ -57,7 +57,8 @@ pub mod recipes;
 mod roster;
 mod rules;
 mod settings;
-mod sorted;
+#[doc(hidden)]
+pub mod sorted;
 mod status;
 pub mod storage;
 mod timer;

@@ -8,7 +8,6 @@
 //! before its next ring, since most sleeps are given up for others long before they are over.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::future::Future;
 use std::mem;
 use std::pin::Pin;
@@ -18,6 +17,7 @@ use std::time::Duration;
 
 use js_sys::{Array, Date, Function, Reflect};
 use paxoskv_core::Timer;
+use paxoskv_core::sorted::Map;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -102,7 +102,7 @@ struct Clock {
 
 #[derive(Default)]
 struct State {
-    sleepers: BTreeMap<(Duration, u64), Waker>,
+    sleepers: Map<(Duration, u64), Waker>,
     last: u64,
     /// When the clock will ring, at the latest.
     set_to: Option<Duration>,

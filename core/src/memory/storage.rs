@@ -1,9 +1,9 @@
 //! A store in memory.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::ballot::Opening;
+use crate::sorted::Map;
 use crate::storage::{Batch, Loaded, Record, Storage, StorageError};
 
 /// A store that lives as long as its last clone. A seat that restarts with a new one does not remember what it
@@ -14,7 +14,7 @@ pub struct MemoryStorage(Arc<Mutex<State>>);
 #[derive(Debug, Default)]
 struct State {
     opening: Opening,
-    records: BTreeMap<Vec<u8>, Vec<u8>>,
+    records: Map<Vec<u8>, Vec<u8>>,
 }
 
 impl MemoryStorage {

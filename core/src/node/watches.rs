@@ -219,5 +219,5 @@ impl Node {
 
 /// Whether a key is a text that begins so.
 pub(super) fn has_prefix(key: &Key, prefix: &str) -> bool {
-    prefix.is_empty() || key.decode::<String>().is_ok_and(|text| text.starts_with(prefix))
+    prefix.is_empty() || key.text().is_some_and(|text| text.starts_with(prefix))
 }

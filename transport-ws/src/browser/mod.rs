@@ -21,7 +21,7 @@ mod line;
 mod socket;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -30,6 +30,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
+use paxoskv_core::sorted::Map;
 use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
 
 use crate::address::Address;
@@ -65,9 +66,9 @@ pub struct WebSockets<C> {
     name: Name,
     waits: bool,
     inbox: Rc<RefCell<Inbox>>,
-    lines: BTreeMap<Place, Line>,
+    lines: Map<Place, Line>,
     /// Sockets that still say goodbye, and until when they may.
-    closing: BTreeMap<u64, (Socket, Duration)>,
+    closing: Map<u64, (Socket, Duration)>,
     last_socket: u64,
     last_link: u64,
     events: VecDeque<Event>,
@@ -98,8 +99,8 @@ impl<C: Timer + Clone + 'static> WebSockets<C> {
             name,
             waits: false,
             inbox,
-            lines: BTreeMap::new(),
-            closing: BTreeMap::new(),
+            lines: Map::new(),
+            closing: Map::new(),
             last_socket: 0,
             last_link: 0,
             events: VecDeque::new(),

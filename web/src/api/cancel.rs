@@ -10,6 +10,7 @@ use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
 use super::error::Thrown;
+use super::objects::{Work, work};
 
 /// Listens to a signal; no longer when dropped.
 pub(crate) struct Aborts {
@@ -64,4 +65,13 @@ pub(crate) async fn unless_aborted<T>(
         work.as_mut().poll(cx)
     })
     .await
+}
+
+/// The same for what a method does; in a box first, so that there is the code for this once.
+pub(crate) fn abortable(
+    signal: Option<AbortSignal>,
+    future: impl Future<Output = Result<JsValue, Thrown>> + 'static,
+) -> Work {
+    let inner = work(future);
+    if signal.is_none() { inner } else { work(unless_aborted(signal, inner)) }
 }

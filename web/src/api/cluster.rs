@@ -8,7 +8,7 @@ use paxoskv_core::{Bucket, BucketKind, Error, SessionId};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::cancel::unless_aborted;
+use super::cancel::{abortable, unless_aborted};
 use super::election::Election;
 use super::error::{Reason, Thrown, invalid};
 use super::held::Held;
@@ -108,10 +108,7 @@ impl Cluster {
                 put = put.bound_to_key_in(&bucket, Ok(value::key(&parent)?));
             }
             let (session, signal) = (options.get("session")?, options.signal()?);
-            Ok(work(unless_aborted(
-                signal,
-                async move { chosen(&tab.answer(bind(put, session).await?.await)?) },
-            )))
+            Ok(abortable(signal, async move { chosen(&tab.answer(bind(put, session).await?.await)?) }))
         })
     }
 
@@ -128,7 +125,7 @@ impl Cluster {
                 get = get.wait();
             }
             let signal = options.signal()?;
-            Ok(work(unless_aborted(signal, async move { found(tab.answer(get.await)?.as_ref()) })))
+            Ok(abortable(signal, async move { found(tab.answer(get.await)?.as_ref()) }))
         })
     }
 
@@ -139,7 +136,7 @@ impl Cluster {
             let mut erase = tab.core().erase_cbor(Ok(value::key(&key)?));
             with!(erase, options: timeout bucket);
             let signal = options.signal()?;
-            Ok(work(unless_aborted(signal, async move { Ok(tab.answer(erase.await)?.into()) })))
+            Ok(abortable(signal, async move { Ok(tab.answer(erase.await)?.into()) }))
         })
     }
 
@@ -150,7 +147,7 @@ impl Cluster {
             let mut owner = tab.core().owner_cbor(Ok(value::key(&key)?));
             with!(owner, options: timeout bucket);
             let signal = options.signal()?;
-            Ok(work(unless_aborted(signal, async move { Ok(objects::session(tab.answer(owner.await)?)) })))
+            Ok(abortable(signal, async move { Ok(objects::session(tab.answer(owner.await)?)) }))
         })
     }
 
@@ -199,12 +196,12 @@ impl Cluster {
             let droppable = options.flag("droppable")?;
             let kind = if droppable { BucketKind::Droppable } else { BucketKind::Plain };
             let signal = options.signal()?;
-            Ok(work(unless_aborted(signal, async move {
+            Ok(abortable(signal, async move {
                 Ok(match tab.answer(tab.core().create_bucket(&name, kind).await)? {
                     BucketKind::Plain => "plain".into(),
                     BucketKind::Droppable => "droppable".into(),
                 })
-            })))
+            }))
         })
     }
 
@@ -213,9 +210,7 @@ impl Cluster {
     pub fn drop_bucket(&self, name: String, options: JsValue) -> Promise {
         self.call(|tab| {
             let signal = Options::new(options)?.signal()?;
-            Ok(work(unless_aborted(signal, async move {
-                Ok(tab.answer(tab.core().drop_bucket(&name).await)?.into())
-            })))
+            Ok(abortable(signal, async move { Ok(tab.answer(tab.core().drop_bucket(&name).await)?.into()) }))
         })
     }
 
@@ -258,9 +253,9 @@ impl Cluster {
     pub fn barrier(&self, name: String, parties: u32, options: JsValue) -> Promise {
         self.call(|tab| {
             let signal = Options::new(options)?.signal()?;
-            Ok(work(unless_aborted(signal, async move {
+            Ok(abortable(signal, async move {
                 Ok(objects::number(tab.answer(tab.core().barrier(name, parties).wait().await)?))
-            })))
+            }))
         })
     }
 
@@ -289,7 +284,7 @@ impl Cluster {
             let mut get = tab.core().whereis(&name);
             with!(get, options: timeout);
             let signal = options.signal()?;
-            Ok(work(unless_aborted(signal, async move { found(tab.answer(get.await)?.as_ref()) })))
+            Ok(abortable(signal, async move { found(tab.answer(get.await)?.as_ref()) }))
         })
     }
 
@@ -312,10 +307,10 @@ impl Cluster {
             let mut open = tab.core().open_session();
             with!(open, options: timeout);
             let signal = options.signal()?;
-            Ok(work(unless_aborted(signal, async move {
+            Ok(abortable(signal, async move {
                 let session = tab.answer(open.await)?;
                 Ok(Session::new(tab, session).into())
-            })))
+            }))
         })
     }
 
@@ -323,10 +318,10 @@ impl Cluster {
     pub fn monitor(&self, session: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let (id, signal) = (session_id(&session)?, Options::new(options)?.signal()?);
-            Ok(work(unless_aborted(signal, async move {
+            Ok(abortable(signal, async move {
                 tab.answer(tab.core().monitor(id).await)?;
                 Ok(JsValue::UNDEFINED)
-            })))
+            }))
         })
     }
 
@@ -337,7 +332,7 @@ impl Cluster {
             let mut status = tab.informed().status();
             with!(status, options: timeout);
             let signal = options.signal()?;
-            Ok(work(unless_aborted(signal, async move { Ok(objects::status(&tab.answer(status.await)?)) })))
+            Ok(abortable(signal, async move { Ok(objects::status(&tab.answer(status.await)?)) }))
         })
     }
 

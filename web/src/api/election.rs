@@ -7,7 +7,7 @@ use futures::StreamExt;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
-use super::cancel::unless_aborted;
+use super::cancel::{abortable, unless_aborted};
 use super::error::Thrown;
 use super::held::Held;
 use super::iterate::iterate;
@@ -66,7 +66,7 @@ impl Election {
         let (tab, inner) = (self.tab.clone(), self.inner.clone());
         promise((|| {
             let signal = Options::new(options)?.signal()?;
-            Ok(work(unless_aborted(signal, async move { found(tab.answer(inner.leader().await)?.as_ref()) })))
+            Ok(abortable(signal, async move { found(tab.answer(inner.leader().await)?.as_ref()) }))
         })())
     }
 

@@ -13,10 +13,10 @@ use paxoskv_transport_ws::WebSockets;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use super::cancel::unless_aborted;
+use super::cancel::abortable;
 use super::cluster::Cluster;
 use super::error::{Reason, Thrown};
-use super::objects::{promise, work};
+use super::objects::promise;
 use super::options::Options;
 use super::parts::{Maybe, Store};
 use super::plan::Plan;
@@ -37,7 +37,7 @@ pub fn join(name: String, options: JsValue) -> Promise {
         let options = Options::new(options)?;
         let (timeout, signal) = (options.duration("timeout")?, options.signal()?);
         let plan = Rc::new(Plan::read(name, &options)?);
-        Ok(work(unless_aborted(signal, async move {
+        Ok(abortable(signal, async move {
             let joined = pin!(start(plan));
             let timer = WebTimer::new();
             let Some(timeout) = timeout else { return joined.await };
@@ -45,7 +45,7 @@ pub fn join(name: String, options: JsValue) -> Promise {
                 Either::Left((joined, _)) => joined,
                 Either::Right(_) => Err(Error::Timeout {}.into()),
             }
-        })))
+        }))
     })())
 }
 

@@ -74,10 +74,15 @@ impl Tab {
 
     /// What became of a call: where it failed since the node has ended, the reason of that.
     pub(crate) fn answer<T>(&self, result: Result<T, Error>) -> Result<T, Thrown> {
-        result.map_err(|error| match (&error, self.leaving()) {
+        result.map_err(|error| self.explain(error))
+    }
+
+    #[inline(never)]
+    fn explain(&self, error: Error) -> Thrown {
+        match (&error, self.leaving()) {
             (Error::Closed {}, Some(reason)) => Thrown(reason.to_js()),
             _ => error.into(),
-        })
+        }
     }
 
     fn leaving(&self) -> Option<Reason> {

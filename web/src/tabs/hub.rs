@@ -18,13 +18,14 @@
 //! closed, has crashed, or shows another page, and is gone for ever. Nobody who is silent is taken for dead.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
+use paxoskv_core::sorted::Map;
 use paxoskv_core::transport::{Closing, Event, LinkId};
 use wasm_bindgen::JsValue;
 
@@ -51,8 +52,8 @@ pub(super) struct Hub {
     names: Names,
     me: Node,
     timer: WebTimer,
-    peers: BTreeMap<Id, Peer>,
-    by_link: BTreeMap<LinkId, Id>,
+    peers: Map<Id, Peer>,
+    by_link: Map<LinkId, Id>,
     last_link: u64,
     events: VecDeque<Event>,
     waiting: usize,
@@ -95,8 +96,8 @@ impl Hub {
                 names,
                 me,
                 timer,
-                peers: BTreeMap::new(),
-                by_link: BTreeMap::new(),
+                peers: Map::new(),
+                by_link: Map::new(),
                 last_link: 0,
                 events: VecDeque::new(),
                 waiting: 0,

@@ -105,7 +105,8 @@ impl Writer {
     }
 
     fn big(&mut self, big: &BigInt) -> Written {
-        let negative = *big < BigInt::from(0);
+        let zero = BigInt::from(0);
+        let negative = *big < zero;
         // CBOR has -1 - n, which is n with all bits inverted.
         let written = if negative { !big } else { big.clone() };
         let digits = written.to_string(16).map_err(|_| Unfit::new("a number without digits"))?;
