@@ -20,7 +20,7 @@ fn many_tabs_are_one_cluster(kind: Kind) {
             .attempt()
             .unwrap();
     }
-    let first = tabs[0].get("first");
+    let first = tabs[0].run("return cluster.get('first', { wait: true })");
     for (n, tab) in tabs.iter().enumerate() {
         assert_eq!(tab.get("first"), first);
         assert_eq!(tab.put(&format!("key-{n}"), json!(n))["won"], true);

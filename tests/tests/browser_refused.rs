@@ -4,7 +4,7 @@
 
 use std::net::{IpAddr, UdpSocket};
 
-use paxoskv_tests::browser::{Browser, Kind, Site};
+use paxoskv_tests::browser::{Browser, Kind, Site, Tab};
 use paxoskv_tests::in_both_browsers;
 use serde_json::json;
 
@@ -31,17 +31,21 @@ fn an_insecure_page_is_refused(kind: Kind) {
 fn wrong_calls_say_what_is_wrong(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let tab = browser.tab(&site);
-    let code = |body: &str| tab.throws(body).code;
-    assert_eq!(code("await enter('demo', { clusterSize: 0 })").as_deref(), Some("InvalidArgument"));
+    #[track_caller]
+    fn fails(tab: &Tab, body: &str, code: &str) {
+        let thrown = tab.throws(body);
+        assert_eq!(thrown.code.as_deref(), Some(code), "{body}: {thrown}");
+    }
+    fails(&tab, "await enter('demo', { clusterSize: 0 })", "InvalidArgument");
     tab.join("demo", json!({ "clusterSize": 1 }));
-    assert_eq!(code("await cluster.put('f', () => 1)").as_deref(), Some("InvalidArgument"));
-    assert_eq!(code("await cluster.put('k'.repeat(5000), 1)").as_deref(), Some("TooLarge"));
-    assert_eq!(code("await cluster.put('k', new Uint8Array(2 << 20))").as_deref(), Some("TooLarge"));
+    fails(&tab, "await cluster.put('f', () => 1)", "InvalidArgument");
+    fails(&tab, "await cluster.put('k'.repeat(5000), 1)", "TooLarge");
+    fails(&tab, "await cluster.put('k', new Uint8Array(2 << 20))", "TooLarge");
     // A cluster of another size is another tab's mistake.
     let other = browser.tab(&site);
     other.run("await enter('demo', { clusterSize: 3 }).catch((error) => (window.error = error))");
     let refused = other.run("return (window.error ?? (await cluster.closed)).code");
     assert!(["Refused", "Storage"].contains(&refused.as_str().unwrap()), "{refused}");
     tab.run("await cluster.leave()");
-    assert_eq!(code("await cluster.get('k')").as_deref(), Some("Closed"));
+    fails(&tab, "await cluster.get('k')", "Closed");
 }

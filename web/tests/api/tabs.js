@@ -32,14 +32,20 @@ for await (const { seats } of fourth.statuses()) {
 equal((await fourth.status()).seats[2], { seat: 3, state: "self" });
 equal(await first.owner("there"), (await fourth.session).id);
 
+// What hangs on who leaves is vacant.
+const left = fourth.leave();
+for await (const { vacant } of first.watch("there")) if (vacant) break;
+await left;
+
 // All leave, and what was put is there for those who come next.
-await Promise.all([first, second, fourth].map((cluster) => cluster.leave()));
+await Promise.all([first.leave(), second.leave()]);
 const [again, another] = await Promise.all([join(name), join(name)]);
 equal((await again.get("leader")).value.big, 5n);
 equal(await again.get("there"), undefined);
 
-// A cluster of another size is another one.
-const stranger = await join(name, { clusterSize: 5 });
+// A cluster of another size is another one: the free seat's store is of this one, and who has no store is refused.
+equal((await fails(join(name, { clusterSize: 5 }))).code, "Storage");
+const stranger = await join(name, { clusterSize: 5, seat: 5 });
 equal((await stranger.closed).code, "Refused");
 equal((await fails(stranger.get("leader"))).code, "Refused");
 
