@@ -12,7 +12,7 @@
 //! |---|---|
 //! | [`secret`], [`preface`], [`noise`], [`refusal`], [`address`], [`relay`] | the protocol, without I/O: native and wasm32 |
 //! | `native` | sockets: an axum route that listens, and tasks that dial, on tokio |
-//! | `browser` | the browser's sockets, which only dial |
+//! | `browser` | the browser's sockets, which dial, and wait at nodes for those who cannot dial them |
 //!
 //! Natively, the route shares its port with whatever else the application serves:
 //!

@@ -273,3 +273,40 @@ impl Drop for Sleep {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures::future::{join_all, select};
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    async fn sleeps_end_in_the_order_of_their_moments_and_not_too_early() {
+        let timer = WebTimer::new();
+        let start = timer.now();
+        let order = RefCell::new(Vec::new());
+        // The later ones are asked for first, so the clock has to be set anew for each.
+        let sleeps = [60, 40, 20, 0].map(|ms| {
+            let at = start + Duration::from_millis(ms);
+            let (timer, order) = (timer.clone(), &order);
+            async move {
+                timer.sleep(at).await;
+                assert!(timer.now() >= at);
+                order.borrow_mut().push(ms);
+            }
+        });
+        join_all(sleeps).await;
+        assert_eq!(*order.borrow(), [0, 20, 40, 60]);
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_sleep_that_is_given_up_holds_up_no_other() {
+        let timer = WebTimer::new();
+        let soon = timer.sleep(timer.now() + Duration::from_millis(20));
+        let late = timer.sleep(timer.now() + Duration::from_secs(3600));
+        select(soon, late).await;
+        assert!(timer.clock.state.borrow().sleepers.is_empty());
+        timer.sleep(timer.now() + Duration::from_millis(5)).await;
+    }
+}
