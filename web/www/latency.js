@@ -98,7 +98,7 @@ export class Latency {
     setText($("latency-p99"), duration(at(0.99)));
     setText(
       $("latency-summary"),
-      `The last ${samples.length === 1 ? "put" : `${samples.length} puts`}, the line is the median.`,
+      `The line is the median of ${samples.length} puts.`,
     );
   }
 }

@@ -108,7 +108,7 @@ function drawGallery(without) {
   });
   const more = without.length > GALLERY ? `and ${without.length - GALLERY} more` : "";
   const spaced = chips.flatMap((chip) => [chip, " "]);
-  $("gallery").replaceChildren(without.length ? "Without a seat, until one falls free: " : "", ...spaced, more);
+  $("gallery").replaceChildren(without.length ? "Without a seat: " : "", ...spaced, more);
 }
 
 /** What to do next, where all seats are for tabs. */

@@ -113,7 +113,11 @@ async fn launch(plan: &Plan, seat: Option<u8>) -> Result<Launched, Thrown> {
         true => Some(Tabs::open(&plan.name, seat).await.map_err(refused)?),
         false => None,
     };
-    let web_sockets = (!plan.ws.is_empty()).then(|| WebSockets::new(plan.secret.clone(), WebTimer::new()));
+    let web_sockets = (!plan.ws.is_empty()).then(|| {
+        let sockets = WebSockets::new(plan.secret.clone(), WebTimer::new());
+        // Seats are linked to each other, also those of two browsers; an observer is content with what it dials.
+        if seat.is_some() { sockets.wait_at_relays() } else { sockets }
+    });
     let mut builder = paxoskv_core::Cluster::builder(plan.name.clone())
         .storage(store)
         .transport(Maybe(tabs))
