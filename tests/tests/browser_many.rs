@@ -16,9 +16,8 @@ fn many_tabs_are_one_cluster(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let tabs: Vec<Tab> = (0..count).map(|_| browser.tab(&site)).collect();
     for tab in &tabs {
-        tab.start("await enter('demo', {}); return cluster.put('first', cluster.seat ?? null)")
-            .attempt()
-            .unwrap();
+        tab.join("demo", json!({}));
+        tab.start("return cluster.put('first', cluster.seat ?? null)");
     }
     let first = tabs[0].run("return cluster.get('first', { wait: true })");
     for (n, tab) in tabs.iter().enumerate() {

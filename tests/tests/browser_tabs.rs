@@ -90,7 +90,7 @@ fn values_outlive_all_tabs(kind: Kind) {
     for n in 0..20 {
         assert_eq!(tabs[n % 3].put(&format!("key-{n}"), json!(n))["won"], true);
     }
-    tabs.map(Tab::close);
+    tabs.into_iter().for_each(Tab::close);
     let tabs = cluster::<3>(&browser, &site);
     for n in 0..20 {
         assert_eq!(tabs[n % 3].get(&format!("key-{n}"))["value"], n);

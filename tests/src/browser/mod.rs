@@ -137,7 +137,10 @@ impl Browser {
     fn drive<T>(&self, command: impl AsyncFnOnce(&WebDriver) -> thirtyfour::error::WebDriverResult<T>) -> T {
         let session = self.0.session.borrow();
         let done = self.0.runtime.block_on(command(session.as_ref().expect("the browser runs")));
-        done.unwrap_or_else(|error| panic!("{:?}: {error}", self.0.kind))
+        match done {
+            Ok(done) => done,
+            Err(error) => panic!("{:?}: {error}", self.0.kind),
+        }
     }
 
     #[track_caller]

@@ -32,11 +32,17 @@ impl fmt::Display for Thrown {
     }
 }
 
-/// Tells of a promise: with what it ended.
-const SETTLE: &str = r#".then(
-    (value) => done({ value: value ?? null }),
-    (error) => done({ code: error?.code ?? null, message: `${error?.name}: ${error?.message ?? error}` }),
-);"#;
+/// Runs the body of an asynchronous function, and tells how it ended. In the page's own realm: that of a driver's
+/// scripts may be another, with an `Object` and a `Uint8Array` of its own.
+const PERFORM: &str = r#"
+    const [body, given, done] = arguments;
+    const AsyncFunction = window.eval("(async () => {}).constructor");
+    const perform = new AsyncFunction("given", "given = JSON.parse(given);" + body);
+    perform(JSON.stringify(given)).then(
+        (value) => done({ value: value ?? null }),
+        (error) => done({ code: error?.code ?? null, message: `${error?.name}: ${error?.message ?? error}` }),
+    );
+"#;
 
 impl Tab {
     pub(super) fn new(browser: Browser, window: WindowHandle, url: &str) -> Self {
@@ -92,11 +98,10 @@ impl Tab {
     /// Runs the body of an asynchronous function, in which `given` is what is given, and waits for its end.
     #[track_caller]
     pub fn attempt(&self, body: &str, given: Json) -> Result<Json, Thrown> {
-        let script = format!("const [given, done] = arguments; (async () => {{ {body}\n }})(){SETTLE}");
         self.browser.switch(&self.window);
-        let ended: Json = self
-            .browser
-            .drive(async |session| session.execute_async(script.as_str(), vec![given]).await?.convert());
+        let arguments = vec![json!(body), given];
+        let ended: Json =
+            self.browser.drive(async |session| session.execute_async(PERFORM, arguments).await?.convert());
         match ended.get("value") {
             Some(value) => Ok(value.clone()),
             None => Err(Thrown {
@@ -109,7 +114,10 @@ impl Tab {
     /// Like [`attempt`](Self::attempt), for what must end well.
     #[track_caller]
     pub fn run_with(&self, body: &str, given: Json) -> Json {
-        self.attempt(body, given).unwrap_or_else(|thrown| panic!("`{body}` threw {thrown}"))
+        match self.attempt(body, given) {
+            Ok(value) => value,
+            Err(thrown) => panic!("`{body}` threw {thrown}"),
+        }
     }
 
     /// Like [`run_with`](Self::run_with), with nothing given.
@@ -198,6 +206,9 @@ impl Call<'_> {
     /// Waits for its end, which must be good.
     #[track_caller]
     pub fn end(self) -> Json {
-        self.attempt().unwrap_or_else(|thrown| panic!("what was started threw {thrown}"))
+        match self.attempt() {
+            Ok(value) => value,
+            Err(thrown) => panic!("what was started threw {thrown}"),
+        }
     }
 }
