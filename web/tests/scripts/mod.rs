@@ -1,5 +1,7 @@
 //! Runs a script that uses the package.
 
+#![allow(clippy::expect_used)] // a test that cannot go on has failed
+
 use js_sys::{Function, Promise};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};

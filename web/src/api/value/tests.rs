@@ -1,6 +1,8 @@
 //! Values from JavaScript and back, in JavaScript: the golden vectors that `tests/golden.rs` reads natively, and what
 //! is refused.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
+
 use js_sys::{Function, JSON, Reflect};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_test::wasm_bindgen_test;
