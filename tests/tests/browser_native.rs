@@ -7,7 +7,12 @@ use paxoskv_tests::in_both_browsers;
 use paxoskv_tests::processes::Cluster;
 use serde_json::json;
 
-in_both_browsers!(a_closed_tab_is_gone_at_once, a_tab_sees_a_node_die, tabs_and_nodes_share_keys);
+in_both_browsers!(
+    a_closed_tab_is_gone_at_once,
+    a_tab_sees_a_node_die,
+    tabs_and_nodes_share_keys,
+    tabs_hold_seats_and_reach_each_other_through_a_node,
+);
 
 /// Three processes that let pages of this origin in, and never take anybody for gone for being silent.
 fn cluster(site: &Site, options: &[&str]) -> Cluster {
@@ -91,4 +96,45 @@ fn a_tab_sees_a_node_die(kind: Kind) {
     cluster.complete();
     tab.up(3);
     assert_eq!(tab.put("with three", json!(1))["won"], true);
+}
+
+/// Two seats in tabs of two browsers, which nothing links but the node in between; that has the third.
+fn tabs_hold_seats_and_reach_each_other_through_a_node(kind: Kind) {
+    let site = Site::new();
+    let secret = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(&secret, "a secret of sixteen bytes").unwrap();
+    let mut cluster =
+        Cluster::new(&["--allow-origin", &site.origin(), "--secret-file", secret.path().to_str().unwrap()]);
+    cluster.start(1);
+    let (here, there) = (Browser::start(kind), Browser::start(Kind::Chromium));
+    let join = |browser: &Browser, seat: u8, secret: &str| {
+        let tab = browser.tab(&site);
+        let ws = format!("ws://{}", cluster.address(1));
+        tab.join(cluster.name(), json!({ "ws": ws, "seat": seat, "clusterSize": 3, "secret": secret }));
+        tab
+    };
+    let two = join(&here, 2, "a secret of sixteen bytes");
+    let three = join(&there, 3, "a secret of sixteen bytes");
+    // Each is linked to both others.
+    two.up(3);
+    three.up(3);
+    cluster.node(1).seats(true, 3);
+    assert_eq!(two.put("from", json!("two"))["won"], true);
+    assert_eq!(three.get("from")["value"], "two");
+    // A member with another secret does not come in.
+    let stranger = here.tab(&site);
+    let refused = stranger.thrown_by_joining(
+        cluster.name(),
+        json!({ "ws": format!("ws://{}", cluster.address(1)), "secret": "another" }),
+    );
+    assert_eq!(refused.as_deref(), Some("Refused"));
+    // What carried them goes, and with it the link between them.
+    cluster.kill(1);
+    two.up(1);
+    three.up(1);
+    cluster.start(1);
+    two.up(3);
+    three.up(3);
+    assert_eq!(three.put("after", json!(3))["won"], true);
+    assert_eq!(two.get("after")["value"], 3);
 }

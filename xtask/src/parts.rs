@@ -1,10 +1,11 @@
 //! The parts of the tests, and the checks before them.
 
-use std::process::Command;
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
-use crate::run::{cargo, cargo_command, run};
+use crate::run::{cargo, cargo_command, root, run};
 use crate::setup::{self, WASM};
 use crate::tools::{self, Tool};
 use crate::web;
@@ -92,6 +93,7 @@ fn wasm() -> Result<(), String> {
     run(cargo_command()
         .args(args)
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::WASM_TEST_RUNNER.need()?))?;
+    sockets()?;
     // It takes those of its tools that are on the path.
     run(Command::new(tools::WASM_PACK.need()?)
         .args(["test", "--mode", "no-install", "--headless", "--chrome", "--chromedriver"])
@@ -100,6 +102,42 @@ fn wasm() -> Result<(), String> {
         .arg(tools::GECKODRIVER.need()?)
         .args(["web", "--locked"])
         .env("PATH", tools::path_with(&runner)?))
+}
+
+/// The browser's WebSockets, with native listeners at the other end.
+fn sockets() -> Result<(), String> {
+    let package = ["--locked", "-p", "paxoskv-transport-ws"];
+    let mut listeners = cargo_command()
+        .current_dir(root())
+        .arg("run")
+        .args(package)
+        .args(["--example", "echo"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .map_err(|e| format!("the listeners do not start: {e}"))?;
+    // They say so when they listen; what they say later nobody wants to know.
+    let said = listeners.stdout.take().map(BufReader::new);
+    let mut lines = said.into_iter().flat_map(BufRead::lines);
+    let listen =
+        lines.next().is_some_and(|line| line.is_ok()) && lines.next().is_some_and(|line| line.is_ok());
+    let tested = if listen {
+        std::thread::spawn(move || lines.for_each(drop));
+        [("CHROMEDRIVER", tools::CHROMEDRIVER), ("GECKODRIVER", tools::GECKODRIVER)].into_iter().try_for_each(
+            |(name, driver)| {
+                run(cargo_command()
+                    .arg("test")
+                    .args(package)
+                    .args(["--target", WASM, "--test", "browser", "--", "--include-ignored"])
+                    .env(name, driver.need()?)
+                    .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::WASM_TEST_RUNNER.need()?))
+            },
+        )
+    } else {
+        Err("the listeners for the browser's WebSockets did not come up".into())
+    };
+    listeners.kill().ok();
+    listeners.wait().ok();
+    tested
 }
 
 fn browser() -> Result<(), String> {
@@ -141,7 +179,6 @@ pub fn check() -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::run::root;
 
     #[test]
     fn every_test_belongs_to_a_part() {

@@ -152,6 +152,14 @@ impl Tab {
         self.run_with("await enter(given.name, given.options)", json!({ "name": name, "options": options }));
     }
 
+    /// The code of the error with which joining, or the first question after it, fails.
+    #[track_caller]
+    pub fn thrown_by_joining(&self, name: &str, options: Json) -> Option<String> {
+        let given = json!({ "name": name, "options": options });
+        let body = "await enter(given.name, given.options); await cluster.get('anything')";
+        self.attempt(body, given).expect_err("it was to be refused").code
+    }
+
     /// Its seat, if it has one.
     #[track_caller]
     pub fn seat(&self) -> Option<u64> {

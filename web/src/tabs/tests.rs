@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
 use paxoskv_core::transport::{Closing, Event, LinkId};
-use paxoskv_core::{Cluster, SeatState, Settings, Timer, Transport};
+use paxoskv_core::{Cluster, SeatState, Settings, Transport};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
 
@@ -191,7 +191,7 @@ fn seat(cluster: &str, seat: u8, tabs: Tabs) -> Cluster {
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy).unwrap();
     let settings = Settings {
-        session_grace: Duration::from_secs(10),
+        session_grace: Duration::from_secs(3600),
         suspend_after: Duration::from_secs(8),
         ..Settings::default()
     };
@@ -238,10 +238,9 @@ async fn what_hangs_on_a_tab_ends_when_the_tab_is_closed() {
     let cluster = fresh("session");
     let mut handles = three(&cluster).await.to_vec();
     // A node without a farewell: its driver is dropped, as it is when a tab crashes.
-    let timer = WebTimer::new();
     let tabs = Tabs::open(&cluster, None).await.unwrap();
     let (observer, driver) =
-        Cluster::builder(&cluster).transport(tabs).timer(timer.clone()).entropy([9; 32]).build().unwrap();
+        Cluster::builder(&cluster).transport(tabs).timer(WebTimer::new()).entropy([9; 32]).build().unwrap();
     let (stop, stopped) = futures::channel::oneshot::channel::<()>();
     spawn_local(async move {
         select(Box::pin(driver), stopped).await;
@@ -249,13 +248,11 @@ async fn what_hangs_on_a_tab_ends_when_the_tab_is_closed() {
     let session = observer.open_session().await.unwrap();
     let held = observer.put("chief", "carla").bound_to(&session).await.unwrap();
     assert!(held.won());
-    let before = timer.now();
     drop(stop);
     let seat = handles.remove(0);
     let mut states = seat.watch("chief");
+    // Within a grace of an hour: it was known to be gone.
     while states.next().await.unwrap().unwrap().found.is_some() {}
-    // Far less than the grace of ten seconds: it was known to be gone.
-    assert!(timer.now() - before < Duration::from_secs(5));
     drop(session);
 }
 
