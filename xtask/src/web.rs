@@ -69,7 +69,7 @@ pub fn check_types() -> Result<(), String> {
     setup::tools(&[NODE, NPM])?;
     let npm = NPM.need()?;
     let prefix = ["--prefix", "web/examples/typescript"];
-    run(Command::new(&npm).args(prefix).args(["install", "--no-audit", "--no-fund", "--no-package-lock"]))?;
+    run(Command::new(&npm).args(prefix).args(["ci", "--no-audit", "--no-fund"]))?;
     run(Command::new(&npm).args(prefix).args(["run", "check"]))
 }
 
