@@ -40,7 +40,7 @@ fn build() -> PathBuf {
     let folder = this.ancestors().find(|folder| folder.ends_with("deps")).and_then(Path::parent);
     let folder = folder.expect("a test is in a folder `deps`");
     let profile = match folder.file_name().and_then(|name| name.to_str()).unwrap() {
-        "debug" => "dev",
+        "debug" => "test",
         name => name,
     };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -78,7 +78,7 @@ pub fn test(part: Option<Part>) -> Result<(), String> {
 
 /// Tests that start processes of the program, which is built first.
 fn processes(tests: &[&str]) -> Result<(), String> {
-    cargo(&["build", "--locked", "-p", "paxoskv"])?;
+    cargo(&["build", "--locked", "--profile", "test", "-p", "paxoskv"])?;
     let mut args = vec!["test", "--locked", "-p", "paxoskv-tests"];
     args.extend(tests.iter().flat_map(|test| ["--test", test]));
     cargo(&args)
@@ -111,7 +111,7 @@ fn sockets() -> Result<(), String> {
         .current_dir(root())
         .arg("run")
         .args(package)
-        .args(["--example", "echo"])
+        .args(["--profile", "test", "--example", "echo"])
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|e| format!("the listeners do not start: {e}"))?;
