@@ -155,7 +155,7 @@ fn browser() -> Result<(), String> {
 pub fn bench_browser() -> Result<(), String> {
     setup::tools(BROWSERS)?;
     web::build()?;
-    cargo(&["run", "--locked", "-q", "-p", "paxoskv-tests", "--bin", "bench_browser"])
+    cargo(&["run", "--locked", "--profile", "test", "-q", "-p", "paxoskv-tests", "--bin", "bench_browser"])
 }
 
 /// What CI checks before the tests.
@@ -167,10 +167,11 @@ pub fn check() -> Result<(), String> {
     setup::target()?;
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    let mut wasm = vec!["clippy", "--locked", "--target", WASM, "--tests"];
-    wasm.extend(["-p", "paxoskv-core", "-p", "paxoskv-transport-ws", "-p", "paxoskv-web"]);
-    wasm.extend(["--", "-D", "warnings"]);
-    cargo(&wasm)?;
+    // Of the WebSockets' tests only these are for browsers.
+    let everything: &[&str] = &["-p", "paxoskv-core", "-p", "paxoskv-web", "--tests"];
+    for wasm in [everything, &["-p", "paxoskv-transport-ws", "--lib", "--test", "browser"]] {
+        cargo(&[&["clippy", "--locked", "--target", WASM], wasm, &["--", "-D", "warnings"]].concat())?;
+    }
     run(cargo_command()
         .args(["doc", "--locked", "--workspace", "--no-deps"])
         .env("RUSTDOCFLAGS", "-D warnings"))
