@@ -7,6 +7,7 @@ use crate::codec::{Malformed, decode, encode, wire_enum};
 use crate::error::Error;
 use crate::identity::{Life, NodeId, RequestId};
 use crate::key::{Bucket, Key, KeyId};
+use crate::sorted::Set;
 
 /// A lease ends exactly when its end register has a chosen value; with it ends every entry that names it.
 ///
@@ -71,6 +72,11 @@ impl Lease {
             _ => None,
         }
     }
+}
+
+/// Leases without those that are there already, in their order.
+pub(crate) fn each_once(leases: Vec<Lease>) -> Vec<Lease> {
+    leases.into_iter().collect::<Set<_>>().into_iter().collect()
 }
 
 /// Names a session, anywhere in the cluster: a peer's id, to bind keys to the peer's life and to monitor it.

@@ -2,38 +2,76 @@
 //!
 //! Natively these are the standard library's. What browsers download is another matter: the code of a B-tree is eight
 //! kilobytes for each type that is kept in one, of which the core has dozens, and together they were a quarter of the
-//! download. Here a map is a row of short sorted runs, which does the same, at about the same speed, in a tenth of that.
+//! download. Here a map is a row of items as they came and the order of their places, which is kept by code that is
+//! there once. An item that comes or goes moves the places behind its own, four bytes each.
 
 #[cfg(not(target_family = "wasm"))]
 pub use std::collections::{BTreeMap as Map, BTreeSet as Set};
 
 #[cfg(target_family = "wasm")]
-pub use runs::{Map, Set};
+pub use small::{Map, Set};
 
 #[cfg(any(test, target_family = "wasm"))]
-pub mod runs {
+pub mod small {
     use std::borrow::Borrow;
+    use std::cmp::Ordering;
     use std::fmt;
-    use std::iter::Flatten;
     use std::ops::{Bound, RangeBounds};
+    use std::slice;
     use std::vec::IntoIter;
 
-    /// A run that grows longer than this is cut in two.
-    const RUN: usize = 64;
-
-    /// A map whose items are sorted by key.
-    #[derive(Clone, PartialEq, Eq, Hash)]
-    pub struct Map<K, V> {
-        /// None is empty, and each is sorted and below the next.
-        runs: Vec<Vec<(K, V)>>,
+    /// The order of a map's items. It knows their places alone, so this code is there once for all maps.
+    #[derive(Clone, Default)]
+    struct Order {
+        /// The places of the items, sorted by the items' keys.
+        places: Vec<u32>,
+        /// Places that nothing is in.
+        free: Vec<u32>,
     }
 
-    /// Where an item is: in which run, and where in that.
-    type Place = (usize, usize);
+    impl Order {
+        /// Where in the order an item is, or where it would go. The order of the item at a place and the item looked
+        /// for is what `compare` says.
+        #[inline(never)]
+        fn find(&self, compare: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
+            self.places.binary_search_by(|place| compare(*place as usize))
+        }
+
+        /// Finds a place for an item, which goes here in the order.
+        #[inline(never)]
+        fn insert(&mut self, at: usize) -> usize {
+            let place = self.free.pop().unwrap_or(self.places.len() as u32);
+            self.places.insert(at, place);
+            place as usize
+        }
+
+        /// Takes an item out of the order; says what its place was.
+        #[inline(never)]
+        fn remove(&mut self, at: usize) -> usize {
+            let place = self.places.remove(at);
+            self.free.push(place);
+            place as usize
+        }
+
+        /// Takes the items from here on out; says what their places were.
+        #[inline(never)]
+        fn split_off(&mut self, at: usize) -> Vec<u32> {
+            let places = self.places.split_off(at);
+            self.free.extend(&places);
+            places
+        }
+    }
+
+    /// A map whose items are sorted by key.
+    #[derive(Clone)]
+    pub struct Map<K, V> {
+        order: Order,
+        items: Vec<Option<(K, V)>>,
+    }
 
     impl<K, V> Default for Map<K, V> {
         fn default() -> Self {
-            Self { runs: Vec::new() }
+            Self { order: Order::default(), items: Vec::new() }
         }
     }
 
@@ -43,23 +81,29 @@ pub mod runs {
         }
 
         pub fn is_empty(&self) -> bool {
-            self.runs.is_empty()
+            self.order.places.is_empty()
         }
 
         pub fn len(&self) -> usize {
-            self.runs.iter().map(Vec::len).sum()
+            self.order.places.len()
         }
 
         pub fn clear(&mut self) {
-            self.runs.clear();
+            *self = Self::default();
         }
 
         pub fn iter(&self) -> Iter<'_, K, V> {
-            Iter { runs: &self.runs, at: 0 }
+            self.iter_from(0)
         }
 
-        pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-            self.into_iter()
+        fn iter_from(&self, at: usize) -> Iter<'_, K, V> {
+            Iter { places: self.order.places.get(at..).unwrap_or_default().iter(), items: &self.items }
+        }
+
+        pub fn iter_mut(&mut self) -> IntoIter<(&K, &mut V)> {
+            let mut items: Vec<_> = self.items.iter_mut().map(Option::as_mut).collect();
+            let sorted = self.order.places.iter().filter_map(|place| items.get_mut(*place as usize)?.take());
+            sorted.map(|(key, value)| (&*key, value)).collect::<Vec<_>>().into_iter()
         }
 
         pub fn first_key_value(&self) -> Option<(&K, &V)> {
@@ -75,7 +119,7 @@ pub mod runs {
         }
 
         pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-            self.runs.iter_mut().flatten().map(|(_, value)| value)
+            self.iter_mut().map(|(_, value)| value)
         }
 
         pub fn into_keys(self) -> impl Iterator<Item = K> {
@@ -87,56 +131,58 @@ pub mod runs {
         }
 
         pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-            for run in &mut self.runs {
-                run.retain_mut(|(key, value)| keep(key, value));
+            let (items, free) = (&mut self.items, &mut self.order.free);
+            self.order.places.retain(|place| {
+                let Some(item) = items.get_mut(*place as usize) else { return false };
+                let kept = item.as_mut().is_some_and(|(key, value)| keep(key, value));
+                if !kept {
+                    *item = None;
+                    free.push(*place);
+                }
+                kept
+            });
+        }
+
+        /// The value of the item that is here in the order.
+        fn value_mut(&mut self, at: usize) -> Option<&mut V> {
+            let place = *self.order.places.get(at)?;
+            self.items.get_mut(place as usize)?.as_mut().map(|(_, value)| value)
+        }
+
+        /// Puts an item here in the order.
+        fn put(&mut self, at: usize, key: K, value: V) {
+            let place = self.order.insert(at);
+            match self.items.get_mut(place) {
+                Some(item) => *item = Some((key, value)),
+                None => self.items.push(Some((key, value))),
             }
-            self.runs.retain(|run| !run.is_empty());
         }
     }
 
     impl<K: Ord, V> Map<K, V> {
-        /// Where a key is, or where it would go.
-        fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<Place, Place>
+        /// Where in the order a key is, or where it would go.
+        fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
         where
             K: Borrow<Q>,
         {
-            let after = self.runs.partition_point(|run| run.first().is_some_and(|(k, _)| k.borrow() <= key));
-            let at = after.saturating_sub(1);
-            let Some(run) = self.runs.get(at) else { return Err((0, 0)) };
-            match run.binary_search_by(|(k, _)| k.borrow().cmp(key)) {
-                Ok(there) => Ok((at, there)),
-                Err(there) => Err((at, there)),
-            }
-        }
-
-        /// Puts an item where [`find`](Self::find) said that it would go; says where it went.
-        fn put(&mut self, (mut at, mut there): Place, key: K, value: V) -> Place {
-            if self.runs.is_empty() {
-                self.runs.push(Vec::new());
-            }
-            self.runs[at].insert(there, (key, value));
-            if self.runs[at].len() > RUN {
-                let upper = self.runs[at].split_off(RUN / 2);
-                self.runs.insert(at + 1, upper);
-                if there >= RUN / 2 {
-                    (at, there) = (at + 1, there - RUN / 2);
-                }
-            }
-            (at, there)
+            self.order.find(&mut |place| match self.items.get(place) {
+                Some(Some((theirs, _))) => theirs.borrow().cmp(key),
+                _ => Ordering::Less,
+            })
         }
 
         pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
         where
             K: Borrow<Q>,
         {
-            self.find(key).ok().map(|(at, there)| &self.runs[at][there].1)
+            self.find(key).ok().and_then(|at| self.iter_from(at).next()).map(|(_, value)| value)
         }
 
         pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
         where
             K: Borrow<Q>,
         {
-            self.find(key).ok().map(|(at, there)| &mut self.runs[at][there].1)
+            self.find(key).ok().and_then(|at| self.value_mut(at))
         }
 
         pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
@@ -148,9 +194,9 @@ pub mod runs {
 
         pub fn insert(&mut self, key: K, value: V) -> Option<V> {
             match self.find(&key) {
-                Ok((at, there)) => Some(std::mem::replace(&mut self.runs[at][there].1, value)),
-                Err(place) => {
-                    self.put(place, key, value);
+                Ok(at) => self.value_mut(at).map(|old| std::mem::replace(old, value)),
+                Err(at) => {
+                    self.put(at, key, value);
                     None
                 }
             }
@@ -160,17 +206,8 @@ pub mod runs {
         where
             K: Borrow<Q>,
         {
-            let (at, there) = self.find(key).ok()?;
-            let (_, value) = self.runs[at].remove(there);
-            let len = self.runs[at].len();
-            let next = self.runs.get(at + 1).map_or(RUN, Vec::len);
-            if len == 0 {
-                self.runs.remove(at);
-            } else if len + next <= RUN / 2 {
-                let next = self.runs.remove(at + 1);
-                self.runs[at].extend(next);
-            }
-            Some(value)
+            let place = self.find(key).map(|at| self.order.remove(at)).ok()?;
+            self.items.get_mut(place)?.take().map(|(_, value)| value)
         }
 
         /// Takes the items from this key on out, the key included.
@@ -178,15 +215,9 @@ pub mod runs {
         where
             K: Borrow<Q>,
         {
-            let (at, there) = self.find(key).unwrap_or_else(|place| place);
-            let Some(run) = self.runs.get_mut(at) else { return Self::default() };
-            let upper = run.split_off(there);
-            let mut runs = self.runs.split_off(at + 1);
-            if !upper.is_empty() {
-                runs.insert(0, upper);
-            }
-            self.runs.retain(|run| !run.is_empty());
-            Self { runs }
+            let at = self.find(key).unwrap_or_else(|at| at);
+            let places = self.order.split_off(at);
+            places.into_iter().filter_map(|place| self.items.get_mut(place as usize)?.take()).collect()
         }
 
         pub fn entry(&mut self, key: K) -> Entry<'_, K, V> {
@@ -198,16 +229,12 @@ pub mod runs {
         where
             K: Borrow<Q>,
         {
-            let (run, at) = match range.start_bound() {
-                Bound::Unbounded => (0, 0),
-                Bound::Included(key) => self.find(key).unwrap_or_else(|place| place),
-                Bound::Excluded(key) => match self.find(key) {
-                    Ok((run, at)) => (run, at + 1),
-                    Err(place) => place,
-                },
+            let start = match range.start_bound() {
+                Bound::Unbounded => 0,
+                Bound::Included(key) => self.find(key).unwrap_or_else(|at| at),
+                Bound::Excluded(key) => self.find(key).map_or_else(|at| at, |at| at + 1),
             };
-            let iter = Iter { runs: self.runs.get(run..).unwrap_or_default(), at };
-            iter.take_while(move |(key, _)| match range.end_bound() {
+            self.iter_from(start).take_while(move |(key, _)| match range.end_bound() {
                 Bound::Unbounded => true,
                 Bound::Included(end) => Borrow::<Q>::borrow(*key) <= end,
                 Bound::Excluded(end) => Borrow::<Q>::borrow(*key) < end,
@@ -222,13 +249,17 @@ pub mod runs {
     }
 
     impl<'a, K: Ord, V> Entry<'a, K, V> {
+        #[allow(clippy::expect_used, reason = "it was put there")]
         pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'a mut V {
             let Self { map, key } = self;
-            let (at, there) = match map.find(&key) {
-                Ok(place) => place,
-                Err(place) => map.put(place, key, make()),
+            let at = match map.find(&key) {
+                Ok(at) => at,
+                Err(at) => {
+                    map.put(at, key, make());
+                    at
+                }
             };
-            &mut map.runs[at][there].1
+            map.value_mut(at).expect("an item at each place in the order")
         }
 
         pub fn or_insert(self, value: V) -> &'a mut V {
@@ -245,22 +276,16 @@ pub mod runs {
 
     /// The items of a map in order.
     pub struct Iter<'a, K, V> {
-        runs: &'a [Vec<(K, V)>],
-        at: usize,
+        places: slice::Iter<'a, u32>,
+        items: &'a [Option<(K, V)>],
     }
 
     impl<'a, K, V> Iterator for Iter<'a, K, V> {
         type Item = (&'a K, &'a V);
 
         fn next(&mut self) -> Option<Self::Item> {
-            loop {
-                let (run, rest) = self.runs.split_first()?;
-                if let Some((key, value)) = run.get(self.at) {
-                    self.at += 1;
-                    return Some((key, value));
-                }
-                (self.runs, self.at) = (rest, 0);
-            }
+            let place = *self.places.next()?;
+            self.items.get(place as usize)?.as_ref().map(|(key, value)| (key, value))
         }
     }
 
@@ -272,25 +297,21 @@ pub mod runs {
         }
     }
 
-    /// The items of a map in order, with values that may be changed.
-    type IterMut<'a, K, V> = std::iter::Map<
-        Flatten<std::slice::IterMut<'a, Vec<(K, V)>>>,
-        fn(&'a mut (K, V)) -> (&'a K, &'a mut V),
-    >;
-
     impl<'a, K, V> IntoIterator for &'a mut Map<K, V> {
         type Item = (&'a K, &'a mut V);
-        type IntoIter = IterMut<'a, K, V>;
+        type IntoIter = IntoIter<Self::Item>;
         fn into_iter(self) -> Self::IntoIter {
-            self.runs.iter_mut().flatten().map(|(key, value)| (&*key, value))
+            self.iter_mut()
         }
     }
 
     impl<K, V> IntoIterator for Map<K, V> {
         type Item = (K, V);
-        type IntoIter = Flatten<IntoIter<Vec<(K, V)>>>;
-        fn into_iter(self) -> Self::IntoIter {
-            self.runs.into_iter().flatten()
+        type IntoIter = IntoIter<(K, V)>;
+        fn into_iter(mut self) -> Self::IntoIter {
+            let sorted =
+                self.order.places.iter().filter_map(|place| self.items.get_mut(*place as usize)?.take());
+            sorted.collect::<Vec<_>>().into_iter()
         }
     }
 
@@ -316,6 +337,14 @@ pub mod runs {
         }
     }
 
+    impl<K: PartialEq, V: PartialEq> PartialEq for Map<K, V> {
+        fn eq(&self, other: &Self) -> bool {
+            self.iter().eq(other.iter())
+        }
+    }
+
+    impl<K: Eq, V: Eq> Eq for Map<K, V> {}
+
     impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Map<K, V> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.debug_map().entries(self).finish()
@@ -323,7 +352,7 @@ pub mod runs {
     }
 
     /// A set whose members are sorted.
-    #[derive(Clone, PartialEq, Eq, Hash)]
+    #[derive(Clone, PartialEq, Eq)]
     pub struct Set<K>(Map<K, ()>);
 
     impl<K> Default for Set<K> {
@@ -389,7 +418,7 @@ pub mod runs {
 
     impl<K> IntoIterator for Set<K> {
         type Item = K;
-        type IntoIter = std::iter::Map<Flatten<IntoIter<Vec<(K, ())>>>, fn((K, ())) -> K>;
+        type IntoIter = std::iter::Map<IntoIter<(K, ())>, fn((K, ())) -> K>;
         fn into_iter(self) -> Self::IntoIter {
             self.0.into_iter().map(|(key, ())| key)
         }
@@ -437,7 +466,7 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::runs::{Map, Set};
+    use super::small::{Map, Set};
 
     #[derive(Clone, Debug)]
     enum Step {

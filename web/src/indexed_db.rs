@@ -31,6 +31,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use paxoskv_core::Opening;
+use paxoskv_core::sorted::Map;
 use paxoskv_core::storage::{Batch, Loaded, Record, Storage, StorageError};
 use wasm_bindgen::JsValue;
 use web_sys::IdbObjectStore;
@@ -124,18 +125,10 @@ async fn read(transaction: &Transaction, log: &IdbObjectStore) -> Result<Read, S
 }
 
 /// What is left of changes, of which a later one counts.
-fn merged(mut changes: Vec<Change>) -> Vec<Record> {
-    // Stable: those of one key stay in order.
-    changes.sort_by(|a, b| a.key.cmp(&b.key));
-    let mut records: Vec<Record> = Vec::new();
-    let mut changes = changes.into_iter().peekable();
-    while let Some(Change { key, value }) = changes.next() {
-        let is_last = changes.peek().is_none_or(|next| next.key != key);
-        if let (Some(value), true) = (value, is_last) {
-            records.push(Record { key, value });
-        }
-    }
-    records
+fn merged(changes: Vec<Change>) -> Vec<Record> {
+    let mut last = Map::new();
+    last.extend(changes.into_iter().map(|Change { key, value }| (key, value)));
+    last.into_iter().filter_map(|(key, value)| Some(Record { key, value: value? })).collect()
 }
 
 /// Replaces the log by what it comes to; gives the number of the next entry.

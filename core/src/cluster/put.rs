@@ -10,7 +10,7 @@ use super::session::Session;
 use crate::error::Error;
 use crate::identity::RequestId;
 use crate::key::{Bucket, Key, KeyId};
-use crate::lease::{Lease, SessionId};
+use crate::lease::{Lease, SessionId, each_once};
 use crate::message::{Op, Outcome};
 use crate::value::{Entry, Value};
 
@@ -113,9 +113,7 @@ impl Put {
             }
         }
         self.leases.extend(self.call.leases_of_bucket(&id.bucket).await?);
-        self.leases.sort_unstable();
-        self.leases.dedup();
-        let entry = Entry { value, leases: self.leases, request: self.request };
+        let entry = Entry { value, leases: each_once(self.leases), request: self.request };
         match self.call.run(Op::Put { id, entry, within: None, wait: self.wait }).await? {
             Outcome::Value { entry, generation, won } => Ok(Chosen::new(entry, generation, won)),
             other => Err(unexpected(&other)),

@@ -13,7 +13,7 @@ use super::voting::Peer;
 use crate::ballot::{Ballot, Generation, Round, Seat};
 use crate::identity::RequestId;
 use crate::key::{KeyId, Register};
-use crate::lease::Lease;
+use crate::lease::{Lease, each_once};
 use crate::message::{Held, Message, Question};
 use crate::paxos::{Proposer, Reader, Step, Verdict};
 use crate::transport::LinkId;
@@ -91,9 +91,10 @@ impl Attempt {
         Register { id: id.clone(), generation: self.generation }
     }
 
-    /// The leases of those who want to put: questions of a put name them.
-    fn own_leases(&self) -> Vec<Lease> {
-        self.waiters.iter().filter_map(Waiter::entry).flat_map(|entry| entry.leases.iter().cloned()).collect()
+    /// The leases of those who want to put, and of an entry: questions name them.
+    fn leases_with(&self, entry: Option<&Entry>) -> Vec<Lease> {
+        let entries = self.waiters.iter().filter_map(Waiter::entry).chain(entry);
+        each_once(entries.flat_map(|entry| entry.leases.iter().cloned()).collect())
     }
 }
 
@@ -132,10 +133,7 @@ impl Node {
 
     /// Asks all seats what they hold.
     pub(super) fn read(&mut self, id: &KeyId, attempt: &mut Attempt, known: Option<Entry>) {
-        let mut asked = attempt.own_leases();
-        asked.extend(known.iter().flat_map(|entry| entry.leases.iter().cloned()));
-        asked.sort_unstable();
-        asked.dedup();
+        let asked = attempt.leases_with(known.as_ref());
         let question = self.next_question();
         let reader = Reader::new(question, self.quorum(), self.epoch(), known);
         let message = Message::Read { register: attempt.register(id), question, asked: asked.clone() };
@@ -148,10 +146,7 @@ impl Node {
     /// Starts a ballot at phase 1. With nothing of its own to propose, it finishes what others have begun.
     pub(super) fn propose_ballot(&mut self, id: &KeyId, attempt: &mut Attempt, own: Option<Entry>) {
         let Some(ballot) = self.next_ballot(attempt.seen) else { return };
-        let mut asked = attempt.own_leases();
-        asked.extend(own.iter().flat_map(|entry| entry.leases.iter().cloned()));
-        asked.sort_unstable();
-        asked.dedup();
+        let asked = attempt.leases_with(own.as_ref());
         let message = Message::Prepare { register: attempt.register(id), ballot, asked: asked.clone() };
         self.ask_all(id, message);
         let proposer = Proposer::new(ballot, self.quorum(), own);
@@ -370,16 +365,10 @@ impl Node {
     pub(super) fn wait_for_end(&mut self, id: &KeyId, attempt: &mut Attempt, entry: &Entry) {
         attempt.stage = Stage::Waiting;
         self.set_due(id, attempt, LOOK_AGAIN);
-        let own = attempt.own_leases();
-        for lease in entry
-            .leases
-            .iter()
-            .chain(&own)
-            .filter(|lease| !self.store.has_ended(lease))
-            .cloned()
-            .collect::<Vec<_>>()
-        {
-            self.await_end(id, &lease);
+        for lease in attempt.leases_with(Some(entry)) {
+            if !self.store.has_ended(&lease) {
+                self.await_end(id, &lease);
+            }
         }
     }
 

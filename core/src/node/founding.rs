@@ -24,6 +24,7 @@ use crate::identity::{RequestId, StoreId};
 use crate::key::{KeyId, Register};
 use crate::message::Message;
 use crate::roster::{Founding, Seated};
+use crate::sorted::Map;
 use crate::transport::LinkId;
 use crate::value::{Entry, Value};
 
@@ -153,11 +154,11 @@ impl Node {
         if self.roster.founding.is_some() || self.attempts.contains_key(&register) {
             return;
         }
-        let mut seats = vec![Seated { seat: claim.seat, store: claim.store }];
+        let mut seats = Map::from([(claim.seat, claim.store)]);
         for (seat, link) in self.links.seats() {
             let peer = self.links.hello(link).filter(|hello| hello.founding.is_none());
             if let Some(theirs) = peer.and_then(|hello| hello.claim) {
-                seats.push(Seated { seat, store: theirs.store });
+                seats.insert(seat, theirs.store);
             }
         }
         if seats.len() < self.roster.quorum() {
@@ -169,7 +170,7 @@ impl Node {
         if seats.len() < usize::from(self.roster.cluster_size) && self.now < since + wait {
             return;
         }
-        seats.sort_unstable_by_key(|seated| seated.seat);
+        let seats = seats.into_iter().map(|(seat, store)| Seated { seat, store }).collect();
         let cluster_size = u32::from(self.roster.cluster_size);
         let value = Value::from_wire(&Founding { cluster, cluster_size, seats });
         self.propose(register, value);

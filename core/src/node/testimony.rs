@@ -209,8 +209,9 @@ impl Node {
     fn end_deadlines(&mut self) {
         let needed = if self.rules.testimony_of_quorum { self.quorum() } else { 1 };
         let Some(clock) = &mut self.testimony.clock else { return };
-        clock.unix_ms.sort_unstable_by(|a, b| b.cmp(a));
-        let Some(agreed) = clock.unix_ms.get(needed - 1).copied() else { return };
+        let times = clock.unix_ms.iter();
+        let is_past = |time: &&u64| times.clone().filter(|other| other >= time).count() >= needed;
+        let Some(agreed) = times.clone().filter(is_past).max().copied() else { return };
         for lease in self.store.deadlines_until(agreed) {
             self.propose_end(&lease);
         }

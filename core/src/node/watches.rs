@@ -131,12 +131,7 @@ impl Node {
 
     /// Tells those who wait for it what has changed.
     pub(super) fn tell_watchers(&mut self) {
-        let mut changed = self.store.take_changed();
-        if changed.is_empty() {
-            return;
-        }
-        changed.sort_unstable();
-        changed.dedup();
+        let changed: Set<KeyId> = self.store.take_changed().into_iter().collect();
         let mut buckets = Set::new();
         for id in &changed {
             self.watches.number(id);
