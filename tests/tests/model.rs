@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use paxoskv_core::Rules;
-use paxoskv_tests::model::plan::{BROKEN, WORLDS};
+use paxoskv_tests::model::worlds::{BROKEN, WORLDS};
 use paxoskv_tests::model::{Explored, Search, Small, explore};
 use paxoskv_tests::sim::broken;
 
@@ -32,7 +32,7 @@ fn nothing_is_found_with_all_rules() {
             let started = Instant::now();
             // What has to be seen whole may take its time on a machine that is busy.
             let time = if plan.whole { 5 * TIME } else { TIME };
-            let found = explore(Small { rules: Rules::default(), plan: *plan }, search, STATES, time);
+            let found = explore(Small::new(Rules::default(), *plan), search, STATES, time);
             println!("{}, {search:?}", told(plan.name, &found, started));
             if let Some((what, steps)) = found.wrong {
                 panic!("{}: {what}\n{}", plan.name, steps.join("\n"));
@@ -54,7 +54,7 @@ fn each_broken_rule_is_found() {
         let mut found = false;
         for search in [Search::Breadth, Search::Depth] {
             let started = Instant::now();
-            let explored = explore(Small { rules, plan: *plan }, search, 4 * STATES, TIME);
+            let explored = explore(Small::new(rules, *plan), search, 4 * STATES, TIME);
             print!("{}, {search:?}", told(rule, &explored, started));
             let Some((what, steps)) = explored.wrong else {
                 println!(": nothing");
@@ -68,7 +68,7 @@ fn each_broken_rule_is_found() {
             break;
         }
         // With the rule, the same world is in order: it is the rule that was missed.
-        let kept = explore(Small { rules: Rules::default(), plan: *plan }, Search::Breadth, FEW, TIME);
+        let kept = explore(Small::new(Rules::default(), *plan), Search::Breadth, FEW, TIME);
         if let Some((what, steps)) = kept.wrong {
             panic!("{rule} is kept: {what}\n{}", steps.join("\n"));
         }

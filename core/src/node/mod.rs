@@ -35,10 +35,12 @@
 //! | `testimony` | how sessions and deadlines end |
 //! | `sessions` | the node's own sessions |
 //! | `watches` | who is told of changes |
+//! | `digest` | what a model check has to know of a node |
 
 mod alarms;
 mod attempts;
 mod catch_up;
+mod digest;
 mod founding;
 mod links;
 mod lives;
@@ -85,6 +87,8 @@ use observing::Asked;
 use outbox::Outbox;
 use requests::Requests;
 use sessions::Sessions;
+#[doc(hidden)]
+pub use digest::Awaited;
 pub use sessions::{Grant, Loss, SessionState};
 use store::Store;
 use testimony::Testimony;
@@ -233,6 +237,7 @@ pub struct Setup {
 }
 
 /// A node: see the [module](self).
+#[derive(Clone)]
 pub struct Node {
     cluster: Option<String>,
     /// As configured; an observer may not know it.

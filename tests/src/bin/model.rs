@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use paxoskv_core::Rules;
-use paxoskv_tests::model::plan::WORLDS;
+use paxoskv_tests::model::worlds::WORLDS;
 use paxoskv_tests::model::{Search, Small, explore};
 
 /// Explores all schedules of small worlds, and checks what callers see.
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let part = Duration::from_secs_f64(args.minutes * 60.0 / WORLDS.len() as f64);
     for plan in WORLDS {
-        let small = Small { rules: Rules::default(), plan: *plan };
+        let small = Small::new(Rules::default(), *plan);
         let found = explore(small, Search::Depth, args.states, part);
         let left = if found.whole { "all" } else { "not all" };
         println!("{}: {} states, {left}", plan.name, found.unique);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
+use super::said::Told;
 use super::{Event, Small};
 
 /// What an exploration came to.
@@ -63,7 +64,7 @@ fn explored(checker: &impl Checker<Small>, states: usize) -> Explored {
                 Event::Arrive(print) => {
                     let arrived = world.flying.iter().find(|flying| flying.print == *print);
                     arrived.map_or_else(String::new, |envelope| {
-                        format!("{} -> {}: {}", envelope.from.get(), envelope.to.get(), envelope.sent)
+                        format!("{} -> {}: {}", envelope.from, envelope.to, Told(&envelope.message))
                     })
                 }
                 other => format!("{other:?}"),
