@@ -46,6 +46,23 @@ fn nothing_is_found_with_all_rules() {
     }
 }
 
+/// Of how much of each world messages are tried that are taken for idle.
+const TRIED: usize = 30_000;
+
+#[test]
+fn messages_that_are_taken_for_idle_change_nothing() {
+    for plan in WORLDS.iter().filter(|plan| wanted(plan.name)) {
+        for search in [Search::Breadth, Search::Depth] {
+            let started = Instant::now();
+            let found = explore(Small::new(Rules::default(), *plan).suspicious(), search, TRIED, TIME);
+            println!("tried: {}, {search:?}", told(plan.name, &found, started));
+            if let Some((what, steps)) = found.wrong {
+                panic!("{}: {what}\n{}", plan.name, steps.join("\n"));
+            }
+        }
+    }
+}
+
 #[test]
 fn each_broken_rule_is_found() {
     let mut missed = Vec::new();

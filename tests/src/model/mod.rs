@@ -72,6 +72,8 @@ pub struct Small {
     names: Names,
     /// What is put, which is of no matter.
     value: Value,
+    /// Whether messages that are taken for idle are tried.
+    suspicious: bool,
     /// The places as a world begins.
     places: Vec<Arc<Place>>,
 }
@@ -84,7 +86,12 @@ impl Small {
         let session = |n| Lease::Session { node: owner.node, boot: owner.boot, n };
         let names = Names::new(&plan, session);
         let value = Value::new(&0).unwrap_or_else(|why| unreachable!("a number is CBOR: {why}"));
-        Self { rules, plan, names, value, places }
+        Self { rules, plan, names, value, suspicious: false, places }
+    }
+
+    /// The same, with each message tried that is taken for one that can change nothing.
+    pub fn suspicious(self) -> Self {
+        Self { suspicious: true, ..self }
     }
 
     /// The world after a step of what is not explored, but has happened.
@@ -100,6 +107,7 @@ impl Small {
                 world
             }
             Before::Pass(from, to) => self.pass(world, from, to),
+            Before::Late(seat) => self.next_state(&world, Event::Late(seat)).unwrap_or(world),
             Before::Lose => World { flying: Vec::new(), ..world },
             Before::CutOff(seat) => {
                 for other in (1..=SEATS).filter(|other| *other != seat) {
@@ -238,7 +246,7 @@ impl Model for Small {
                 let at = next.flying.iter().position(|envelope| envelope.print == print)?;
                 let envelope = next.flying.remove(at);
                 let to = envelope.to;
-                (to, next.place(to).hear(envelope.from, &envelope.message))
+                (to, next.place(to).hear(envelope.from, &envelope.frame))
             }
         };
         next.take_in(self, at, done);

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
-use paxoskv_core::message::{Message, Outcome, read_frame, write_frame};
+use paxoskv_core::message::{Message, Outcome, read_frame};
 use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::storage::{Loaded, Record};
 use paxoskv_core::transport::LinkId;
@@ -81,16 +81,18 @@ impl Place {
     }
 
     /// Hears something.
-    pub(super) fn hear(&mut self, from: u8, message: &Message) -> Done {
-        let bytes = write_frame(std::slice::from_ref(message));
-        self.take_in(Input::Frame { link: LinkId(u64::from(from)), bytes })
+    pub(super) fn hear(&mut self, from: u8, frame: &[u8]) -> Done {
+        self.take_in(Input::Frame { link: LinkId(u64::from(from)), bytes: frame.to_vec() })
     }
 
     /// Takes something in. What this makes it write is on its disk at once.
     pub(super) fn take_in(&mut self, input: Input) -> Done {
         let mut done = Done::default();
         let mut next = Some(input);
-        while let Some(input) = next.take() {
+        loop {
+            // A pause that is none is over at once.
+            let overdue = self.node.wake_at().is_some_and(|at| at <= self.now);
+            let Some(input) = next.take().or(overdue.then_some(Input::Tick)) else { break };
             self.node.reseed(self.entropy);
             self.node.handle(Moment { steady: self.now, unix: Duration::ZERO }, input);
             self.node.end_turn();

@@ -34,6 +34,8 @@ pub enum Before {
     Ask(u8, u8),
     /// All that is on its way from one seat to another arrives.
     Pass(u8, u8),
+    /// An attempt of a seat has waited long enough.
+    Late(u8),
     /// All that is on its way is lost.
     Lose,
     /// The links of a seat are down, for good.

@@ -99,43 +99,56 @@ impl fmt::Display for Told<'_> {
 }
 
 /// Whether a message that is on its way can still change anything, at whom it is for or by being answered. Numbers of
-/// questions and ballots are never used again, and what is learned stays, so what cannot now never will.
+/// questions and ballots are never used again, and what is learned stays, so what cannot now never will; but for
+/// reminding an attempt that its store has moved on, which its alarm does as well.
 pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Node, to: &Node) -> bool {
     let asked = |register: &Register, what: Awaited| {
         !rules.match_questions || from.awaits(&register.id) == Some((register.generation, what))
     };
     let answers = |register: &Register, what: Awaited| {
-        !rules.match_questions || to.awaits(&register.id) == Some((register.generation, what))
+        let at = to.awaits(&register.id).filter(|(at, _)| *at == register.generation);
+        // An attempt that the store has left behind finds that out with whatever comes for it.
+        let behind = at.is_some() && generation_of(to, &register.id) > register.generation;
+        !rules.match_questions || behind || at.is_some_and(|(_, awaited)| awaited == what)
     };
     let Some(register) = spoken_of(message) else { return true };
     let Register { id, generation } = register;
-    let acceptor = to.acceptor(id);
-    let now = acceptor.map_or(Generation(0), |acceptor| acceptor.generation);
-    let past = now > *generation && rules.stale_generations;
-    let open = !past && acceptor.is_none_or(|acceptor| acceptor.learned(*generation).is_none());
-    let promised = acceptor.filter(|_| now == *generation).and_then(|acceptor| acceptor.promised);
+    let now = generation_of(to, id);
+    let open = |node: &Node| {
+        let past = generation_of(node, id) > *generation && rules.stale_generations;
+        !past && node.acceptor(id).is_none_or(|acceptor| acceptor.learned(*generation).is_none())
+    };
+    let promised = to.acceptor(id).filter(|_| now == *generation).and_then(|acceptor| acceptor.promised);
+    // Who asks about the past is told so.
+    let outdated = now > *generation && from.awaits(id).is_some_and(|(at, _)| at < now);
     match message {
         Message::Prepare { ballot, .. } => {
-            open && promised < Some(*ballot) || asked(register, Awaited::Votes(*ballot))
+            outdated || open(to) && promised < Some(*ballot) || asked(register, Awaited::Votes(*ballot))
         }
-        // With a rule taken out an acceptor may take what it should refuse.
+        // With a rule taken out an acceptor may take what it should refuse. What it knows to be chosen it tells anyway.
         Message::Accept { ballot, .. } => {
-            open && promised <= Some(*ballot)
+            outdated
+                || open(to) && promised <= Some(*ballot)
                 || !rules.keep_promises
+                || now == *generation && !open(to) && open(from)
                 || asked(register, Awaited::Votes(*ballot))
         }
         Message::Read { question, .. } => {
-            open && now != *generation || asked(register, Awaited::Answers(*question))
+            outdated || open(to) && now != *generation || asked(register, Awaited::Answers(*question))
         }
         Message::Promise { ballot, .. } | Message::Rejected { ballot, .. } => {
             answers(register, Awaited::Votes(*ballot))
         }
         Message::Holding { question, .. } => answers(register, Awaited::Answers(*question)),
-        Message::Accepted { .. } => open && (plan.votes_to_all || to.awaits(id).is_some()),
+        Message::Accepted { .. } => open(to) && (plan.votes_to_all || to.awaits(id).is_some()),
         Message::Stale { generation, .. } => to.awaits(id).is_some_and(|(at, _)| at < *generation),
-        Message::Chosen { .. } => open,
+        Message::Chosen { .. } => open(to),
         _ => true,
     }
+}
+
+fn generation_of(node: &Node, id: &KeyId) -> Generation {
+    node.acceptor(id).map_or(Generation(0), |acceptor| acceptor.generation)
 }
 
 /// The register that a message between seats is about.

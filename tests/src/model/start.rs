@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use paxoskv_core::message::Message;
+use paxoskv_core::message::{Message, write_frame};
 use paxoskv_core::node::Input;
 use paxoskv_core::storage::{Loaded, Record};
 use paxoskv_core::transport::LinkId;
@@ -63,7 +63,7 @@ fn together(mut places: Vec<Place>, disks: &mut Disks) -> Vec<Place> {
             note(&mut said, at, done);
         }
         while let Some((from, to, message)) = said.pop_front() {
-            let done = places[usize::from(to) - 1].hear(from, &message);
+            let done = places[usize::from(to) - 1].hear(from, &write_frame(&[message]));
             note(&mut said, to, done);
         }
     }

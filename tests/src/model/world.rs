@@ -3,13 +3,14 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use paxoskv_core::message::{Message, Outcome};
+use paxoskv_core::message::{Message, Outcome, write_frame};
+use paxoskv_core::node::Awaited;
 use paxoskv_core::{CallId, Entry, Error, Generation, RequestId};
 
 use super::Small;
 use super::history::{self, Called};
 use super::place::{Done, Place};
-use super::said::{On, matters};
+use super::said::{On, Told, matters};
 use crate::linear;
 
 /// A message on its way.
@@ -19,6 +20,7 @@ pub(super) struct Envelope {
     pub(super) from: u8,
     pub(super) to: u8,
     pub(super) message: Message,
+    pub(super) frame: Vec<u8>,
 }
 
 /// What was taken for chosen in a generation of something.
@@ -121,25 +123,47 @@ impl World {
     fn awaits_home(&self, to: u8, vote: &Message) -> bool {
         let Message::Accepted { register, .. } = vote else { return false };
         let awaits = self.places[index(to)].node().awaits(&register.id);
-        awaits.is_some_and(|(_, awaited)| awaited == paxoskv_core::node::Awaited::Home)
+        awaits.is_some_and(|(_, awaited)| awaited == Awaited::Home)
     }
 
     fn send(&mut self, from: u8, to: u8, message: Message) {
         let mut hasher = DefaultHasher::new();
-        (from, to, paxoskv_core::message::write_frame(std::slice::from_ref(&message))).hash(&mut hasher);
+        let frame = write_frame(std::slice::from_ref(&message));
+        (from, to, &frame).hash(&mut hasher);
         let print = hasher.finish();
         if let Err(at) = self.flying.binary_search_by_key(&print, |flying| flying.print) {
-            self.flying.insert(at, Arc::new(Envelope { print, from, to, message }));
+            self.flying.insert(at, Arc::new(Envelope { print, from, to, message, frame }));
         }
     }
 
     /// What can change nothing any more might as well be lost.
     pub(super) fn forget(&mut self, model: &Small) {
-        let places = &self.places;
-        self.flying.retain(|flying| {
-            let (from, to) = (places[index(flying.from)].node(), places[index(flying.to)].node());
-            matters(&model.rules, &model.plan, &flying.message, from, to)
+        let (matter, lost) = std::mem::take(&mut self.flying).into_iter().partition(|flying| {
+            self.matters(model, flying.from, flying.to, &flying.message)
         });
+        self.flying = matter;
+        if model.suspicious {
+            let mistaken = Vec::into_iter(lost).find(|lost: &Arc<Envelope>| !self.is_idle(model, lost));
+            self.wrong = mistaken.map(|lost| format!("taken for idle: {}", Told(&lost.message))).or(self.wrong.take());
+        }
+    }
+
+    fn matters(&self, model: &Small, from: u8, to: u8, message: &Message) -> bool {
+        let node = |at| self.places[index(at)].node();
+        matters(&model.rules, &model.plan, message, node(from), node(to))
+    }
+
+    /// Whether a message changes nothing where it arrives, and nothing comes of what is answered.
+    fn is_idle(&self, model: &Small, envelope: &Envelope) -> bool {
+        let Envelope { from, to, message, frame, .. } = envelope;
+        // Votes that nobody waits for are lost on purpose.
+        if matches!(message, Message::Accepted { .. }) && !model.plan.votes_to_all {
+            return true;
+        }
+        let mut place = Place::clone(&self.places[index(*to)]);
+        let done = place.hear(*from, frame);
+        let answered = done.sent.iter().any(|(link, answer)| self.matters(model, *to, link.0 as u8, answer));
+        place.digest() == self.places[index(*to)].digest() && done.replies.is_empty() && !answered
     }
 
     fn answered(&mut self, seat: u8, call: CallId, outcome: Outcome) {

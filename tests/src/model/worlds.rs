@@ -1,6 +1,6 @@
 //! Small worlds: where all rules are kept, and for each rule one in which its absence shows.
 
-use super::plan::Before::{Ask, Call, CutOff, Lose, Pass};
+use super::plan::Before::{Ask, Call, CutOff, Late, Lose, Pass};
 use super::plan::Plan;
 use super::plan::Wish::{End, Get, Put, PutLeased};
 
@@ -18,7 +18,7 @@ const PLAIN: Plan = Plan {
     home_of_end: 3,
     forwards: false,
     late: [0; 3],
-    rounds: 2,
+    rounds: 4,
     votes_to_all: false,
     session: false,
     give_up: &[],
@@ -134,6 +134,39 @@ pub const WORLDS: &[Plan] = &[
         home_of_end: 2,
         ..PLAIN
     },
+    Plan {
+        name: "a put at home, one that is forwarded, a get, retried, all votes",
+        clients: [&[Put(A, 1)], &[Put(A, 2)], &[Get(A)]],
+        forwards: true,
+        votes_to_all: true,
+        late: [1; 3],
+        home: 1,
+        ..PLAIN
+    },
+    Plan {
+        name: "a leased put that is forwarded, a put, an end and a get, retried",
+        clients: [&[Put(A, 2)], &[PutLeased(A, 1)], &[End, Get(A)]],
+        forwards: true,
+        late: [0, 1, 1],
+        home: 1,
+        ..PLAIN
+    },
+    Plan {
+        name: "a put that hangs on a session, its owner leaves, a put and a get",
+        clients: [&[PutLeased(A, 1)], &[Put(A, 2)], &[Get(A)]],
+        session: true,
+        home: 1,
+        ..PLAIN
+    },
+    Plan {
+        name: "a put that hangs on a session, its owner leaves, a put and gets, retried",
+        clients: [&[PutLeased(A, 1), Get(A)], &[Put(A, 2)], &[Get(A)]],
+        session: true,
+        late: [1; 3],
+        home: 1,
+        home_of_end: 2,
+        ..PLAIN
+    },
     TWO_KEYS,
     OWN_SUCCESS,
     OWN_SUCCESS_FREE,
@@ -232,7 +265,7 @@ pub const BROKEN: &[(&str, Plan)] = &[
         Plan {
             clients: [&[PutLeased(A, 1)], &[Get(A), Get(A)], &[End, Put(A, 2)]],
             after: &[(2, 0, 1, 1), (3, 0, 1, 1), (2, 1, 3, 2)],
-            before: &[Ask(1, 3), Lose],
+            before: &[Ask(1, 3), Lose, Call(3), Call(2), Pass(2, 3), Pass(2, 1), Pass(1, 2), Pass(3, 2)],
             home: 1,
             home_of_end: 3,
             give_up: &[2],
@@ -246,6 +279,34 @@ pub const BROKEN: &[(&str, Plan)] = &[
             after: &[(1, 0, 3, 1), (2, 0, 1, 1)],
             home: 1,
             home_of_end: 3,
+            ..PLAIN
+        },
+    ),
+    (
+        "bind_to_generation",
+        Plan {
+            clients: [&[Get(A)], &[Put(A, 2)], &[PutLeased(A, 1), End]],
+            after: &[(1, 0, 3, 2), (3, 1, 2, 1)],
+            before: &[
+                Call(3),
+                Late(3),
+                Pass(3, 2),
+                Pass(2, 3),
+                Pass(3, 2),
+                Pass(2, 3),
+                Lose,
+                Call(2),
+                Late(2),
+                Pass(2, 3),
+                Pass(3, 2),
+                Pass(2, 3),
+                Pass(3, 2),
+                Call(3),
+                Pass(3, 2),
+                Pass(2, 3),
+            ],
+            forwards: true,
+            home: 1,
             ..PLAIN
         },
     ),
