@@ -1,5 +1,6 @@
 //! Explores a world, and tells what was found.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
@@ -18,6 +19,14 @@ pub struct Explored {
     pub completes: bool,
     /// What went wrong, and all that led there.
     pub wrong: Option<(String, Vec<String>)>,
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // All means: all within what the plan bounds.
+        let left = if self.whole { "all" } else { "not all" };
+        write!(f, "{} unique states, {left}", self.unique)
+    }
 }
 
 /// How to look.

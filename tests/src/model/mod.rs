@@ -17,9 +17,11 @@
 //! | `place` | one real node, its disk and its clock |
 //! | `said` | messages, and which of them can still matter |
 //! | `world` | the whole world at one moment |
+//! | `crash` | disks that are slow, and seats that crash |
 //! | `history` | what callers were told |
 //! | [`explore`](fn@explore) | the search |
 
+mod crash;
 mod explore;
 mod history;
 mod place;
@@ -34,12 +36,13 @@ use std::sync::Arc;
 use paxoskv_core::message::Op;
 use paxoskv_core::node::Input;
 use paxoskv_core::transport::LinkId;
-use paxoskv_core::{CallId, Entry, Lease, RequestId, Rules, Value};
+use paxoskv_core::{CallId, Entry, Lease, Life, RequestId, Rules, Value};
 use stateright::{Model, Property};
 
 pub use explore::{Explored, Search, explore};
+use crash::Disk;
 use history::Called;
-use place::Place;
+use place::{Done, Place};
 use plan::{Before, Plan, Wish};
 use said::Names;
 use start::OWNER;
@@ -62,6 +65,10 @@ pub enum Event {
     Late(u8),
     /// The owner of the session says goodbye.
     Leave,
+    /// The batch of a seat is durable.
+    Written(u8),
+    /// A seat crashes, and is started anew.
+    Crash(u8),
 }
 
 /// The model.
@@ -74,19 +81,28 @@ pub struct Small {
     value: Value,
     /// Whether messages that are taken for idle are tried.
     suspicious: bool,
-    /// The places as a world begins.
+    /// The places as a world begins, and their disks.
     places: Vec<Arc<Place>>,
+    disks: Vec<Disk>,
+    /// Whose session the lease may be.
+    owner: Life,
 }
 
 impl Small {
     /// A world, and the rules that are kept there.
     pub fn new(rules: Rules, plan: Plan) -> Self {
-        let places = start::places(rules);
+        let (mut places, mut disks) = start::places(rules);
         let owner = places[index(OWNER)].node().life();
+        if plan.crashes == [0; 3] {
+            disks.clear();
+        }
+        for (place, crashes) in places.iter_mut().zip(plan.crashes) {
+            Arc::make_mut(place).set_slow(crashes > 0);
+        }
         let session = |n| Lease::Session { node: owner.node, boot: owner.boot, n };
         let names = Names::new(&plan, session);
         let value = Value::new(&0).unwrap_or_else(|why| unreachable!("a number is CBOR: {why}"));
-        Self { rules, plan, names, value, suspicious: false, places }
+        Self { rules, plan, names, value, suspicious: false, places, disks, owner }
     }
 
     /// The same, with each message tried that is taken for one that can change nothing.
@@ -194,6 +210,8 @@ impl Model for Small {
             history: vec![],
             chosen: vec![],
             late: [0; 3],
+            crashes: [0; 3],
+            disks: self.disks.clone(),
             wrong: None,
         };
         vec![self.plan.before.iter().fold(world, |world, step| self.prepare(world, *step))]
@@ -212,6 +230,12 @@ impl Model for Small {
             }
             if world.late[index(seat)] < self.plan.late[index(seat)] && world.places[index(seat)].waits() {
                 events.push(Event::Late(seat));
+            }
+            if world.is_writing(seat) {
+                events.push(Event::Written(seat));
+            }
+            if world.may_crash(self, seat) {
+                events.push(Event::Crash(seat));
             }
         }
         if self.plan.session && world.open(OWNER).is_none() {
@@ -241,6 +265,11 @@ impl Model for Small {
             Event::Leave => {
                 Self::call(&mut next, OWNER, Wish::End);
                 (OWNER, next.place(OWNER).take_in(Input::Leave))
+            }
+            Event::Written(seat) => (seat, next.written(seat)),
+            Event::Crash(seat) => {
+                next.crash(self, seat);
+                (seat, Done::default())
             }
             Event::Arrive(print) => {
                 let at = next.flying.iter().position(|envelope| envelope.print == print)?;

@@ -39,6 +39,8 @@ pub(super) struct Place {
     /// Where its randomness comes from, the same with each input: so what is drawn does not depend on the way.
     entropy: [u8; 32],
     now: Duration,
+    /// Whether it is told in a step of its own that what it wrote is durable.
+    slow: bool,
     /// What it is now, as far as that can make a difference.
     digest: u64,
 }
@@ -49,6 +51,8 @@ pub(super) struct Done {
     pub(super) sent: Vec<(LinkId, Message)>,
     pub(super) replies: Vec<(CallId, Outcome)>,
     pub(super) written: Vec<Record>,
+    /// Whether it waits until that is durable.
+    pub(super) waits: bool,
 }
 
 impl Place {
@@ -69,7 +73,7 @@ impl Place {
             rules,
         };
         let node = Node::new(setup, loaded)?;
-        Ok(Self { node, entropy, now: Duration::ZERO, digest: 0 })
+        Ok(Self { node, entropy, now: Duration::ZERO, slow: false, digest: 0 })
     }
 
     pub(super) fn digest(&self) -> u64 {
@@ -85,7 +89,12 @@ impl Place {
         self.take_in(Input::Frame { link: LinkId(u64::from(from)), bytes: frame.to_vec() })
     }
 
-    /// Takes something in. What this makes it write is on its disk at once.
+    /// Whether its disk is slow from now on.
+    pub(super) fn set_slow(&mut self, slow: bool) {
+        self.slow = slow;
+    }
+
+    /// Takes something in.
     pub(super) fn take_in(&mut self, input: Input) -> Done {
         let mut done = Done::default();
         let mut next = Some(input);
@@ -100,7 +109,11 @@ impl Place {
                 match output {
                     Output::Persist(batch) => {
                         done.written.extend(batch.puts);
-                        next = Some(Input::Persisted);
+                        if self.slow {
+                            done.waits = true;
+                        } else {
+                            next = Some(Input::Persisted);
+                        }
                     }
                     Output::Send { link, frame } => {
                         let messages = read_frame(&frame).unwrap_or_default();

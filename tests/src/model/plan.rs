@@ -70,6 +70,8 @@ pub struct Plan {
     pub votes_to_all: bool,
     /// Whether the lease is a session of a node which may say goodbye at any time; else a latch.
     pub session: bool,
+    /// How often each seat may crash and be started anew. Who may has a slow disk.
+    pub crashes: [u8; 3],
     /// Clients that may lose interest.
     pub give_up: &'static [u8],
     /// No generation above this is explored.

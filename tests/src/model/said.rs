@@ -66,7 +66,9 @@ impl fmt::Display for Told<'_> {
         };
         let at = |register: &Register| {
             let Register { id, generation } = register;
-            format!("{}{:02x?}, generation {generation}", id.bucket.name(), id.key.cbor())
+            let key: String = id.key.cbor().iter().map(|byte| format!("{byte:02x}")).collect();
+            let what = if id.bucket.name().starts_with('$') { id.bucket.name().to_owned() } else { format!("key {key}") };
+            format!("{what}, generation {generation}")
         };
         match self.0 {
             Message::Prepare { register, ballot, .. } => write!(f, "{}: prepare {ballot}", at(register)),

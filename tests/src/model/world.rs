@@ -8,6 +8,7 @@ use paxoskv_core::node::Awaited;
 use paxoskv_core::{CallId, Entry, Error, Generation, RequestId};
 
 use super::Small;
+use super::crash::Disk;
 use super::history::{self, Called};
 use super::place::{Done, Place};
 use super::said::{On, Told, matters};
@@ -37,6 +38,10 @@ pub struct World {
     pub(super) chosen: Vec<Chosen>,
     /// How often each seat's attempts were late.
     pub(super) late: [u8; 3],
+    /// How often each seat has crashed.
+    pub(super) crashes: [u8; 3],
+    /// The disks, where seats may crash.
+    pub(super) disks: Vec<Disk>,
     /// What has gone wrong.
     pub(super) wrong: Option<String>,
 }
@@ -61,6 +66,7 @@ impl Hash for World {
             envelope.print.hash(state);
         }
         (&self.history, &self.chosen, self.late, &self.wrong).hash(state);
+        (self.crashes, &self.disks).hash(state);
     }
 }
 
@@ -97,13 +103,16 @@ impl World {
     }
 
     /// Takes in what came of something at a seat.
-    pub(super) fn take_in(&mut self, model: &Small, seat: u8, done: Done) {
+    pub(super) fn take_in(&mut self, model: &Small, seat: u8, mut done: Done) {
+        self.note_written(seat, &mut done);
         let mut late = false;
         for (link, message) in done.sent {
             let to = link.0 as u8;
             match &message {
                 // Home is late, or the Forward is lost.
                 Message::Forward { .. } if !model.plan.forwards => late = true,
+                // Who has crashed has no session.
+                Message::Gone { life } if *life != model.owner => {}
                 // All that comes of a round that is not explored is lost.
                 Message::Prepare { ballot, .. } if ballot.round.0 > model.plan.rounds => {}
                 Message::Accepted { ballot, .. }
@@ -156,8 +165,8 @@ impl World {
     /// Whether a message changes nothing where it arrives, and nothing comes of what is answered.
     fn is_idle(&self, model: &Small, envelope: &Envelope) -> bool {
         let Envelope { from, to, message, frame, .. } = envelope;
-        // Votes that nobody waits for are lost on purpose.
-        if matches!(message, Message::Accepted { .. }) && !model.plan.votes_to_all {
+        // Votes that nobody waits for are lost on purpose; and with a slow disk answers wait for it, whoever they are for.
+        if matches!(message, Message::Accepted { .. }) && !model.plan.votes_to_all || self.may_crash(model, *to) {
             return true;
         }
         let mut place = Place::clone(&self.places[index(*to)]);

@@ -21,6 +21,7 @@ const PLAIN: Plan = Plan {
     rounds: 4,
     votes_to_all: false,
     session: false,
+    crashes: [0; 3],
     give_up: &[],
     generations: 2,
     whole: false,
@@ -167,6 +168,20 @@ pub const WORLDS: &[Plan] = &[
         home_of_end: 2,
         ..PLAIN
     },
+    Plan {
+        name: "two puts, a get, a seat with a slow disk that crashes",
+        clients: [&[Put(A, 1)], &[Put(A, 2)], &[Get(A)]],
+        crashes: [0, 1, 0],
+        home: 1,
+        ..PLAIN
+    },
+    Plan {
+        name: "a leased put, an end, a get and a put, home has a slow disk and crashes",
+        clients: [&[PutLeased(A, 1), Put(A, 2)], &[Get(A)], &[End]],
+        crashes: [1, 0, 0],
+        home: 1,
+        ..PLAIN
+    },
     TWO_KEYS,
     OWN_SUCCESS,
     OWN_SUCCESS_FREE,
@@ -310,6 +325,30 @@ pub const BROKEN: &[(&str, Plan)] = &[
             ..PLAIN
         },
     ),
+    (
+        "persist_before_answer",
+        Plan { clients: [&[Put(A, 1)], &[], &[Get(A), Get(A)]], crashes: [0, 1, 0], home: 1, ..PLAIN },
+    ),
+    (
+        "durable_reads",
+        Plan {
+            clients: [&[Put(A, 1)], &[], &[Get(A), Put(A, 2)]],
+            before: &[Call(1), Pass(1, 2), Call(3), Pass(3, 1), Pass(3, 2), Pass(1, 3), Pass(2, 3)],
+            crashes: [0, 1, 1],
+            home: 1,
+            ..PLAIN
+        },
+    ),
+    (
+        "durable_before_accept",
+        Plan {
+            clients: [&[Put(A, 1)], &[Put(A, 2)], &[]],
+            before: &[Call(2), Pass(2, 3), Pass(3, 2)],
+            crashes: [0, 1, 0],
+            ..PLAIN
+        },
+    ),
+    ("persist_promises", Plan { clients: [&[Put(A, 1)], &[], &[Put(A, 2)]], crashes: [0, 1, 0], home: 1, ..PLAIN }),
     ("own_leases_first", OWN_SUCCESS),
     ("finish_ends", TWO_KEYS),
 ];
