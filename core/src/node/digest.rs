@@ -105,7 +105,8 @@ impl Node {
             (life, ask.number, &ask.leases).hash(hasher);
             ask.testimonies.keys().for_each(|seat| seat.hash(hasher));
         }
-        (round, question, stopped.is_some(), status.as_ref().is_some_and(|status| status.quorum)).hash(hasher);
+        (round, question, stopped.is_some(), status.as_ref().is_some_and(|status| status.quorum))
+            .hash(hasher);
     }
 
     /// From here on randomness comes from this.

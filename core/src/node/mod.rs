@@ -80,6 +80,8 @@ use crate::transport::{Closing, LinkId};
 use alarms::{Alarm, Alarms};
 use attempts::Attempt;
 use catch_up::Pull;
+#[doc(hidden)]
+pub use digest::Awaited;
 use founding::Founded;
 use links::Links;
 use lives::Lives;
@@ -87,8 +89,6 @@ use observing::Asked;
 use outbox::Outbox;
 use requests::Requests;
 use sessions::Sessions;
-#[doc(hidden)]
-pub use digest::Awaited;
 pub use sessions::{Grant, Loss, SessionState};
 use store::Store;
 use testimony::Testimony;

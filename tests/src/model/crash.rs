@@ -108,7 +108,8 @@ impl World {
                 .into_iter()
                 .partition(|(_, message)| matches!(message, Message::Hello { .. }));
             done.sent = rest;
-            greetings.extend(Vec::into_iter(hellos).map(|(link, hello): (LinkId, _)| (at, link.0 as u8, hello)));
+            greetings
+                .extend(Vec::into_iter(hellos).map(|(link, hello): (LinkId, _)| (at, link.0 as u8, hello)));
             world.take_in(model, at, done);
         };
         for (at, end) in [(one, other), (other, one)] {

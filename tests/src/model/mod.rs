@@ -5,14 +5,15 @@
 //! proposer, learner, reader, leases and all: three seats that were founded, started and linked, and then do what is
 //! asked of them in every order in which messages can arrive, be late and be lost (never delivered).
 //!
-//! Left out is what a schedule of a moment does not need: heartbeats, catching up, finishing in the background, for which no
-//! time passes; and disks that are slow or forget. What is checked: one entry a register, and that what callers were
-//! told is linearizable.
+//! Left out is what a moment does not need: heartbeats, catching up, finishing in the background, for which no time
+//! passes. Alarms of one node ring in the order in which it set them. What a node draws at random is the same each time,
+//! so no schedule depends on it. What is checked: one entry a register, and that what callers were told is linearizable.
 //!
 //! | module | subject |
 //! |---|---|
 //! | [`plan`] | what a small world is |
-//! | [`worlds`] | small worlds, for the rules kept and for each one broken |
+//! | [`worlds`] | small worlds in which all rules are kept |
+//! | [`broken`] | and for each rule one in which its absence shows |
 //! | `start` | how a world begins |
 //! | `place` | one real node, its disk and its clock |
 //! | `said` | messages, and which of them can still matter |
@@ -21,6 +22,7 @@
 //! | `history` | what callers were told |
 //! | [`explore`](fn@explore) | the search |
 
+pub mod broken;
 mod crash;
 mod explore;
 mod history;
@@ -33,14 +35,14 @@ pub mod worlds;
 
 use std::sync::Arc;
 
-use paxoskv_core::message::Op;
+use paxoskv_core::message::{Message, Op};
 use paxoskv_core::node::Input;
 use paxoskv_core::transport::LinkId;
 use paxoskv_core::{CallId, Entry, Lease, Life, RequestId, Rules, Value};
 use stateright::{Model, Property};
 
-pub use explore::{Explored, Search, explore};
 use crash::Disk;
+pub use explore::{Explored, Search, explore};
 use history::Called;
 use place::{Done, Place};
 use plan::{Before, Plan, Wish};
@@ -124,6 +126,7 @@ impl Small {
             }
             Before::Pass(from, to) => self.pass(world, from, to),
             Before::Late(seat) => self.next_state(&world, Event::Late(seat)).unwrap_or(world),
+            Before::Written(seat) => self.next_state(&world, Event::Written(seat)).unwrap_or(world),
             Before::Lose => World { flying: Vec::new(), ..world },
             Before::CutOff(seat) => {
                 for other in (1..=SEATS).filter(|other| *other != seat) {
@@ -209,7 +212,7 @@ impl Model for Small {
             flying: vec![],
             history: vec![],
             chosen: vec![],
-            late: [0; 3],
+            tried: [0; 3],
             crashes: [0; 3],
             disks: self.disks.clone(),
             wrong: None,
@@ -228,7 +231,7 @@ impl Model for Small {
             if world.open(seat).is_some() && self.plan.give_up.contains(&seat) {
                 events.push(Event::GiveUp(seat));
             }
-            if world.late[index(seat)] < self.plan.late[index(seat)] && world.places[index(seat)].waits() {
+            if world.may_try(self, seat) && world.places[index(seat)].waits() {
                 events.push(Event::Late(seat));
             }
             if world.is_writing(seat) {
@@ -259,7 +262,7 @@ impl Model for Small {
                 (seat, next.place(seat).take_in(Input::Cancel { call: CallId(at as u64) }))
             }
             Event::Late(seat) => {
-                next.late[index(seat)] += 1;
+                next.tried[index(seat)] += 1;
                 (seat, next.place(seat).ring()?)
             }
             Event::Leave => {
@@ -275,6 +278,9 @@ impl Model for Small {
                 let at = next.flying.iter().position(|envelope| envelope.print == print)?;
                 let envelope = next.flying.remove(at);
                 let to = envelope.to;
+                if let Message::Rejected { .. } = envelope.message {
+                    next.tried[index(to)] += 1;
+                }
                 (to, next.place(to).hear(envelope.from, &envelope.frame))
             }
         };

@@ -57,12 +57,7 @@ pub(super) struct Done {
 
 impl Place {
     /// A node that starts with this on its disk; without a seat, an observer.
-    pub(super) fn new(
-        number: u8,
-        seat: Option<Seat>,
-        rules: Rules,
-        loaded: Loaded,
-    ) -> Result<Self, Error> {
+    pub(super) fn new(number: u8, seat: Option<Seat>, rules: Rules, loaded: Loaded) -> Result<Self, Error> {
         let entropy = [number; 32];
         let setup = Setup {
             cluster: Some("small".into()),

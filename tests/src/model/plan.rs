@@ -36,6 +36,8 @@ pub enum Before {
     Pass(u8, u8),
     /// An attempt of a seat has waited long enough.
     Late(u8),
+    /// The batch of a seat is durable.
+    Written(u8),
     /// All that is on its way is lost.
     Lose,
     /// The links of a seat are down, for good.
@@ -62,8 +64,8 @@ pub struct Plan {
     pub home_of_end: u8,
     /// Whether the others ask home to put, and wait until they are late; else home is late at once.
     pub forwards: bool,
-    /// How often the attempts of each seat may be late.
-    pub late: [u8; 3],
+    /// How often the attempts of each seat may be late, or outbid, and are tried again.
+    pub tries: [u8; 3],
     /// Of ballots above this round nobody hears.
     pub rounds: u64,
     /// Whether votes are told to every seat; else only to those who wait for them, as if the others were lost.

@@ -32,7 +32,8 @@ impl Names {
         let roster = Roster::unfounded(SEATS);
         let at = |home: u8, id: &KeyId| roster.home(id).get() == home;
         let named = |n: u64| Key::new(&n).ok().map(|key| KeyId { bucket: Bucket::default(), key });
-        let keys = (0..).filter_map(named).filter(|id| at(plan.home, id)).take(usize::from(plan.keys)).collect();
+        let keys =
+            (0..).filter_map(named).filter(|id| at(plan.home, id)).take(usize::from(plan.keys)).collect();
         let latch = |n: u64| Lease::Latch { nonce: [n as u8; 16] };
         let mut leases = (0..).map(|n| if plan.session { session(n) } else { latch(n) });
         let lease = leases.find(|lease| at(plan.home_of_end, &inspect::end(lease)));
@@ -67,7 +68,11 @@ impl fmt::Display for Told<'_> {
         let at = |register: &Register| {
             let Register { id, generation } = register;
             let key: String = id.key.cbor().iter().map(|byte| format!("{byte:02x}")).collect();
-            let what = if id.bucket.name().starts_with('$') { id.bucket.name().to_owned() } else { format!("key {key}") };
+            let what = if id.bucket.name().starts_with('$') {
+                id.bucket.name().to_owned()
+            } else {
+                format!("key {key}")
+            };
             format!("{what}, generation {generation}")
         };
         match self.0 {

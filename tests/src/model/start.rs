@@ -36,7 +36,8 @@ fn seats(rules: Rules, disks: &mut [Disk]) -> Vec<Place> {
 }
 
 fn place(number: u8, seat: Option<Seat>, rules: Rules, loaded: Loaded) -> Place {
-    Place::new(number, seat, rules, loaded).unwrap_or_else(|why| unreachable!("a node that is set up well: {why}"))
+    Place::new(number, seat, rules, loaded)
+        .unwrap_or_else(|why| unreachable!("a node that is set up well: {why}"))
 }
 
 /// Links all to all, pair by pair, each time until nobody has anything more to say.

@@ -36,8 +36,8 @@ pub struct World {
     pub(super) flying: Vec<Arc<Envelope>>,
     pub(super) history: Vec<Called>,
     pub(super) chosen: Vec<Chosen>,
-    /// How often each seat's attempts were late.
-    pub(super) late: [u8; 3],
+    /// How often each seat's attempts were late or outbid.
+    pub(super) tried: [u8; 3],
     /// How often each seat has crashed.
     pub(super) crashes: [u8; 3],
     /// The disks, where seats may crash.
@@ -65,7 +65,7 @@ impl Hash for World {
         for envelope in &self.flying {
             envelope.print.hash(state);
         }
-        (&self.history, &self.chosen, self.late, &self.wrong).hash(state);
+        (&self.history, &self.chosen, self.tried, &self.wrong).hash(state);
         (self.crashes, &self.disks).hash(state);
     }
 }
@@ -102,6 +102,11 @@ impl World {
         self.history.iter().filter(|called| called.seat == seat).count()
     }
 
+    /// Whether a seat's attempts may be late or outbid once more.
+    pub(super) fn may_try(&self, model: &Small, seat: u8) -> bool {
+        self.tried[index(seat)] < model.plan.tries[index(seat)]
+    }
+
     /// Takes in what came of something at a seat.
     pub(super) fn take_in(&mut self, model: &Small, seat: u8, mut done: Done) {
         self.note_written(seat, &mut done);
@@ -116,7 +121,9 @@ impl World {
                 // All that comes of a round that is not explored is lost.
                 Message::Prepare { ballot, .. } if ballot.round.0 > model.plan.rounds => {}
                 Message::Accepted { ballot, .. }
-                    if !model.plan.votes_to_all && ballot.seat.get() != to && !self.awaits_home(to, &message) => {}
+                    if !model.plan.votes_to_all
+                        && ballot.seat.get() != to
+                        && !self.awaits_home(to, &message) => {}
                 _ => self.send(seat, to, message),
             }
         }
@@ -147,17 +154,21 @@ impl World {
 
     /// What can change nothing any more might as well be lost.
     pub(super) fn forget(&mut self, model: &Small) {
-        let (matter, lost) = std::mem::take(&mut self.flying).into_iter().partition(|flying| {
-            self.matters(model, flying.from, flying.to, &flying.message)
-        });
+        let (matter, lost) = std::mem::take(&mut self.flying)
+            .into_iter()
+            .partition(|flying| self.matters(model, flying.from, flying.to, &flying.message));
         self.flying = matter;
         if model.suspicious {
             let mistaken = Vec::into_iter(lost).find(|lost: &Arc<Envelope>| !self.is_idle(model, lost));
-            self.wrong = mistaken.map(|lost| format!("taken for idle: {}", Told(&lost.message))).or(self.wrong.take());
+            self.wrong =
+                mistaken.map(|lost| format!("taken for idle: {}", Told(&lost.message))).or(self.wrong.take());
         }
     }
 
     fn matters(&self, model: &Small, from: u8, to: u8, message: &Message) -> bool {
+        if matches!(message, Message::Rejected { .. }) && !self.may_try(model, to) {
+            return false;
+        }
         let node = |at| self.places[index(at)].node();
         matters(&model.rules, &model.plan, message, node(from), node(to))
     }
@@ -165,8 +176,13 @@ impl World {
     /// Whether a message changes nothing where it arrives, and nothing comes of what is answered.
     fn is_idle(&self, model: &Small, envelope: &Envelope) -> bool {
         let Envelope { from, to, message, frame, .. } = envelope;
-        // Votes that nobody waits for are lost on purpose; and with a slow disk answers wait for it, whoever they are for.
-        if matches!(message, Message::Accepted { .. }) && !model.plan.votes_to_all || self.may_crash(model, *to) {
+        // Some of it is lost on purpose; and with a slow disk answers wait for it, whoever they are for.
+        let lost = match message {
+            Message::Accepted { .. } => !model.plan.votes_to_all,
+            Message::Rejected { .. } => !self.may_try(model, *to),
+            _ => self.may_crash(model, *to),
+        };
+        if lost {
             return true;
         }
         let mut place = Place::clone(&self.places[index(*to)]);
@@ -183,9 +199,13 @@ impl World {
         let number = |entry: &Entry| u64::from(entry.request.0[0]);
         called.over = true;
         called.answer = match &outcome {
-            Outcome::Value { entry, generation, .. } => Some(linear::Answer::Entry(number(entry), generation.0)),
+            Outcome::Value { entry, generation, .. } => {
+                Some(linear::Answer::Entry(number(entry), generation.0))
+            }
             Outcome::Absent { .. } => Some(linear::Answer::Absent),
-            Outcome::Ended {} | Outcome::Failed { error: Error::LeaseEnded {} } => Some(linear::Answer::Ended),
+            Outcome::Ended {} | Outcome::Failed { error: Error::LeaseEnded {} } => {
+                Some(linear::Answer::Ended)
+            }
             other => {
                 self.wrong = Some(format!("seat {seat} was answered {other:?}"));
                 return;
@@ -204,7 +224,10 @@ impl World {
             let Some(acceptor) = self.places[index(seat)].node().acceptor(id) else { continue };
             let generation = acceptor.generation;
             let Some(request) = acceptor.learned(generation).map(|entry| entry.request) else { continue };
-            match self.chosen.binary_search_by_key(&(on, generation), |(on, generation, _)| (*on, *generation)) {
+            match self
+                .chosen
+                .binary_search_by_key(&(on, generation), |(on, generation, _)| (*on, *generation))
+            {
                 Ok(at) if self.chosen[at].2 != request => {
                     self.wrong = Some(format!("two entries chosen in {on:?}, generation {generation}"));
                 }

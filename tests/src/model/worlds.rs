@@ -1,14 +1,14 @@
-//! Small worlds: where all rules are kept, and for each rule one in which its absence shows.
+//! Small worlds in which all rules are kept, and nothing may be found.
 
-use super::plan::Before::{Ask, Call, CutOff, Late, Lose, Pass};
+use super::plan::Before::{Ask, Call, Lose, Pass};
 use super::plan::Plan;
 use super::plan::Wish::{End, Get, Put, PutLeased};
 
 /// The first key, and another where there is one.
-const A: u8 = 0;
+pub(super) const A: u8 = 0;
 const B: u8 = 1;
 
-const PLAIN: Plan = Plan {
+pub(super) const PLAIN: Plan = Plan {
     name: "",
     keys: 1,
     clients: [&[], &[], &[]],
@@ -17,7 +17,7 @@ const PLAIN: Plan = Plan {
     home: 3,
     home_of_end: 3,
     forwards: false,
-    late: [0; 3],
+    tries: [0; 3],
     rounds: 4,
     votes_to_all: false,
     session: false,
@@ -32,7 +32,7 @@ const PLAIN: Plan = Plan {
 ///
 /// How the entries get there is the subject of other worlds. What the seats hold once they have learned them does not
 /// depend on it, apart from promises, which matter to nobody where an entry is learned. So one way is enough.
-const TWO_KEYS: Plan = Plan {
+pub(super) const TWO_KEYS: Plan = Plan {
     name: "two keys of one lease, a put and a get, an end",
     keys: 2,
     clients: [
@@ -43,6 +43,7 @@ const TWO_KEYS: Plan = Plan {
     before: &[Ask(1, 2), Ask(1, 2), Ask(2, 1), Ask(2, 1), Ask(3, 1), Ask(3, 1), Lose],
     home: 1,
     home_of_end: 3,
+    rounds: 2,
     whole: true,
     ..PLAIN
 };
@@ -52,31 +53,83 @@ const TWO_KEYS: Plan = Plan {
 ///
 /// Besides the vote, the Accept for seat 1 is lost. Had the vote come, the put would have won, and be over; had the
 /// Accept come, seat 1 would say what seat 2 says anyway. The same world with nothing lost is `OWN_SUCCESS_FREE`.
-const OWN_SUCCESS: Plan = Plan {
+pub(super) const OWN_SUCCESS: Plan = Plan {
     name: "a leased put that does not know of its success, and one who ends it and puts",
     clients: [&[], &[Get(A), End, Put(A, 2)], &[PutLeased(A, 1)]],
     before: &[Call(3), Pass(3, 2), Lose],
     home: 3,
     home_of_end: 2,
-    late: [0, 0, 1],
-    whole: true,
+    tries: [0, 0, 1],
     ..PLAIN
 };
 
 /// The same from the start, in which everything may be late and nothing is lost: more than is explored.
 const OWN_SUCCESS_FREE: Plan =
-    Plan { name: "a leased put, one who gets, ends and puts", before: &[], whole: false, ..OWN_SUCCESS };
+    Plan { name: "a leased put, one who gets, ends and puts", before: &[], ..OWN_SUCCESS };
 
 /// And where what is late is tried again.
 const OWN_SUCCESS_RETRIED: Plan = Plan {
     name: "a leased put that does not know of its success, all retried",
-    late: [1; 3],
-    whole: false,
+    tries: [1; 3],
     ..OWN_SUCCESS
 };
 
 /// Worlds in which all rules are kept, and nothing may be found.
 pub const WORLDS: &[Plan] = &[
+    Plan {
+        name: "two puts, home",
+        clients: [&[Put(A, 1)], &[Put(A, 2)], &[]],
+        home: 1,
+        whole: true,
+        ..PLAIN
+    },
+    Plan {
+        name: "two puts, no home",
+        clients: [&[Put(A, 1)], &[Put(A, 2)], &[]],
+        rounds: 2,
+        whole: true,
+        ..PLAIN
+    },
+    Plan {
+        name: "a put that is forwarded, retried",
+        clients: [&[], &[Put(A, 2)], &[]],
+        forwards: true,
+        tries: [0, 1, 0],
+        home: 1,
+        whole: true,
+        ..PLAIN
+    },
+    Plan {
+        name: "a leased put and an end",
+        clients: [&[PutLeased(A, 1)], &[], &[End]],
+        home: 1,
+        whole: true,
+        ..PLAIN
+    },
+    Plan {
+        name: "a leased put, then an end and a get",
+        clients: [&[PutLeased(A, 1)], &[Get(A)], &[End]],
+        after: &[(3, 0, 1, 1), (2, 0, 1, 1)],
+        home: 1,
+        whole: true,
+        ..PLAIN
+    },
+    Plan {
+        name: "a leased put, then an end and a put",
+        clients: [&[PutLeased(A, 1)], &[Put(A, 2)], &[End]],
+        after: &[(3, 0, 1, 1), (2, 0, 1, 1)],
+        home: 1,
+        whole: true,
+        ..PLAIN
+    },
+    Plan {
+        name: "a put and a get, a seat with a slow disk that crashes",
+        clients: [&[Put(A, 1)], &[], &[Get(A)]],
+        crashes: [0, 1, 0],
+        home: 1,
+        whole: true,
+        ..PLAIN
+    },
     Plan {
         name: "two puts, a get, home",
         clients: [&[Put(A, 1)], &[Put(A, 2)], &[Get(A)]],
@@ -87,7 +140,7 @@ pub const WORLDS: &[Plan] = &[
     Plan {
         name: "two puts, retried, all votes",
         votes_to_all: true,
-        late: [1; 3],
+        tries: [1; 3],
         clients: [&[Put(A, 1)], &[Put(A, 2)], &[]],
         home: 1,
         ..PLAIN
@@ -95,7 +148,7 @@ pub const WORLDS: &[Plan] = &[
     Plan {
         name: "a put, two gets, given up",
         clients: [&[Put(A, 1)], &[Get(A), Get(A)], &[]],
-        late: [1; 3],
+        tries: [1; 3],
         home: 1,
         give_up: &[2],
         ..PLAIN
@@ -122,7 +175,7 @@ pub const WORLDS: &[Plan] = &[
     Plan {
         name: "a leased put, retried, gets, an end",
         clients: [&[PutLeased(A, 1)], &[Get(A), Get(A)], &[End]],
-        late: [1; 3],
+        tries: [1; 3],
         home: 1,
         home_of_end: 3,
         ..PLAIN
@@ -130,7 +183,7 @@ pub const WORLDS: &[Plan] = &[
     Plan {
         name: "a leased put, a put, an end and a get, retried",
         clients: [&[PutLeased(A, 1)], &[Put(A, 2)], &[End, Get(A)]],
-        late: [1; 3],
+        tries: [1; 3],
         home: 1,
         home_of_end: 2,
         ..PLAIN
@@ -140,7 +193,7 @@ pub const WORLDS: &[Plan] = &[
         clients: [&[Put(A, 1)], &[Put(A, 2)], &[Get(A)]],
         forwards: true,
         votes_to_all: true,
-        late: [1; 3],
+        tries: [1; 3],
         home: 1,
         ..PLAIN
     },
@@ -148,7 +201,7 @@ pub const WORLDS: &[Plan] = &[
         name: "a leased put that is forwarded, a put, an end and a get, retried",
         clients: [&[Put(A, 2)], &[PutLeased(A, 1)], &[End, Get(A)]],
         forwards: true,
-        late: [0, 1, 1],
+        tries: [0, 1, 1],
         home: 1,
         ..PLAIN
     },
@@ -163,7 +216,7 @@ pub const WORLDS: &[Plan] = &[
         name: "a put that hangs on a session, its owner leaves, a put and gets, retried",
         clients: [&[PutLeased(A, 1), Get(A)], &[Put(A, 2)], &[Get(A)]],
         session: true,
-        late: [1; 3],
+        tries: [1; 3],
         home: 1,
         home_of_end: 2,
         ..PLAIN
@@ -186,169 +239,4 @@ pub const WORLDS: &[Plan] = &[
     OWN_SUCCESS,
     OWN_SUCCESS_FREE,
     OWN_SUCCESS_RETRIED,
-];
-
-/// For each rule whose absence is found here within the limits, a world in which it shows. The others are left to the
-/// simulation. What has happened before, and what is lost of it, is chosen to come to the point soon: that may hide
-/// finds, but makes none.
-pub const BROKEN: &[(&str, Plan)] = &[
-    ("keep_promises", Plan { clients: [&[Put(A, 1)], &[Put(A, 2)], &[]], ..PLAIN }),
-    (
-        "highest_accepted_wins",
-        Plan {
-            clients: [&[Put(A, 1)], &[Put(A, 2)], &[Put(A, 3)]],
-            before: &[Call(1), Pass(1, 2), Pass(2, 1), Lose],
-            ..PLAIN
-        },
-    ),
-    (
-        "home_once",
-        Plan {
-            clients: [&[Put(A, 1), Put(A, 2)], &[], &[Get(A)]],
-            home: 1,
-            give_up: &[1],
-            votes_to_all: true,
-            ..PLAIN
-        },
-    ),
-    ("home_only", Plan { clients: [&[Put(A, 1)], &[Put(A, 2)], &[]], home: 1, ..PLAIN }),
-    ("finish_minority", Plan { clients: [&[Put(A, 1)], &[Get(A)], &[Put(A, 2)]], home: 1, ..PLAIN }),
-    (
-        "match_questions",
-        Plan {
-            clients: [&[Put(A, 1)], &[Get(A), Get(A)], &[]],
-            after: &[(2, 1, 1, 1)],
-            home: 1,
-            give_up: &[2],
-            ..PLAIN
-        },
-    ),
-    ("count_by_ballot", Plan { clients: [&[Put(A, 1)], &[Put(A, 2)], &[]], votes_to_all: true, ..PLAIN }),
-    ("quorum_of_size", Plan { clients: [&[Put(A, 1)], &[Put(A, 2)], &[]], before: &[CutOff(1)], ..PLAIN }),
-    (
-        "stale_generations",
-        Plan {
-            clients: [&[PutLeased(A, 1)], &[Put(A, 2)], &[End, Get(A)]],
-            after: &[(3, 0, 1, 1), (2, 0, 3, 1), (3, 1, 2, 1)],
-            home: 1,
-            home_of_end: 3,
-            ..PLAIN
-        },
-    ),
-    (
-        "put_checks_flags",
-        Plan {
-            clients: [&[PutLeased(A, 1)], &[Put(A, 2)], &[End]],
-            after: &[(3, 0, 1, 1), (2, 0, 3, 1)],
-            home: 1,
-            home_of_end: 3,
-            ..PLAIN
-        },
-    ),
-    (
-        "get_checks_flags",
-        Plan {
-            clients: [&[PutLeased(A, 1)], &[Get(A)], &[End]],
-            after: &[(3, 0, 1, 1), (2, 0, 3, 1)],
-            home: 1,
-            home_of_end: 3,
-            ..PLAIN
-        },
-    ),
-    (
-        "flags_from_knowers",
-        Plan {
-            clients: [&[PutLeased(A, 1)], &[Get(A)], &[End]],
-            after: &[(3, 0, 1, 1), (2, 0, 3, 1)],
-            home: 1,
-            home_of_end: 3,
-            ..PLAIN
-        },
-    ),
-    (
-        "flag_when_accepted",
-        Plan {
-            clients: [&[PutLeased(A, 1)], &[Get(A)], &[End]],
-            after: &[(3, 0, 1, 1), (2, 0, 3, 1)],
-            home: 1,
-            home_of_end: 3,
-            ..PLAIN
-        },
-    ),
-    (
-        "read_after_end",
-        Plan {
-            clients: [&[PutLeased(A, 1)], &[Get(A), Get(A)], &[End, Put(A, 2)]],
-            after: &[(2, 0, 1, 1), (3, 0, 1, 1), (2, 1, 3, 2)],
-            before: &[Ask(1, 3), Lose, Call(3), Call(2), Pass(2, 3), Pass(2, 1), Pass(1, 2), Pass(3, 2)],
-            home: 1,
-            home_of_end: 3,
-            give_up: &[2],
-            ..PLAIN
-        },
-    ),
-    (
-        "win_must_stand",
-        Plan {
-            clients: [&[PutLeased(A, 1)], &[Get(A)], &[End]],
-            after: &[(1, 0, 3, 1), (2, 0, 1, 1)],
-            home: 1,
-            home_of_end: 3,
-            ..PLAIN
-        },
-    ),
-    (
-        "bind_to_generation",
-        Plan {
-            clients: [&[Get(A)], &[Put(A, 2)], &[PutLeased(A, 1), End]],
-            after: &[(1, 0, 3, 2), (3, 1, 2, 1)],
-            before: &[
-                Call(3),
-                Late(3),
-                Pass(3, 2),
-                Pass(2, 3),
-                Pass(3, 2),
-                Pass(2, 3),
-                Lose,
-                Call(2),
-                Late(2),
-                Pass(2, 3),
-                Pass(3, 2),
-                Pass(2, 3),
-                Pass(3, 2),
-                Call(3),
-                Pass(3, 2),
-                Pass(2, 3),
-            ],
-            forwards: true,
-            home: 1,
-            ..PLAIN
-        },
-    ),
-    (
-        "persist_before_answer",
-        Plan { clients: [&[Put(A, 1)], &[], &[Get(A), Get(A)]], crashes: [0, 1, 0], home: 1, ..PLAIN },
-    ),
-    (
-        "durable_reads",
-        Plan {
-            clients: [&[Put(A, 1)], &[], &[Get(A), Put(A, 2)]],
-            before: &[Call(1), Pass(1, 2), Call(3), Pass(3, 1), Pass(3, 2), Pass(1, 3), Pass(2, 3)],
-            crashes: [0, 1, 1],
-            home: 1,
-            ..PLAIN
-        },
-    ),
-    (
-        "durable_before_accept",
-        Plan {
-            clients: [&[Put(A, 1)], &[Put(A, 2)], &[]],
-            before: &[Call(2), Pass(2, 3), Pass(3, 2)],
-            crashes: [0, 1, 0],
-            ..PLAIN
-        },
-    ),
-    ("persist_promises", Plan { clients: [&[Put(A, 1)], &[], &[Put(A, 2)]], crashes: [0, 1, 0], home: 1, ..PLAIN }),
-    ("own_leases_first", OWN_SUCCESS),
-    ("finish_ends", TWO_KEYS),
 ];
