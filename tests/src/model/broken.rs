@@ -169,8 +169,8 @@ pub const BROKEN: &[(&str, Plan)] = &[
         "persist_promises",
         Plan {
             clients: [&[Put(A, 1)], &[], &[Put(A, 2)]],
-            before: &[Call(1), Call(3), Pass(3, 2), Written(2), Pass(2, 3)],
-            tries: [1; 3],
+            before: &[Call(1), Call(3), Pass(3, 2), Written(2), Pass(2, 3), Pass(1, 3)],
+            tries: [1, 0, 0],
             crashes: [0, 1, 0],
             home: 1,
             ..PLAIN
