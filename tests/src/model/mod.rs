@@ -6,7 +6,7 @@
 //! asked of them in every order in which messages can arrive, be late and be lost (never delivered).
 //!
 //! Left out is what a moment does not need: heartbeats, catching up, finishing in the background, for which no time
-//! passes. Alarms of one node ring in the order in which it set them. What a node draws at random is the same each time,
+//! passes. Alarms of one node ring in the order in which they are due. What a node draws at random is the same each time,
 //! so no schedule depends on it. What is checked: one entry a register, and that what callers were told is linearizable.
 //!
 //! | module | subject |
