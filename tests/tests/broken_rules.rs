@@ -2,7 +2,7 @@
 //! needed, and the simulation would notice if it were lost.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
-use paxoskv_tests::model::plan::BROKEN;
+use paxoskv_tests::model::broken::BROKEN;
 use paxoskv_tests::sim;
 use paxoskv_tests::sim::plan::{LATE_ANSWERS, LEASES, LOCKS, TAKE_OVERS};
 

@@ -58,7 +58,7 @@ enum Task {
         #[arg(long)]
         broken: Option<String>,
     },
-    /// Explore all schedules of small worlds of the real Paxos.
+    /// Explore all schedules of small worlds of real nodes.
     Model {
         /// Explore for so long.
         #[arg(long, default_value_t = 10.0)]

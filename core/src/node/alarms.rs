@@ -34,7 +34,7 @@ pub(super) enum Alarm {
 }
 
 /// Alarms in the order of their times.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Alarms(BinaryHeap<Reverse<(Duration, Alarm)>>);
 
 impl Alarms {

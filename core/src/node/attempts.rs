@@ -22,16 +22,17 @@ use crate::value::{Entry, Value};
 /// How long those who wait for an entry's end leave it at what they know.
 const LOOK_AGAIN: Duration = Duration::from_secs(10);
 
+#[derive(Clone)]
 pub(super) struct Attempt {
     pub(super) generation: Generation,
     pub(super) stage: Stage,
     pub(super) waiters: Vec<Waiter>,
     /// How often something was tried in vain.
-    tries: u32,
+    pub(super) tries: u32,
     /// The highest round that stood against this attempt.
-    seen: Round,
+    pub(super) seen: Round,
     /// When to look again; alarms for other times are of the past.
-    due: Duration,
+    pub(super) due: Duration,
     /// Whether home was asked and did not come back in time.
     pub(super) forwarded: bool,
     /// How many reads were unsure.
@@ -43,6 +44,7 @@ pub(super) struct Attempt {
 }
 
 /// What an attempt is at.
+#[derive(Clone, Hash)]
 pub(super) enum Stage {
     /// Nothing: to be tried as soon as there is a quorum.
     Idle,

@@ -16,6 +16,7 @@ use crate::transport::LinkId;
 const CHUNK: usize = 256;
 
 /// What is being pulled from a seat.
+#[derive(Clone)]
 pub(super) struct Pull {
     since: Duration,
     link: LinkId,

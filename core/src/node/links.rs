@@ -27,7 +27,7 @@ const ADDRESS: usize = 512;
 const REFUSED_AFTER: Duration = Duration::from_secs(1);
 const REFUSED_UNTIL: Duration = Duration::from_secs(3);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Links {
     links: Map<LinkId, Link>,
     /// The link to each seat whose holder is linked.
@@ -38,6 +38,7 @@ pub(super) struct Links {
     addresses: Set<String>,
 }
 
+#[derive(Clone)]
 struct Link {
     dialed: bool,
     /// Whether the transport knows by itself whether the peer lives.

@@ -16,20 +16,21 @@ use crate::transport::LinkId;
 /// How long a life on which nothing hangs is remembered after it was heard of last.
 const REMEMBERED: Duration = Duration::from_secs(60);
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Lives {
-    known: Map<Life, Known>,
+    pub(super) known: Map<Life, Known>,
     /// The latest boot of each node that was heard of.
     latest: Map<NodeId, u64>,
     /// Since when this seat can tell whom it has lost: it has had a quorum and not stood still.
     counting_since: Duration,
 }
 
-struct Known {
-    links: usize,
+#[derive(Clone)]
+pub(super) struct Known {
+    pub(super) links: usize,
     /// When a link to it went down, or another seat vouched for it, last.
     heard: Duration,
-    gone: bool,
+    pub(super) gone: bool,
 }
 
 impl Lives {
@@ -47,7 +48,7 @@ impl Hello {
 
 impl Node {
     /// This start of this node.
-    pub(super) fn life(&self) -> Life {
+    pub fn life(&self) -> Life {
         Life { node: self.node, boot: self.boot }
     }
 

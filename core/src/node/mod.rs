@@ -35,10 +35,12 @@
 //! | `testimony` | how sessions and deadlines end |
 //! | `sessions` | the node's own sessions |
 //! | `watches` | who is told of changes |
+//! | `digest` | what a model check has to know of a node |
 
 mod alarms;
 mod attempts;
 mod catch_up;
+mod digest;
 mod founding;
 mod links;
 mod lives;
@@ -78,6 +80,8 @@ use crate::transport::{Closing, LinkId};
 use alarms::{Alarm, Alarms};
 use attempts::Attempt;
 use catch_up::Pull;
+#[doc(hidden)]
+pub use digest::Awaited;
 use founding::Founded;
 use links::Links;
 use lives::Lives;
@@ -233,6 +237,7 @@ pub struct Setup {
 }
 
 /// A node: see the [module](self).
+#[derive(Clone)]
 pub struct Node {
     cluster: Option<String>,
     /// As configured; an observer may not know it.

@@ -30,6 +30,7 @@ fn patience(op: &Op) -> Duration {
 }
 
 /// A call that a seat is asked to do.
+#[derive(Clone)]
 pub(super) struct Asked {
     op: Op,
     deadline: Option<Duration>,

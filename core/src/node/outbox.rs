@@ -7,6 +7,7 @@
 //! before the node's boot is durable.
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::mem;
 
 use super::Output;
@@ -18,6 +19,7 @@ use crate::sorted::Map;
 use crate::storage::Batch;
 use crate::transport::{Closing, LinkId};
 
+#[derive(Clone)]
 pub(super) struct Outbox {
     max_frame: usize,
     rules: Rules,
@@ -171,6 +173,20 @@ impl Outbox {
         }
     }
 
+    /// Takes in all that is held back.
+    pub(super) fn digest(&self, hasher: &mut impl Hasher) {
+        self.open.hash(hasher);
+        self.under_way.is_some().hash(hasher);
+        self.bound.hash(hasher);
+        for output in self.under_way.iter().flatten().chain(&self.bound_outputs) {
+            match output {
+                Output::Send { link, frame } => (link, frame).hash(hasher),
+                Output::Reply { call, outcome } => (call, encode(outcome)).hash(hasher),
+                _ => {}
+            }
+        }
+    }
+
     pub(super) fn next(&mut self) -> Option<Output> {
         self.outputs.pop_front()
     }
@@ -181,7 +197,7 @@ fn is_failure(output: &Output) -> bool {
 }
 
 /// Messages gathered into frames, by link.
-#[derive(Default)]
+#[derive(Clone, Default, Hash)]
 struct Frames(Map<LinkId, Vec<(usize, Vec<u8>)>>);
 
 impl Frames {

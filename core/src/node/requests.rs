@@ -25,7 +25,7 @@ const PAGE: usize = 1_000;
 const PAGE_BYTES: usize = 1 << 20;
 
 /// Who wants something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Asker {
     /// The own handle.
     Own(CallId),
@@ -36,7 +36,7 @@ pub(super) enum Asker {
 }
 
 /// What somebody wants of a key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) enum Want {
     /// To put this.
     Put {
@@ -55,7 +55,7 @@ pub(super) enum Want {
 }
 
 /// Somebody who waits for a key.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Waiter {
     pub(super) asker: Asker,
     pub(super) want: Want,
@@ -113,7 +113,7 @@ enum Wish {
     WatchMany(Bucket, String, Option<Cursor>),
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Requests(Map<Asker, Pending>);
 
 /// What somebody waits at.
@@ -123,6 +123,7 @@ enum Place {
     Bucket(Bucket),
 }
 
+#[derive(Clone)]
 struct Pending {
     place: Place,
     deadline: Option<Duration>,

@@ -74,6 +74,7 @@ impl Grant {
     }
 }
 
+#[derive(Clone)]
 pub(super) struct Sessions {
     open: Map<u64, Open>,
     next: u64,
@@ -94,6 +95,7 @@ pub(super) struct Sessions {
     in_flight: Vec<u64>,
 }
 
+#[derive(Clone)]
 struct Open {
     call: CallId,
     /// Who waits for a quorum to have heard of this node, and until when.
@@ -102,6 +104,7 @@ struct Open {
     ended: bool,
 }
 
+#[derive(Clone)]
 struct Beat {
     sent: Duration,
     seats: Seats,

@@ -49,11 +49,12 @@ pub(super) struct Row {
 
 wire_struct!(Row { acceptor, learned });
 
+#[derive(Clone)]
 pub(super) struct Store {
     pub(super) meta: Meta,
     pub(super) opening: Opening,
     rules: Rules,
-    rows: Map<KeyId, Row>,
+    pub(super) rows: Map<KeyId, Row>,
     /// What was learned, by number: for those who missed it.
     log: Map<u64, KeyId>,
     last_learned: u64,
@@ -61,7 +62,7 @@ pub(super) struct Store {
     batched_learned: u64,
     /// Up to which number this store knows what others have learned.
     seen: Map<StoreId, u64>,
-    urgent: Set<KeyId>,
+    pub(super) urgent: Set<KeyId>,
     lazy: Set<KeyId>,
     lazy_seen: Set<StoreId>,
     lazy_since: Option<Duration>,

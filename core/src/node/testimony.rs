@@ -17,9 +17,9 @@ use crate::sorted::{Map, Set};
 use crate::transport::LinkId;
 use crate::value::{Entry, Value};
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Testimony {
-    asks: Map<Life, Ask>,
+    pub(super) asks: Map<Life, Ask>,
     by_number: Map<u64, Life>,
     clock: Option<Clocks>,
     /// Only where a rule is taken out: lives that are not looked after.
@@ -27,17 +27,19 @@ pub(super) struct Testimony {
 }
 
 /// An ask and who has testified.
-struct Ask {
-    number: u64,
+#[derive(Clone)]
+pub(super) struct Ask {
+    pub(super) number: u64,
     at: Duration,
     /// What was seen to hang on the node then: its owner was suspended by that time. What it opens later, when it is
     /// back, is another matter.
-    leases: Vec<Lease>,
+    pub(super) leases: Vec<Lease>,
     /// Until when each testimony counts: for longer than that the owner may have been back.
-    testimonies: Map<Seat, Duration>,
+    pub(super) testimonies: Map<Seat, Duration>,
 }
 
 /// What time it is, by several clocks.
+#[derive(Clone)]
 struct Clocks {
     number: u64,
     at: Duration,

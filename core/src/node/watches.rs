@@ -15,7 +15,7 @@ use crate::sorted::{Map, Set};
 const PAGE: usize = 1_000;
 const PAGE_BYTES: usize = 1 << 20;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Watches {
     keys: Map<KeyId, Map<Asker, Version>>,
     buckets: Map<Bucket, Map<Asker, Many>>,
@@ -27,6 +27,7 @@ pub(super) struct Watches {
     last: u64,
 }
 
+#[derive(Clone)]
 struct Many {
     prefix: String,
     after: u64,

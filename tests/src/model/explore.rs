@@ -1,9 +1,11 @@
 //! Explores a world, and tells what was found.
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
+use super::said::Told;
 use super::{Event, Small};
 
 /// What an exploration came to.
@@ -17,6 +19,14 @@ pub struct Explored {
     pub completes: bool,
     /// What went wrong, and all that led there.
     pub wrong: Option<(String, Vec<String>)>,
+}
+
+impl fmt::Display for Explored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // All means: all within what the plan bounds.
+        let left = if self.whole { "all" } else { "not all" };
+        write!(f, "{} unique states, {left}", self.unique)
+    }
 }
 
 /// How to look.
@@ -63,7 +73,7 @@ fn explored(checker: &impl Checker<Small>, states: usize) -> Explored {
                 Event::Arrive(print) => {
                     let arrived = world.flying.iter().find(|flying| flying.print == *print);
                     arrived.map_or_else(String::new, |envelope| {
-                        format!("{} -> {}: {}", envelope.from.get(), envelope.to.get(), envelope.sent)
+                        format!("{} -> {}: {}", envelope.from, envelope.to, Told(&envelope.message))
                     })
                 }
                 other => format!("{other:?}"),

@@ -1,7 +1,7 @@
 //! What callers were told, for the checker of linearizability.
 
 use super::plan::Wish;
-use super::seat::said::On;
+use super::said::On;
 use crate::linear;
 
 /// The lease, as the checker knows it.
@@ -28,7 +28,8 @@ fn operations(history: &[Called]) -> Vec<linear::Operation> {
         let later = history.iter().filter(|other| other.before & 1 << at != 0);
         later.map(|other| 2 * u64::from(other.before.count_ones()) - 1).min().unwrap_or(u64::MAX)
     };
-    let one = |(at, called): (usize, &Called)| {
+    let mut operations = Vec::new();
+    for (at, called) in history.iter().enumerate() {
         let kind = match called.wish {
             Wish::Put(_, n) | Wish::PutLeased(_, n) => linear::Kind::Put(u64::from(n)),
             Wish::Get(_) => linear::Kind::Get,
@@ -38,14 +39,18 @@ fn operations(history: &[Called]) -> Vec<linear::Operation> {
             On::Key(key) => u64::from(key),
             On::End => 0,
         };
-        linear::Operation {
-            key,
-            kind,
-            call: 2 * u64::from(called.before.count_ones()),
-            returned: called.answer.map(|answer| (returned_at(at), answer)),
+        let call = 2 * u64::from(called.before.count_ones());
+        let mut returned = called.answer.map(|answer| (returned_at(at), answer));
+        if let linear::Kind::Put(n) = kind
+            && let Some((_, linear::Answer::Ended)) = returned
+        {
+            // It may have been in force, and its lease has ended by now.
+            operations.push(linear::Operation { key, kind: linear::Kind::Over(n), call, returned });
+            returned = None;
         }
-    };
-    history.iter().enumerate().map(one).collect()
+        operations.push(linear::Operation { key, kind, call, returned });
+    }
+    operations
 }
 
 /// On which lease each entry hangs.

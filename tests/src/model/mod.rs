@@ -1,109 +1,204 @@
-//! A model check: small clusters of the real acceptors, proposers, readers and learners, in every order.
+//! A model check: small clusters of the real nodes, in every order.
 //!
 //! The simulation runs whole nodes over random schedules; this takes a few operations and explores all schedules of
-//! them, as far as it is given states to. What drives the parts here follows the node's `settle` and `attempts`, one
-//! client a seat. Acceptors are durable at once; messages are delayed, reordered and lost (never delivered). What is
-//! checked: one entry a register, and that what callers were told is linearizable.
+//! them, as far as it is given states to. What is explored is the real [`Node`](paxoskv_core::node::Node), acceptor,
+//! proposer, learner, reader, leases and all: three seats that were founded, started and linked, and then do what is
+//! asked of them in every order in which messages can arrive, be late and be lost (never delivered).
+//!
+//! Left out is what a moment does not need: heartbeats, catching up, finishing in the background, for which no time
+//! passes. Alarms of one node ring in the order in which they are due. What a node draws at random is the same each time,
+//! so no schedule depends on it. What is checked: one entry a register, and that what callers were told is linearizable.
 //!
 //! | module | subject |
 //! |---|---|
-//! | [`plan`] | small worlds, for the rules kept and for each one broken |
-//! | `seat` | one seat and its client |
+//! | [`plan`] | what a small world is |
+//! | [`worlds`] | small worlds in which all rules are kept |
+//! | [`broken`] | and for each rule one in which its absence shows |
+//! | `start` | how a world begins |
+//! | `place` | one real node, its disk and its clock |
+//! | `said` | messages, and which of them can still matter |
+//! | `world` | the whole world at one moment |
+//! | `crash` | disks that are slow, and seats that crash |
 //! | `history` | what callers were told |
 //! | [`explore`](fn@explore) | the search |
 
+pub mod broken;
+mod crash;
 mod explore;
 mod history;
+mod place;
 pub mod plan;
-mod seat;
+mod said;
+mod start;
+mod world;
+pub mod worlds;
 
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
 
-use paxoskv_core::{Entry, Lease, RequestId, Rules, Seat, Value};
+use paxoskv_core::message::{Message, Op};
+use paxoskv_core::node::Input;
+use paxoskv_core::transport::LinkId;
+use paxoskv_core::{CallId, Entry, Lease, Life, RequestId, Rules, Value};
 use stateright::{Model, Property};
 
-use crate::linear;
+use crash::Disk;
 pub use explore::{Explored, Search, explore};
 use history::Called;
+use place::{Done, Place};
 use plan::{Before, Plan, Wish};
-use seat::Place;
-use seat::said::{On, Register, Sent};
+use said::Names;
+use start::OWNER;
+pub use world::World;
+use world::index;
 
 /// Seats of every world here.
 const SEATS: u8 = 3;
 
-/// The lease that leased entries hang on.
-fn lease() -> Lease {
-    Lease::Latch { nonce: [9; 16] }
-}
-
-/// The entry of that number; its value is of no matter.
-fn entry(n: u8, leased: bool) -> Entry {
-    let leases = if leased { vec![lease()] } else { Vec::new() };
-    Entry { value: value(), leases, request: RequestId([n; 16]) }
-}
-
-fn value() -> Value {
-    static VALUE: std::sync::OnceLock<Value> = std::sync::OnceLock::new();
-    VALUE.get_or_init(|| Value::new(&0).unwrap_or_else(|_| unreachable!("a number is CBOR"))).clone()
-}
-
-/// A message on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Envelope {
-    print: u64,
-    from: Seat,
-    to: Seat,
-    sent: Sent,
-}
-
-/// The whole world at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct World {
-    seats: Vec<Place>,
-    flying: Vec<Envelope>,
-    history: Vec<Called>,
-    /// What was taken for chosen, in each register.
-    chosen: Vec<(Register, RequestId)>,
-    wrong: Option<String>,
-}
-
 /// What may happen next.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A client calls its next operation.
-    Call(Seat),
+    Call(u8),
     /// A client loses interest in its operation.
-    GiveUp(Seat),
+    GiveUp(u8),
     /// A message arrives, by its print.
     Arrive(u64),
-    /// An attempt has waited long enough.
-    Late(Seat, On),
+    /// An attempt of a seat has waited long enough.
+    Late(u8),
+    /// The owner of the session says goodbye.
+    Leave,
+    /// The batch of a seat is durable.
+    Written(u8),
+    /// A seat crashes, and is started anew.
+    Crash(u8),
 }
 
 /// The model.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Small {
-    /// Which rules are kept.
-    pub rules: Rules,
-    /// Who does what.
-    pub plan: Plan,
-}
-
-/// What a seat has to know of its world, and what happened there, for the world to take in.
-struct Turn<'a> {
     rules: Rules,
-    plan: &'a Plan,
-    quorum: usize,
-    sent: Vec<(Seat, Sent)>,
-    /// Whether its operation is over, and with which answer.
-    returned: Option<Option<linear::Answer>>,
-    chosen: Vec<(Register, RequestId)>,
+    plan: Plan,
+    names: Names,
+    /// What is put, which is of no matter.
+    value: Value,
+    /// Whether messages that are taken for idle are tried.
+    suspicious: bool,
+    /// The places as a world begins, and their disks.
+    places: Vec<Arc<Place>>,
+    disks: Vec<Disk>,
+    /// Whose session the lease may be.
+    owner: Life,
 }
 
-impl Turn<'_> {
-    fn others(&self, seat: Seat) -> impl Iterator<Item = Seat> + use<> {
-        Seat::all(SEATS).filter(move |other| *other != seat)
+impl Small {
+    /// A world, and the rules that are kept there.
+    pub fn new(rules: Rules, plan: Plan) -> Self {
+        let (mut places, mut disks) = start::places(rules);
+        let owner = places[index(OWNER)].node().life();
+        if plan.crashes == [0; 3] {
+            disks.clear();
+        }
+        for (place, crashes) in places.iter_mut().zip(plan.crashes) {
+            Arc::make_mut(place).set_slow(crashes > 0);
+        }
+        let session = |n| Lease::Session { node: owner.node, boot: owner.boot, n };
+        let names = Names::new(&plan, session);
+        let value = Value::new(&0).unwrap_or_else(|why| unreachable!("a number is CBOR: {why}"));
+        Self { rules, plan, names, value, suspicious: false, places, disks, owner }
+    }
+
+    /// The same, with each message tried that is taken for one that can change nothing.
+    pub fn suspicious(self) -> Self {
+        Self { suspicious: true, ..self }
+    }
+
+    /// The world after a step of what is not explored, but has happened.
+    fn prepare(&self, mut world: World, step: Before) -> World {
+        match step {
+            Before::Call(seat) => self.prepare_call(world, seat),
+            Before::Ask(seat, other) => {
+                let mut world = self.prepare_call(world, seat);
+                while world.on_its_way(seat, other).or(world.on_its_way(other, seat)).is_some() {
+                    world = self.pass(world, seat, other);
+                    world = self.pass(world, other, seat);
+                }
+                world
+            }
+            Before::Pass(from, to) => self.pass(world, from, to),
+            Before::Late(seat) => self.next_state(&world, Event::Late(seat)).unwrap_or(world),
+            Before::Written(seat) => self.next_state(&world, Event::Written(seat)).unwrap_or(world),
+            Before::Lose => World { flying: Vec::new(), ..world },
+            Before::CutOff(seat) => {
+                for other in (1..=SEATS).filter(|other| *other != seat) {
+                    for (at, end) in [(seat, other), (other, seat)] {
+                        let input = Input::LinkDown { link: LinkId(u64::from(end)), gone: false };
+                        world.place(at).take_in(input);
+                    }
+                }
+                world
+            }
+        }
+    }
+
+    fn prepare_call(&self, mut world: World, seat: u8) -> World {
+        if self.may_call(&world, seat)
+            && let Some(next) = self.next_state(&world, Event::Call(seat))
+        {
+            return next;
+        }
+        world.wrong = Some(format!("what comes before does not happen: seat {seat} cannot call anything"));
+        world
+    }
+
+    fn pass(&self, mut world: World, from: u8, to: u8) -> World {
+        while let Some(print) = world.on_its_way(from, to) {
+            match self.next_state(&world, Event::Arrive(print)) {
+                Some(next) => world = next,
+                None => return world,
+            }
+        }
+        world
+    }
+
+    fn script(&self, seat: u8) -> &[Wish] {
+        self.plan.clients.get(index(seat)).copied().unwrap_or_default()
+    }
+
+    fn all_done(&self, world: &World) -> bool {
+        (1..=SEATS).all(|seat| world.open(seat).is_none() && world.called(seat) == self.script(seat).len())
+    }
+
+    /// Whether a client's next operation may be called: those that it comes after are over.
+    fn may_call(&self, world: &World, seat: u8) -> bool {
+        let called = world.called(seat);
+        world.open(seat).is_none()
+            && called < self.script(seat).len()
+            && self.plan.after.iter().all(|(of, number, first, returned)| {
+                (*of, usize::from(*number)) != (seat, called)
+                    || world.history.iter().filter(|called| called.seat == *first && called.over).count()
+                        >= usize::from(*returned)
+            })
+    }
+
+    fn op(&self, wish: Wish) -> Op {
+        let put = |key, n: u8, leases| {
+            let entry = Entry { value: self.value.clone(), leases, request: RequestId([n; 16]) };
+            Op::Put { id: self.names.id(key).clone(), entry, within: None, wait: false }
+        };
+        match wish {
+            Wish::Put(_, n) => put(wish.on(), n, Vec::new()),
+            Wish::PutLeased(_, n) => put(wish.on(), n, vec![self.names.lease.clone()]),
+            Wish::Get(_) => Op::Get { id: self.names.id(wish.on()).clone() },
+            Wish::End => Op::End { lease: self.names.lease.clone() },
+        }
+    }
+
+    /// Notes a call; its number is its place in the history.
+    fn call(world: &mut World, seat: u8, wish: Wish) -> CallId {
+        let returned = world.history.iter().enumerate().filter(|(_, called)| called.over);
+        let before = returned.fold(0, |set, (at, _)| set | 1 << at);
+        world.history.push(Called { seat, wish, before, over: false, answer: None });
+        CallId(world.history.len() as u64 - 1)
     }
 }
 
@@ -112,8 +207,16 @@ impl Model for Small {
     type Action = Event;
 
     fn init_states(&self) -> Vec<World> {
-        let seats = Seat::all(SEATS).map(|seat| Place::new(seat, &self.plan)).collect();
-        let world = World { seats, flying: vec![], history: vec![], chosen: vec![], wrong: None };
+        let world = World {
+            places: self.places.clone(),
+            flying: vec![],
+            history: vec![],
+            chosen: vec![],
+            tried: [0; 3],
+            crashes: [0; 3],
+            disks: self.disks.clone(),
+            wrong: None,
+        };
         vec![self.plan.before.iter().fold(world, |world, step| self.prepare(world, *step))]
     }
 
@@ -121,66 +224,69 @@ impl Model for Small {
         if world.wrong.is_some() || self.all_done(world) {
             return;
         }
-        for place in &world.seats {
-            let seat = place.seat;
-            if place.is_idle() {
-                if self.may_call(world, place) {
-                    events.push(Event::Call(seat));
-                }
-                continue;
+        for seat in 1..=SEATS {
+            if self.may_call(world, seat) {
+                events.push(Event::Call(seat));
             }
-            if self.plan.give_up.contains(&seat.get()) {
+            if world.open(seat).is_some() && self.plan.give_up.contains(&seat) {
                 events.push(Event::GiveUp(seat));
             }
-            for on in self.plan.keys().chain([On::End]) {
-                if place.may_be_late(&self.plan, on) {
-                    events.push(Event::Late(seat, on));
-                }
+            if world.may_try(self, seat) && world.places[index(seat)].waits() {
+                events.push(Event::Late(seat));
             }
+            if world.is_writing(seat) {
+                events.push(Event::Written(seat));
+            }
+            if world.may_crash(self, seat) {
+                events.push(Event::Crash(seat));
+            }
+        }
+        if self.plan.session && world.open(OWNER).is_none() {
+            events.push(Event::Leave);
         }
         events.extend(world.flying.iter().map(|envelope| Event::Arrive(envelope.print)));
     }
 
     fn next_state(&self, world: &World, event: Event) -> Option<World> {
         let mut next = world.clone();
-        let mut turn = self.turn();
-        let seat = match event {
+        let (at, done) = match event {
             Event::Call(seat) => {
-                let place = &mut next.seats[index(seat)];
-                let wish = self.script(seat)[place.called];
-                let returned = world.history.iter().enumerate().filter(|(_, called)| called.over);
-                let before = returned.fold(0, |set, (at, _)| set | 1 << at);
-                next.history.push(Called { seat: seat.get(), wish, before, over: false, answer: None });
-                place.call(&mut turn, wish);
-                seat
+                let wish = *self.script(seat).get(world.called(seat))?;
+                let call = Self::call(&mut next, seat, wish);
+                let input = Input::Call { call, op: self.op(wish), timeout: None };
+                (seat, next.place(seat).take_in(input))
             }
             Event::GiveUp(seat) => {
-                next.seats[index(seat)].give_up();
-                if let Some(called) = next.history.iter_mut().rfind(|called| called.seat == seat.get()) {
-                    called.over = true;
-                }
-                seat
+                let at = world.open(seat)?;
+                next.history[at].over = true;
+                (seat, next.place(seat).take_in(Input::Cancel { call: CallId(at as u64) }))
             }
-            Event::Late(seat, on) => {
-                next.seats[index(seat)].late(&mut turn, on);
-                seat
+            Event::Late(seat) => {
+                next.tried[index(seat)] += 1;
+                (seat, next.place(seat).ring()?)
+            }
+            Event::Leave => {
+                Self::call(&mut next, OWNER, Wish::End);
+                (OWNER, next.place(OWNER).take_in(Input::Leave))
+            }
+            Event::Written(seat) => (seat, next.written(seat)),
+            Event::Crash(seat) => {
+                next.crash(self, seat);
+                (seat, Done::default())
             }
             Event::Arrive(print) => {
                 let at = next.flying.iter().position(|envelope| envelope.print == print)?;
-                let Envelope { from, to, sent, .. } = next.flying.remove(at);
-                next.seats[index(to)].hear(&mut turn, from, sent);
-                to
+                let envelope = next.flying.remove(at);
+                let to = envelope.to;
+                if let Message::Rejected { .. } = envelope.message {
+                    next.tried[index(to)] += 1;
+                }
+                (to, next.place(to).hear(envelope.from, &envelope.frame))
             }
         };
-        next.take_in(seat, turn);
-        let turn = self.turn();
-        let seats = &next.seats;
-        // What can change nothing any more might as well be lost.
-        next.flying.retain(|flying| {
-            seats[index(flying.to)].cares(&turn, &flying.sent)
-                || seats[index(flying.from)].waits_for(&turn, &flying.sent)
-        });
-        (next != *world).then_some(next)
+        next.take_in(self, at, done);
+        next.forget(self);
+        Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
@@ -193,125 +299,10 @@ impl Model for Small {
     }
 
     fn within_boundary(&self, world: &World) -> bool {
-        world.seats.iter().all(|place| place.generation().0 <= self.plan.generations)
-    }
-}
-
-/// Where a seat's place is.
-fn index(seat: Seat) -> usize {
-    usize::from(seat.get()) - 1
-}
-
-impl Small {
-    fn turn(&self) -> Turn<'_> {
-        Turn {
-            rules: self.rules,
-            plan: &self.plan,
-            quorum: self.quorum(),
-            sent: Vec::new(),
-            returned: None,
-            chosen: Vec::new(),
-        }
-    }
-
-    /// The world after a step of what is not explored, but has happened.
-    fn prepare(&self, world: World, step: Before) -> World {
-        match step {
-            Before::Call(seat) => self.prepare_call(world, seat),
-            Before::Ask(seat, other) => {
-                let mut world = self.prepare_call(world, seat);
-                while world.on_its_way(seat, other).or(world.on_its_way(other, seat)).is_some() {
-                    world = self.pass(world, seat, other);
-                    world = self.pass(world, other, seat);
-                }
-                world
-            }
-            Before::Pass(from, to) => self.pass(world, from, to),
-            Before::Lose => World { flying: Vec::new(), ..world },
-        }
-    }
-
-    fn prepare_call(&self, mut world: World, seat: u8) -> World {
-        let place = world.seats.iter().find(|place| place.seat.get() == seat);
-        let may = place.filter(|place| place.is_idle() && self.may_call(&world, place));
-        if let Some(next) = may.and_then(|place| self.next_state(&world, Event::Call(place.seat))) {
-            return next;
-        }
-        world.wrong = Some(format!("what comes before does not happen: seat {seat} cannot call anything"));
-        world
-    }
-
-    fn pass(&self, mut world: World, from: u8, to: u8) -> World {
-        while let Some(print) = world.on_its_way(from, to) {
-            match self.next_state(&world, Event::Arrive(print)) {
-                Some(next) => world = next,
-                // It changed nothing.
-                None => world.flying.retain(|flying| flying.print != print),
-            }
-        }
-        world
-    }
-
-    fn script(&self, seat: Seat) -> &[Wish] {
-        self.plan.clients.get(index(seat)).copied().unwrap_or_default()
-    }
-
-    fn all_done(&self, world: &World) -> bool {
-        world.seats.iter().all(|place| place.is_idle() && place.called == self.script(place.seat).len())
-    }
-
-    /// Whether a client's next operation may be called: those that it comes after are over.
-    fn may_call(&self, world: &World, place: &Place) -> bool {
-        place.called < self.script(place.seat).len()
-            && self.plan.after.iter().all(|(seat, number, first, returned)| {
-                (*seat, usize::from(*number)) != (place.seat.get(), place.called)
-                    || world.history.iter().filter(|called| called.seat == *first && called.over).count()
-                        >= usize::from(*returned)
-            })
-    }
-
-    /// More than half of the seats; with the rule out, of those who are connected, which may be one alone.
-    fn quorum(&self) -> usize {
-        if self.rules.quorum_of_size { paxoskv_core::quorum(SEATS) } else { 1 }
-    }
-}
-
-impl World {
-    /// The first message on its way from one seat to another.
-    fn on_its_way(&self, from: u8, to: u8) -> Option<u64> {
-        let mut flying =
-            self.flying.iter().filter(|flying| (flying.from.get(), flying.to.get()) == (from, to));
-        flying.next().map(|flying| flying.print)
-    }
-
-    fn take_in(&mut self, seat: Seat, turn: Turn<'_>) {
-        for (to, sent) in turn.sent {
-            let mut hasher = DefaultHasher::new();
-            (seat, to, &sent).hash(&mut hasher);
-            let print = hasher.finish();
-            if let Err(at) = self.flying.binary_search_by_key(&print, |flying| flying.print) {
-                self.flying.insert(at, Envelope { print, from: seat, to, sent });
-            }
-        }
-        for (register, request) in turn.chosen {
-            match self.chosen.binary_search_by_key(&register, |(of, _)| *of) {
-                Ok(at) if self.chosen[at].1 != request => {
-                    self.wrong = Some(format!("two entries chosen in {register}"));
-                }
-                Ok(_) => {}
-                Err(at) => self.chosen.insert(at, (register, request)),
-            }
-        }
-        if let Some(answer) = turn.returned
-            && let Some(called) = self.history.iter_mut().rfind(|called| called.seat == seat.get())
-        {
-            called.over = true;
-            called.answer = answer;
-            if self.wrong.is_none()
-                && let Err(what) = history::check(&self.history)
-            {
-                self.wrong = Some(what);
-            }
-        }
+        let newest = |place: &Arc<Place>| {
+            let keys = self.names.all().filter_map(|(_, id)| place.node().acceptor(id));
+            keys.map(|acceptor| acceptor.generation.0).max().unwrap_or(0)
+        };
+        world.places.iter().all(|place| newest(place) <= self.plan.generations)
     }
 }
