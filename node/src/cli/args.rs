@@ -104,13 +104,18 @@ pub(crate) struct NodeArgs {
     /// Where to listen [default: 127.0.0.1, port 7400 + SEAT]; beyond loopback only with a secret
     #[arg(long, env = "PAXOSKV_LISTEN", value_name = "ADDR")]
     pub(crate) listen: Option<String>,
-    /// Where another node is, host:port or ws://… or wss://…; can be repeated [default: ports 7401 and following of
-    /// this machine]
+    /// Where another node is, host:port or ws://… or wss://…, or for libp2p a multiaddr; can be repeated [default: the
+    /// usual ports of this machine; with libp2p and a secret, whoever is on the local network]
     #[arg(long, env = "PAXOSKV_JOIN", value_name = "ADDR", value_delimiter = ',')]
     pub(crate) join: Vec<String>,
     /// How seats link to one another
     #[arg(long, env = "PAXOSKV_TRANSPORT", value_delimiter = ',', default_value = "ws")]
     pub(crate) transport: Vec<TransportArg>,
+    /// Where to listen over libp2p, like /ip4/0.0.0.0/tcp/7411 or /ip4/0.0.0.0/udp/7411/quic-v1 or, for WebSocket,
+    /// /ip4/0.0.0.0/tcp/7421/ws; can be repeated [default: /ip4/0.0.0.0/tcp/0 with a secret, else
+    /// /ip4/127.0.0.1/tcp/, port 7410 + SEAT]
+    #[arg(long, env = "PAXOSKV_LIBP2P_LISTEN", value_name = "MULTIADDR", value_delimiter = ',')]
+    pub(crate) libp2p_listen: Vec<String>,
     /// A file with the cluster's secret, which all its nodes share
     #[arg(long, env = "PAXOSKV_SECRET_FILE", value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
@@ -151,6 +156,8 @@ impl std::str::FromStr for SeatArg {
 pub(crate) enum TransportArg {
     /// WebSocket
     Ws,
+    /// libp2p: TCP, QUIC, relays, nodes that find each other on the local network
+    Libp2p,
 }
 
 /// A command that is done by an observer, and where it finds the cluster.
@@ -164,8 +171,8 @@ pub(crate) struct OneShot<T: Args> {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Reach {
-    /// Where a node is, host:port or ws://… or wss://…; can be repeated [default: ports 7401 and following of this
-    /// machine]
+    /// Where a node is, host:port or ws://… or wss://… or a multiaddr; can be repeated [default: ports 7401 and
+    /// following of this machine]
     #[arg(long, env = "PAXOSKV_AT", value_name = "ADDR", value_delimiter = ',')]
     pub(crate) at: Vec<String>,
     /// The cluster's name [default: whichever is there]

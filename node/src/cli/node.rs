@@ -6,7 +6,7 @@ use std::time::Duration;
 use paxoskv::{NativeNode, Settings, data_folder, native};
 use tracing::{info, warn};
 
-use super::args::{NodeArgs, SeatArg};
+use super::args::{NodeArgs, SeatArg, TransportArg};
 use super::failure::{Exit, Failure};
 use super::{secret, shell, signals};
 
@@ -53,14 +53,19 @@ async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
     for name in &args.allow_host {
         builder = builder.allow_host(name);
     }
+    let by = |transport| args.transport.contains(&transport);
+    if by(TransportArg::Libp2p) {
+        builder = if by(TransportArg::Ws) { builder.libp2p() } else { builder.libp2p_only() };
+    } else if !args.libp2p_listen.is_empty() {
+        let message = "--libp2p-listen says where to listen over libp2p: add --transport libp2p or ws,libp2p";
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    for address in &args.libp2p_listen {
+        builder = builder.libp2p_listen(address);
+    }
     // Who says where the others are is not to meet whoever else runs on the usual ports, and be refused by them.
     for address in &args.join {
         builder = builder.join(address);
-    }
-    if args.join.is_empty() {
-        for address in paxoskv::loopback_seats(args.cluster_size, seat) {
-            builder = builder.join(address);
-        }
     }
     Ok(builder.start().await?)
 }
@@ -93,7 +98,9 @@ async fn start_lowest(args: &NodeArgs) -> Result<NativeNode, Failure> {
 
 fn introduction(node: &NativeNode, args: &NodeArgs) -> String {
     let seat = node.seat().map_or("no seat".into(), |seat| seat.to_string());
-    let address = node.address().map_or("nowhere".into(), |address| address.to_string());
+    let address = node.address().map(|address| address.to_string());
+    let all: Vec<String> = address.into_iter().chain(node.multiaddrs().iter().cloned()).collect();
+    let address = if all.is_empty() { "nowhere".to_owned() } else { all.join(" and ") };
     let folder = node.folder().map(|folder| folder.to_path_buf());
     let folder = folder.or_else(|| data_folder(&args.cluster, node.seat()?).filter(|_| !args.memory));
     let data = folder.map_or("in memory".into(), |folder| format!("in {}", folder.display()));

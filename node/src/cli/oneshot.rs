@@ -78,6 +78,9 @@ pub(crate) async fn observer(reach: &Reach, addresses: &[String]) -> Result<Nati
         builder = builder.secret(secret);
     }
     for address in addresses {
+        if address.starts_with('/') {
+            builder = builder.libp2p();
+        }
         builder = builder.join(address);
     }
     Ok(builder.start().await?)
