@@ -2,6 +2,7 @@
 //!
 //! 1. Both send a [`Preface`].
 //! 2. With a secret, the dialer proves that it has it; only then does the listener.
+//! 3. Both say with an empty message that they are ready: from then on a side answers all that it has for members.
 //!
 //! Whoever fails is told so, in words that are the same for every wrong proof, and cut off.
 
@@ -15,6 +16,9 @@ use crate::secret::{Claim, PROOF_LEN, Role, Secret, Transcript};
 
 /// The longest message of a handshake, in bytes.
 const MAX_MESSAGE: usize = 1024;
+
+/// What both say last.
+const READY: &[u8] = &[];
 
 /// What one side brings into the handshake.
 pub(crate) struct Side<'a> {
@@ -52,12 +56,14 @@ impl From<Refusal> for Fault {
     }
 }
 
-/// Does the handshake. The caller bounds its time.
+/// Does the handshake. The caller bounds its time. `proven` is called when the other side has proven that it belongs
+/// here, before it is told so.
 pub(crate) async fn establish(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     side: &Side<'_>,
+    proven: impl FnOnce(),
 ) -> Result<(), Failure> {
-    match shake_hands(stream, side).await {
+    match shake_hands(stream, side, proven).await {
         Ok(()) => Ok(()),
         Err(Fault::Ours(refusal)) => {
             // Whether or not it can still be told.
@@ -72,6 +78,7 @@ pub(crate) async fn establish(
 async fn shake_hands(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     side: &Side<'_>,
+    proven: impl FnOnce(),
 ) -> Result<(), Fault> {
     let mine = Preface::new(side.secret.is_some(), side.cluster.is_some(), side.nonce);
     say(stream, mine.encode()).await;
@@ -80,11 +87,28 @@ async fn shake_hands(
         Refusal::new(Code::Faulty, "the other side is no PaxosKV node: its first message is unknown")
     })?;
     mine.agree(&theirs)?;
-    let Some(secret) = side.secret else { return Ok(()) };
+    if let Some(secret) = side.secret {
+        prove(stream, side, secret, &mine, &theirs).await?;
+    }
+    proven();
+    say(stream, READY).await;
+    match hear(stream).await?.as_slice() {
+        READY => Ok(()),
+        _ => Err(Refusal::new(Code::Faulty, "expected the end of the handshake").into()),
+    }
+}
+
+async fn prove(
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    side: &Side<'_>,
+    secret: &Secret,
+    mine: &Preface,
+    theirs: &Preface,
+) -> Result<(), Fault> {
     if mine.nonce == theirs.nonce {
         return Err(wrong_secret().into());
     }
-    let (me, them) = ((side.peers.0, &mine), (side.peers.1, &theirs));
+    let (me, them) = ((side.peers.0, mine), (side.peers.1, theirs));
     let ends = if side.dialed { (me, them) } else { (them, me) };
     let parties = Parties {
         transcript: Transcript { dialer: ends.0, listener: ends.1 },

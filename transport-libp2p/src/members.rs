@@ -1,49 +1,86 @@
 //! All that libp2p offers beside links, for members only.
 //!
-//! Identify would tell a stranger all our addresses, and a relay would carry its traffic. So their part of a connection
-//! is asleep until the peer has proven that it belongs here: it answers no stream and opens none.
+//! Identify would tell a stranger all our addresses, and a relay would carry its traffic. So each connection has a
+//! [`Door`] before their part of it. It is shut until the peer has proven that it belongs here: then its streams are
+//! answered. And this side asks for streams of its own only when it knows that the peer answers, since what is not
+//! answered at once is taken for not being there at all.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::task::{Context, Poll, Waker};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
+use futures::task::AtomicWaker;
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::{InboundUpgrade, UpgradeInfo};
 use libp2p::core::{Endpoint, Multiaddr};
-use libp2p::swarm::behaviour::ConnectionEstablished;
 use libp2p::swarm::handler::{
     ConnectionEvent, ConnectionHandler, FullyNegotiatedInbound, FullyNegotiatedOutbound, InboundUpgradeSend,
     ListenUpgradeError, UpgradeInfoSend,
 };
 use libp2p::swarm::{
-    ConnectionClosed, ConnectionDenied, ConnectionHandlerEvent, ConnectionId, FromSwarm, NetworkBehaviour,
-    NotifyHandler, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
+    ConnectionClosed, ConnectionDenied, ConnectionHandlerEvent, ConnectionId, DialFailure, FromSwarm,
+    ListenFailure, NetworkBehaviour, SubstreamProtocol, THandler, THandlerInEvent, THandlerOutEvent, ToSwarm,
 };
 use libp2p::{PeerId, Stream};
+
+/// What keeps strangers from all but the stream of links; one for each connection.
+#[derive(Debug, Default)]
+pub(crate) struct Door {
+    /// Whether the peer has proven that it belongs here, on whichever of its connections.
+    proven: Arc<AtomicBool>,
+    /// Whether the peer is known to answer here.
+    answered: AtomicBool,
+    waker: AtomicWaker,
+}
+
+impl Door {
+    /// The peer has proven that it belongs here: from now on it is answered, on all its connections.
+    pub(crate) fn prove(&self) {
+        self.proven.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+
+    /// The peer says that it answers here.
+    pub(crate) fn is_answered(&self) {
+        self.answered.store(true, Ordering::Release);
+        self.waker.wake();
+    }
+}
 
 /// A behaviour that is there for members only.
 pub(crate) struct Members<B> {
     pub(crate) inner: B,
-    connections: HashMap<PeerId, HashSet<ConnectionId>>,
-    proven: HashSet<PeerId>,
-    to_wake: VecDeque<(PeerId, ConnectionId)>,
+    doors: HashMap<ConnectionId, (PeerId, Arc<Door>)>,
 }
 
 impl<B> Members<B> {
     pub(crate) fn new(inner: B) -> Self {
-        Self { inner, connections: HashMap::new(), proven: HashSet::new(), to_wake: VecDeque::new() }
+        Self { inner, doors: HashMap::new() }
     }
 
-    /// The peer has proven that it belongs here, for as long as it has a connection.
-    pub(crate) fn prove(&mut self, peer: PeerId) {
-        if let Some(connections) = self.connections.get(&peer)
-            && self.proven.insert(peer)
-        {
-            self.to_wake.extend(connections.iter().map(|connection| (peer, *connection)));
-        }
+    /// The door of a connection.
+    pub(crate) fn door(&self, connection: ConnectionId) -> Option<Arc<Door>> {
+        self.doors.get(&connection).map(|(_, door)| Arc::clone(door))
     }
 
-    fn gate<H>(&self, peer: &PeerId, handler: H) -> Gate<H> {
-        Gate { open: self.proven.contains(peer), handler, waker: None }
+    /// Looks after all connections of a peer that has proven that it belongs here.
+    pub(crate) fn prove(&self, peer: PeerId) {
+        self.doors.values().filter(|(of, _)| *of == peer).for_each(|(_, door)| door.prove());
+    }
+
+    /// A handler behind a door of its own. What is known of the peer holds for as long as it has a connection.
+    fn behind_door<H: ConnectionHandler>(
+        &mut self,
+        connection: ConnectionId,
+        peer: PeerId,
+        handler: H,
+    ) -> Gate<H> {
+        let known = self.doors.values().find(|(of, _)| *of == peer);
+        let proven = known.map(|(_, door)| Arc::clone(&door.proven)).unwrap_or_default();
+        let door = Arc::new(Door { proven, ..Door::default() });
+        self.doors.insert(connection, (peer, Arc::clone(&door)));
+        Gate { door, handler, held: VecDeque::new() }
     }
 }
 
@@ -68,7 +105,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Members<B> {
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let handler = self.inner.handle_established_inbound_connection(connection, peer, local, remote)?;
-        Ok(self.gate(&peer, handler))
+        Ok(self.behind_door(connection, peer, handler))
     }
 
     fn handle_pending_outbound_connection(
@@ -91,22 +128,15 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Members<B> {
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let handler =
             self.inner.handle_established_outbound_connection(connection, peer, address, role, port)?;
-        Ok(self.gate(&peer, handler))
+        Ok(self.behind_door(connection, peer, handler))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match &event {
-            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, .. }) => {
-                self.connections.entry(*peer_id).or_default().insert(*connection_id);
-            }
-            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
-                if let Some(connections) = self.connections.get_mut(peer_id) {
-                    connections.remove(connection_id);
-                    if connections.is_empty() {
-                        self.connections.remove(peer_id);
-                        self.proven.remove(peer_id);
-                    }
-                }
+            FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. })
+            | FromSwarm::ListenFailure(ListenFailure { connection_id, .. })
+            | FromSwarm::DialFailure(DialFailure { connection_id, .. }) => {
+                self.doors.remove(connection_id);
             }
             _ => {}
         }
@@ -123,31 +153,19 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Members<B> {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<ToSwarm<Self::ToSwarm, THandlerInEvent<Self>>> {
-        if let Some((peer_id, connection)) = self.to_wake.pop_front() {
-            let handler = NotifyHandler::One(connection);
-            return Poll::Ready(ToSwarm::NotifyHandler { peer_id, handler, event: ToGate::Open });
-        }
-        self.inner.poll(cx).map(|event| event.map_in(ToGate::Inner))
+        self.inner.poll(cx)
     }
 }
 
-/// What a connection's gate is told.
-#[derive(Debug)]
-pub(crate) enum ToGate<T> {
-    /// The peer belongs here.
-    Open,
-    /// For what is behind it.
-    Inner(T),
-}
-
-/// One connection's part, behind a gate.
-pub(crate) struct Gate<H> {
-    open: bool,
+/// One connection's part, behind its door.
+pub(crate) struct Gate<H: ConnectionHandler> {
+    door: Arc<Door>,
     handler: H,
-    waker: Option<Waker>,
+    /// Streams to ask for when they will be answered.
+    held: VecDeque<SubstreamProtocol<H::OutboundProtocol, H::OutboundOpenInfo>>,
 }
 
-/// The protocols behind a gate: none while it is shut.
+/// The protocols behind a door: none while it is shut.
 pub(crate) struct Gated<P> {
     open: bool,
     protocols: P,
@@ -174,7 +192,7 @@ impl<P: InboundUpgradeSend> InboundUpgrade<Stream> for Gated<P> {
 }
 
 impl<H: ConnectionHandler> ConnectionHandler for Gate<H> {
-    type FromBehaviour = ToGate<H::FromBehaviour>;
+    type FromBehaviour = H::FromBehaviour;
     type ToBehaviour = H::ToBehaviour;
     type InboundProtocol = Gated<H::InboundProtocol>;
     type OutboundProtocol = H::OutboundProtocol;
@@ -182,23 +200,34 @@ impl<H: ConnectionHandler> ConnectionHandler for Gate<H> {
     type OutboundOpenInfo = H::OutboundOpenInfo;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol, Self::InboundOpenInfo> {
-        let open = self.open;
+        let open = self.door.proven.load(Ordering::Acquire);
         self.handler.listen_protocol().map_upgrade(|protocols| Gated { open, protocols })
     }
 
     fn connection_keep_alive(&self) -> bool {
-        self.open && self.handler.connection_keep_alive()
+        self.door.proven.load(Ordering::Acquire) && self.handler.connection_keep_alive()
     }
 
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>> {
-        if self.open {
-            return self.handler.poll(cx);
+        self.door.waker.register(cx.waker());
+        if !self.door.proven.load(Ordering::Acquire) {
+            return Poll::Pending;
         }
-        self.waker = Some(cx.waker().clone());
-        Poll::Pending
+        let answered = self.door.answered.load(Ordering::Acquire);
+        if answered && let Some(protocol) = self.held.pop_front() {
+            return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
+        }
+        loop {
+            match self.handler.poll(cx) {
+                Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol }) if !answered => {
+                    self.held.push_back(protocol);
+                }
+                polled => return polled,
+            }
+        }
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Option<Self::ToBehaviour>> {
@@ -206,15 +235,7 @@ impl<H: ConnectionHandler> ConnectionHandler for Gate<H> {
     }
 
     fn on_behaviour_event(&mut self, event: Self::FromBehaviour) {
-        match event {
-            ToGate::Open => {
-                self.open = true;
-                if let Some(waker) = self.waker.take() {
-                    waker.wake();
-                }
-            }
-            ToGate::Inner(event) => self.handler.on_behaviour_event(event),
-        }
+        self.handler.on_behaviour_event(event);
     }
 
     fn on_connection_event(
@@ -229,6 +250,8 @@ impl<H: ConnectionHandler> ConnectionHandler for Gate<H> {
     ) {
         self.handler.on_connection_event(match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, info }) => {
+                // Whoever asks answers as well.
+                self.door.is_answered();
                 ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, info })
             }
             ConnectionEvent::ListenUpgradeError(ListenUpgradeError { info, error }) => {

@@ -7,7 +7,7 @@ use help::*;
 use std::time::Duration;
 
 use paxoskv_core::Transport;
-use paxoskv_core::transport::Closing;
+use paxoskv_core::transport::{Closing, Event};
 use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, SetupError};
 
 async fn carries(on: &str) {
@@ -96,6 +96,30 @@ async fn two_that_dial_each_other_can_agree_on_one_link() {
     let at_a = a.up().await;
     a.transport.send(at_a, vec![1]);
     assert_eq!(b.frame().await.1, [1]);
+}
+
+#[tokio::test]
+async fn a_quiet_link_lasts() {
+    let hasty = || Libp2pConfig {
+        ping_interval: Duration::from_millis(200),
+        handshake_timeout: Duration::from_millis(800),
+        ..quick()
+    };
+    for on in [TCP, QUIC, WS] {
+        let mut a = Node::listening(on, hasty()).await;
+        let mut b = Node::listening(on, hasty()).await;
+        let (to_a, to_b) = (a.address().await, b.address().await);
+        // Both dial, so that there are two connections, whose peers prove themselves at about the same time.
+        a.transport.dial(&[to_b]);
+        b.transport.dial(&[to_a]);
+        a.up().await;
+        b.up().await;
+        let quiet = async |node: &mut Node| {
+            let down = node.until(|event| matches!(event, Event::Down { .. }).then_some(()));
+            assert!(tokio::time::timeout(Duration::from_secs(3), down).await.is_err(), "{on}");
+        };
+        tokio::join!(quiet(&mut a), quiet(&mut b));
+    }
 }
 
 #[tokio::test]

@@ -102,7 +102,9 @@ fn behaviour(
         .with_agent_version(concat!("paxoskv/", env!("CARGO_PKG_VERSION")).into());
     let offers = Offers {
         identify: identify::Behaviour::new(identify),
-        ping: ping::Behaviour::new(ping::Config::new().with_interval(Duration::from_secs(10))),
+        ping: ping::Behaviour::new(
+            ping::Config::new().with_interval(config.ping_interval).with_timeout(config.ping_interval * 2),
+        ),
         relay_server: config.relay.then(|| relay::Behaviour::new(me, relayed())).into(),
         relay_client,
         reachable: autonat::v2::client::Behaviour::default(),

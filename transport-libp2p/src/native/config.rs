@@ -50,6 +50,9 @@ pub struct Libp2pConfig {
     pub handshake_timeout: Duration,
     /// How long a link that is being closed may take to send what is queued. 1 s.
     pub flush_timeout: Duration,
+    /// How often it is looked whether whoever is at the other end of a connection is still there; a connection on which
+    /// there is no answer for twice as long is closed. 10 s. The core looks after links by itself.
+    pub ping_interval: Duration,
     /// The pause before a node is dialed again; doubled with each failure, and shortened by chance by up to a half.
     /// 100 ms.
     pub backoff_start: Duration,
@@ -79,6 +82,7 @@ impl Default for Libp2pConfig {
             max_addresses: 256,
             handshake_timeout: Duration::from_secs(5),
             flush_timeout: Duration::from_secs(1),
+            ping_interval: Duration::from_secs(10),
             backoff_start: Duration::from_millis(100),
             backoff_cap: Duration::from_secs(3),
             refused_pause: Duration::from_secs(5),

@@ -1,10 +1,10 @@
 //! The task that runs the swarm: whom to dial, which streams become links, who is cut off.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 use libp2p::core::ConnectedPoint;
 use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
@@ -61,6 +61,22 @@ impl Driver {
         }
     }
 
+    /// Waits until the system has said where each of these listeners listens. Whatever else happens meanwhile is heard
+    /// as well: nodes on the local network are told of once.
+    pub(super) async fn listening(&mut self, mut listeners: HashSet<ListenerId>) {
+        while !listeners.is_empty() {
+            let event = self.swarm.select_next_some().await;
+            if let SwarmEvent::NewListenAddr { listener_id, .. } = &event {
+                listeners.remove(listener_id);
+            }
+            self.event(event);
+        }
+        // One listener may have several addresses, which come one after the other.
+        while let Some(event) = self.swarm.next().now_or_never().flatten() {
+            self.event(event);
+        }
+    }
+
     /// Until the transport is dropped.
     pub(super) async fn run(
         mut self,
@@ -68,7 +84,6 @@ impl Driver {
         mut reports: mpsc::UnboundedReceiver<Report>,
     ) {
         let mut patrol = tokio::time::interval(PATROL);
-        self.tell_addresses();
         loop {
             let next = self.next_due();
             tokio::select! {
@@ -177,7 +192,10 @@ impl Driver {
         self.connections.insert(connection, Connection { peer, remote, relayed, since: Instant::now() });
         self.book.connected(connection, peer);
         if endpoint.is_dialer() && self.streams().is_linked(&peer, !relayed) {
-            // No stream is opened on it, since there is a link.
+            // No stream is opened on it, since there is a link, on which the two have told each other all.
+            if let Some(door) = self.swarm.behaviour().members.door(connection) {
+                door.is_answered();
+            }
             self.book.settle(connection, Some(peer), Outcome::Fine, &self.hub.config);
         }
     }
@@ -188,7 +206,8 @@ impl Driver {
                 let Some(known) = self.connections.get(&connection) else { return };
                 let relayed = known.relayed;
                 let from = known.remote.to_string();
-                let opened = Opened { peer, connection, stream, dialed, relayed, from };
+                let Some(door) = self.swarm.behaviour().members.door(connection) else { return };
+                let opened = Opened { peer, connection, stream, dialed, relayed, door, from };
                 if !self.hub.is_leaving() {
                     tokio::spawn(run(Arc::clone(&self.hub), opened));
                 }
@@ -236,7 +255,10 @@ impl Driver {
     }
 
     fn dial_failed(&mut self, connection: ConnectionId, error: &DialError) {
-        // The swarm does not dial an address on which it listens.
+        // Where this node listens by its own account, it does not dial (`NoAddresses`).
+        if let DialError::LocalPeerId { address } = error {
+            tracing::warn!(%address, "this node's peer id is there: if that is not this node, its data folder was copied");
+        }
         if matches!(error, DialError::LocalPeerId { .. } | DialError::NoAddresses) {
             self.book.settle(connection, None, Outcome::Itself, &self.hub.config);
             return;
@@ -275,7 +297,7 @@ impl Driver {
         match report {
             Report::Proven { peer } => {
                 self.streams().prove(peer);
-                self.swarm.behaviour_mut().members.prove(peer);
+                self.swarm.behaviour().members.prove(peer);
             }
             Report::Up { peer, relayed } => self.streams().link_up(peer, relayed),
             Report::Ended { peer, connection, relayed, was_up, ended } => {

@@ -15,6 +15,7 @@ use tokio::time::{timeout, timeout_at};
 use super::hub::{Hub, Report};
 use crate::frame::{Item, ReadError, read, write_frame, write_goodbye};
 use crate::handshake::{Failure, Side, establish};
+use crate::members::Door;
 use crate::refusal::{Code, Refusal};
 
 /// Frames that may be written before they are flushed, where more keep coming.
@@ -32,6 +33,8 @@ pub(super) struct Opened {
     pub(super) dialed: bool,
     /// Whether it goes through another node.
     pub(super) relayed: bool,
+    /// What keeps the other side from all else on this connection.
+    pub(super) door: Arc<Door>,
     /// Where the other side is, for people.
     pub(super) from: String,
 }
@@ -77,9 +80,9 @@ pub(super) async fn run(hub: Arc<Hub>, opened: Opened) {
 }
 
 async fn run_to_end(hub: &Hub, opened: Opened) -> (bool, Ended) {
-    let Opened { peer, mut stream, dialed, relayed, from, .. } = opened;
+    let Opened { peer, mut stream, dialed, relayed, door, from, .. } = opened;
     let allowed = hub.config.handshake_timeout;
-    let ended = match timeout(allowed, shake_hands(hub, &mut stream, peer, dialed)).await {
+    let ended = match timeout(allowed, shake_hands(hub, &mut stream, peer, dialed, &door)).await {
         Ok(Ok(())) => None,
         Ok(Err(Failure::Refused(reason))) => {
             if !dialed {
@@ -91,9 +94,11 @@ async fn run_to_end(hub: &Hub, opened: Opened) -> (bool, Ended) {
         Err(_) => Some(Ended::NoNode(format!("no handshake within {} ms", allowed.as_millis()))),
     };
     if let Some(ended) = ended {
+        // If the connection went at once, the reason could be lost with it.
+        let _ = timeout(hub.config.flush_timeout, drain(&mut stream)).await;
         return (false, ended);
     }
-    hub.report(Report::Proven { peer });
+    door.is_answered();
     if !relayed {
         hub.replace_relayed(peer).await;
     }
@@ -113,7 +118,19 @@ async fn run_to_end(hub: &Hub, opened: Opened) -> (bool, Ended) {
     (true, ended)
 }
 
-async fn shake_hands(hub: &Hub, stream: &mut Stream, peer: PeerId, dialed: bool) -> Result<(), Failure> {
+/// Reads until the other side has nothing more to say, and forgets it.
+async fn drain(stream: &mut Stream) {
+    let mut heard = [0; 1024];
+    while stream.read(&mut heard).await.is_ok_and(|read| read > 0) {}
+}
+
+async fn shake_hands(
+    hub: &Hub,
+    stream: &mut Stream,
+    peer: PeerId,
+    dialed: bool,
+    door: &Door,
+) -> Result<(), Failure> {
     let mut nonce = [0; 32];
     getrandom::fill(&mut nonce)
         .map_err(|error| Failure::Broken(format!("the system gave no random numbers: {error}")))?;
@@ -124,7 +141,11 @@ async fn shake_hands(hub: &Hub, stream: &mut Stream, peer: PeerId, dialed: bool)
         dialed,
         nonce,
     };
-    establish(stream, &side).await
+    let proven = || {
+        door.prove();
+        hub.report(Report::Proven { peer });
+    };
+    establish(stream, &side, proven).await
 }
 
 async fn carry(hub: &Hub, link: LinkId, outbox: &Outbox, stream: Stream) -> Ended {

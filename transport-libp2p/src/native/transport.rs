@@ -7,10 +7,8 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures::StreamExt;
 use libp2p::PeerId;
 use libp2p::core::transport::ListenerId;
-use libp2p::swarm::SwarmEvent;
 use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
 use paxoskv_transport_queues::Deliveries;
 use paxoskv_transport_queues::outstanding::Flush;
@@ -65,18 +63,12 @@ impl Libp2pTransport {
             };
             waiting.insert(swarm.listen_on(address.clone()).map_err(|error| failed(&error))?);
         }
-        // Where there is no network yet, addresses come later.
-        let _ = timeout(LISTENING, async {
-            while !waiting.is_empty() {
-                if let SwarmEvent::NewListenAddr { listener_id, .. } = swarm.select_next_some().await {
-                    waiting.remove(&listener_id);
-                }
-            }
-        })
-        .await;
         let (hub, deliveries, reports) = Hub::new(config);
         let (dial, dialed) = mpsc::unbounded_channel();
-        runtime.spawn(Driver::new(Arc::clone(&hub), swarm).run(dialed, reports));
+        let mut driver = Driver::new(Arc::clone(&hub), swarm);
+        // Where there is no network yet, addresses come later.
+        let _ = timeout(LISTENING, driver.listening(waiting)).await;
+        runtime.spawn(driver.run(dialed, reports));
         Ok(Self { hub, deliveries, runtime, dial, known: HashSet::new(), flush: Flush::default() })
     }
 
