@@ -38,14 +38,22 @@ impl Known {
 /// Both transports. A node that is linked by both is known by its Hello, and one link is kept.
 pub(crate) struct Links {
     joined: Joined<Part<WsTransport>, Part<Libp2pTransport>>,
+    /// What the node was given to begin with, and has not begun with yet.
+    given: BTreeSet<String>,
     known: Known,
 }
 
 impl Links {
     /// Seats are linked by WebSocket if `by_ws`; else that transport only listens, for observers.
-    pub(crate) fn new(ws: WsTransport, by_ws: bool, libp2p: Option<Libp2pTransport>, known: Known) -> Self {
+    pub(crate) fn new(
+        ws: WsTransport,
+        by_ws: bool,
+        libp2p: Option<Libp2pTransport>,
+        given: BTreeSet<String>,
+        known: Known,
+    ) -> Self {
         let ws = Part { transport: Some(ws), seeks: by_ws };
-        Self { joined: Joined::new(ws, Part { transport: libp2p, seeks: true }), known }
+        Self { joined: Joined::new(ws, Part { transport: libp2p, seeks: true }), given, known }
     }
 }
 
@@ -55,7 +63,10 @@ impl Transport for Links {
     }
 
     fn dial(&mut self, addresses: &[String]) {
-        self.known.add(addresses);
+        // What it was given may be guesses; what the core says later, members have told.
+        let told: Vec<String> =
+            addresses.iter().filter(|address| !self.given.remove(*address)).cloned().collect();
+        self.known.add(&told);
         self.joined.dial(addresses);
     }
 

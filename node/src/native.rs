@@ -13,7 +13,6 @@ use tokio::net::{TcpListener, lookup_host};
 
 #[cfg(feature = "redb")]
 use crate::folder::data_folder;
-use crate::links::Known;
 use crate::running::{Kept, NativeNode, Parts};
 use crate::secret::Secret;
 
@@ -325,9 +324,9 @@ impl NativeBuilder {
         let libp2p = None;
         let links =
             WsConfig { max_frame: self.settings.max_frame, max_links: self.settings.max_links, ..self.links };
-        let builder = builder.settings(self.settings).dial(join);
+        let builder = builder.settings(self.settings);
         let (by_ws, routes) = (self.by_ws, self.routes);
-        let parts = Parts { seat, kept, listener, links, by_ws, libp2p, known: Known::default(), routes };
+        let parts = Parts { seat, kept, listener, links, by_ws, libp2p, join, routes };
         NativeNode::start(builder, parts)
     }
 

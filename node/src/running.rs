@@ -56,7 +56,8 @@ pub(crate) struct Parts {
     /// Whether seats are linked over WebSocket.
     pub(crate) by_ws: bool,
     pub(crate) libp2p: Option<Libp2pTransport>,
-    pub(crate) known: Known,
+    /// Where the node looks for others to begin with.
+    pub(crate) join: Vec<String>,
     pub(crate) routes: Router,
 }
 
@@ -65,7 +66,7 @@ impl NativeNode {
         builder: Builder<NoStorage, NoTransport, NoTimer>,
         parts: Parts,
     ) -> Result<Self, StartError> {
-        let Parts { seat, kept, listener, links, by_ws, libp2p, known, routes } = parts;
+        let Parts { seat, kept, listener, links, by_ws, libp2p, join, routes } = parts;
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let (transport, route) = WsTransport::new(WsConfig { listen: address, ..links })?;
         let mut entropy = [0; 32];
@@ -74,8 +75,10 @@ impl NativeNode {
         let folder = kept.path().map(Path::to_path_buf);
         #[cfg(feature = "libp2p")]
         let multiaddrs = libp2p.as_ref().map_or_else(Vec::new, Transport::addresses);
-        let transport = Links::new(transport, by_ws, libp2p, known.clone());
-        let builder = builder.transport(transport).timer(TokioTimer::new()).entropy(entropy);
+        let known = Known::default();
+        let given = join.iter().cloned().collect();
+        let transport = Links::new(transport, by_ws, libp2p, given, known.clone());
+        let builder = builder.dial(join).transport(transport).timer(TokioTimer::new()).entropy(entropy);
         let (cluster, driver) = builder.storage(kept).build()?;
         // All that is served on the node's address is put together here.
         let app = routes.layer(from_fn_with_state(guard, check)).merge(route);
@@ -122,8 +125,8 @@ impl NativeNode {
         &self.multiaddrs
     }
 
-    /// Where the other members of the cluster are, as far as this node has been told: those to
-    /// [`join`](crate::NativeBuilder::join), and what they know.
+    /// Where members of the cluster can be reached, as far as members have told this node; addresses of its own are
+    /// not among them.
     pub fn known_addresses(&self) -> Vec<String> {
         self.known.all()
     }
