@@ -1,6 +1,7 @@
 //! Machines that are none: network namespaces, joined by bridges, with cables that can be pulled.
 //!
-//! This needs root and the command `ip` (Debian: iproute2). Where they are missing, tests fail and say so.
+//! This needs root and the commands `ip` and `nft` (Debian: iproute2, nftables). Where they are missing, tests fail and
+//! say so.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use std::process::Command;
@@ -14,16 +15,33 @@ pub struct Network {
     machines: Vec<String>,
 }
 
+/// What a router does that hides those behind it: what comes from outside unasked gets no answer at all.
+const HIDING: &str = "
+    table ip hiding {
+        chain out { type nat hook postrouting priority 100; oifname OUTER masquerade; }
+        chain through {
+            type filter hook forward priority 0; policy drop;
+            ct state established,related accept; iifname INNER accept;
+        }
+        chain in { type filter hook input priority 0; iifname OUTER ct state new,invalid drop; }
+    }";
+
 /// Runs `ip`, which must do it.
 #[track_caller]
 fn ip(words: &str) {
-    let output = Command::new("ip").args(words.split(' ')).output();
+    run(&words.split(' ').collect::<Vec<_>>());
+}
+
+#[track_caller]
+fn run(words: &[&str]) {
+    let output = Command::new("ip").args(words).output();
     let output = output.unwrap_or_else(|error| {
         panic!("these tests need the command `ip` (Debian: apt-get install iproute2): {error}")
     });
     assert!(
         output.status.success(),
-        "these tests need root and network namespaces: `ip {words}` said: {}",
+        "these tests need root, network namespaces and nftables: `ip {}` said: {}",
+        words.join(" "),
         String::from_utf8_lossy(&output.stderr).trim()
     );
 }
@@ -66,6 +84,24 @@ impl Network {
             ip(&format!("-n {machine} link set eth{bridge} up"));
         }
         number
+    }
+
+    /// A router between two bridges: it lets machines of the inner one out under its own address, and nobody in.
+    #[track_caller]
+    pub fn router(&mut self, outer: u8, inner: u8) -> u8 {
+        let number = self.machine(&[outer, inner]);
+        let machine = &self.machines[usize::from(number) - 1];
+        let rules = HIDING.replace("OUTER", &format!("eth{outer}")).replace("INNER", &format!("eth{inner}"));
+        ip(&format!("netns exec {machine} sysctl -q net.ipv4.ip_forward=1"));
+        run(&["netns", "exec", machine, "nft", &rules]);
+        number
+    }
+
+    /// A machine's way to everywhere else is through a router on this bridge.
+    #[track_caller]
+    pub fn route(&self, machine: u8, bridge: u8, router: u8) {
+        let machine = &self.machines[usize::from(machine) - 1];
+        ip(&format!("-n {machine} route add default via 10.77.{bridge}.{router}"));
     }
 
     /// Pulls a machine's cable out of a bridge. Nobody is told.

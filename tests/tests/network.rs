@@ -217,3 +217,29 @@ fn two_machines_that_cannot_reach_one_another_meet_at_the_third() {
     }
     lab.seat(3).seats(true, 3);
 }
+
+#[test]
+fn two_machines_behind_two_nats_find_a_straight_way() {
+    let mut lab = Lab::new([&[2], &[1], &[3]]);
+    for (machine, inner) in [(1, 2), (3, 3)] {
+        let router = lab.network.router(1, inner);
+        lab.network.route(machine, inner, router);
+    }
+    let log = "warn,paxoskv=info,paxoskv_transport_libp2p=debug";
+    let on = "/ip4/0.0.0.0/tcp/7411,/ip4/0.0.0.0/udp/7411/quic-v1";
+    for seat in [2, 1, 3] {
+        let join: &[&str] = if seat == 2 { &[] } else { &["--join", "/ip4/10.77.1.2/udp/7411/quic-v1"] };
+        let options = [&["--log", log, "--libp2p-listen", on], join].concat();
+        let node = Process::start_by(&lab.at_home(seat), &lab.node(seat, &options), b"");
+        lab.nodes.push(node);
+    }
+    // In the order in which they were started.
+    let [relay, one, three] = &lab.nodes[..] else { panic!("there are three") };
+    [relay, one, three].iter().for_each(|node| node.seats(true, 3));
+    for node in [one, three] {
+        node.logs("a straight link takes the place of a relayed one");
+        node.seats(true, 3);
+    }
+    assert_eq!(lab.json(1, &["put", "leader", "anna"])["won"], true);
+    assert_eq!(lab.json(3, &["put", "leader", "bert"])["value"], "anna");
+}

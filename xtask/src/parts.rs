@@ -80,7 +80,7 @@ pub fn test(part: Option<Part>) -> Result<(), String> {
         processes(OVER_EACH, "mix")?;
     }
     if wanted(Part::Network) {
-        setup::tools(&[tools::IP])?;
+        setup::tools(&[tools::IP, tools::NFT])?;
         processes(NETWORK, "libp2p")?;
     }
     if wanted(Part::Wasm) {

@@ -57,12 +57,25 @@ pub const WASM_PACK: Tool =
 
 /// What makes network namespaces, and runs programs in them.
 pub const IP: Tool = Tool { program: "ip", source: Source::Debian("iproute2") };
+/// What makes routers of machines.
+pub const NFT: Tool = Tool { program: "nft", source: Source::Debian("nftables") };
 
 const LOCKED_BINDGEN: Version = Version::LikeLocked("wasm-bindgen");
 
 /// All of them.
-pub const ALL: &[Tool] =
-    &[NODE, NPM, CHROMIUM, CHROMEDRIVER, FIREFOX, WASM_BINDGEN, WASM_TEST_RUNNER, WASM_PACK, GECKODRIVER, IP];
+pub const ALL: &[Tool] = &[
+    NODE,
+    NPM,
+    CHROMIUM,
+    CHROMEDRIVER,
+    FIREFOX,
+    WASM_BINDGEN,
+    WASM_TEST_RUNNER,
+    WASM_PACK,
+    GECKODRIVER,
+    IP,
+    NFT,
+];
 
 impl Version {
     /// In figures.

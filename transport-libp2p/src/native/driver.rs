@@ -19,12 +19,13 @@ use super::behaviour::{Behaviour, BehaviourEvent, OffersEvent};
 use super::book::{Book, Key, Outcome};
 use super::hub::{Hub, Report};
 use super::link::{Ended, Opened, run};
+use super::relays::Relays;
 use crate::address::{Address, is_loopback, is_relayed, is_scoped};
 use crate::refusal::Code;
 use crate::streams;
 
-/// At how many neighbours this node can be reached by those who cannot reach it otherwise.
-const RELAYS: usize = 2;
+/// Through how many neighbours at a time a peer is dialed: it may be reached through others than this node.
+const THROUGH: usize = 8;
 
 /// How often it is looked for connections that have proven nothing.
 const PATROL: Duration = Duration::from_millis(500);
@@ -43,8 +44,7 @@ pub(super) struct Driver {
     swarm: Swarm<Behaviour>,
     book: Book,
     connections: HashMap<ConnectionId, Connection>,
-    /// Relays at which this node can be reached, or has asked for it.
-    reserved: HashMap<ListenerId, PeerId>,
+    relays: Relays,
     /// Some address of this node was found not to be reachable from outside.
     hidden: bool,
 }
@@ -56,7 +56,7 @@ impl Driver {
             swarm,
             book: Book::default(),
             connections: HashMap::new(),
-            reserved: HashMap::new(),
+            relays: Relays::default(),
             hidden: false,
         }
     }
@@ -131,11 +131,11 @@ impl Driver {
 
     /// Ways to a peer through those who are linked to this node, and may be to that as well.
     fn through_neighbours(&self, peer: &PeerId) -> Vec<Multiaddr> {
-        self.relays().filter(|(relay, _)| relay != peer).map(|(_, way)| way).take(RELAYS).collect()
+        self.ways_through().filter(|(relay, _)| relay != peer).map(|(_, way)| way).take(THROUGH).collect()
     }
 
     /// Neighbours and the ways that lead through them.
-    fn relays(&self) -> impl Iterator<Item = (PeerId, Multiaddr)> {
+    fn ways_through(&self) -> impl Iterator<Item = (PeerId, Multiaddr)> {
         self.swarm.behaviour().streams.neighbours().filter_map(|neighbour| {
             let mut straight = self.connections.values().filter(|connection| !connection.relayed);
             let found = straight.find(|connection| connection.peer == *neighbour)?;
@@ -161,23 +161,18 @@ impl Driver {
             SwarmEvent::IncomingConnectionError { send_back_addr, error, .. } => {
                 tracing::debug!(from = %send_back_addr, %error, "an incoming connection came to nothing");
             }
-            SwarmEvent::NewListenAddr { listener_id, address } => {
-                if self.reserved.contains_key(&listener_id) {
-                    tracing::debug!(%address, "can be reached through a relay");
-                }
-                self.tell_addresses();
-            }
             SwarmEvent::ListenerClosed { listener_id, reason, .. } => {
-                match (self.reserved.remove(&listener_id), reason) {
+                match (self.relays.ended(listener_id), reason) {
                     (Some(relay), reason) => {
-                        tracing::debug!(%relay, ?reason, "no longer reached through a relay")
+                        tracing::debug!(%relay, ?reason, "not reached through a relay, or no longer");
                     }
                     (None, Err(error)) => tracing::warn!(%error, "no longer listening"),
                     (None, Ok(())) => {}
                 }
                 self.tell_addresses();
             }
-            SwarmEvent::ExpiredListenAddr { .. }
+            SwarmEvent::NewListenAddr { .. }
+            | SwarmEvent::ExpiredListenAddr { .. }
             | SwarmEvent::ExternalAddrConfirmed { .. }
             | SwarmEvent::ExternalAddrExpired { .. } => self.tell_addresses(),
             _ => {}
@@ -357,20 +352,21 @@ impl Driver {
         }
         let streams = &self.swarm.behaviour().streams;
         let misses = self.book.misses_somebody(|peer| streams.is_linked(peer, false));
-        if (self.hidden || misses) && self.reserved.len() < RELAYS {
+        if (self.hidden || misses) && self.relays.are_few() {
             self.reserve();
         }
     }
 
     /// Asks a neighbour to carry the traffic of those who cannot reach this node.
     fn reserve(&mut self) {
-        let known: Vec<PeerId> = self.reserved.values().copied().collect();
-        let relay = self.relays().find(|(relay, _)| !known.contains(relay));
-        let Some((relay, way)) = relay else { return };
+        let mut relays = std::mem::take(&mut self.relays);
+        let chosen = relays.choose(self.ways_through());
+        self.relays = relays;
+        let Some((relay, way)) = chosen else { return };
         match self.swarm.listen_on(way) {
             Ok(listener) => {
                 tracing::debug!(%relay, "asks to be reached through a relay");
-                self.reserved.insert(listener, relay);
+                self.relays.ask(relay, listener);
             }
             Err(error) => tracing::debug!(%relay, %error, "cannot be reached through a relay"),
         }

@@ -126,6 +126,7 @@ impl Hub {
             .map(|(link, entry)| (*link, entry.alive.clone()))
             .collect();
         for (link, mut alive) in old {
+            tracing::debug!(%peer, link = link.0, "a straight link takes the place of a relayed one");
             self.close(link, Closing::Duplicate { kept: link });
             while alive.changed().await.is_ok() {}
         }

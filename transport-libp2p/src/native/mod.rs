@@ -10,6 +10,7 @@
 //! | `driver` | the task that runs the swarm |
 //! | `behaviour` | what the swarm does |
 //! | `book` | whom to dial, and when |
+//! | `relays` | by whom this node can be reached where it cannot be reached straight |
 //! | `link` | one link: its handshake, its reading, its writing |
 //! | `hub` | what all of them share |
 
@@ -19,6 +20,7 @@ mod config;
 mod driver;
 mod hub;
 mod link;
+mod relays;
 mod transport;
 
 pub use config::{Libp2pConfig, SetupError};
