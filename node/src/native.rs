@@ -371,7 +371,8 @@ impl NativeBuilder {
         seat: Option<Seat>,
         folder: Option<&std::path::Path>,
     ) -> Result<Option<paxoskv_transport_libp2p::Libp2pTransport>, StartError> {
-        use paxoskv_transport_libp2p::{Identity, Libp2pConfig, Libp2pTransport};
+        use paxoskv_core::Transport;
+        use paxoskv_transport_libp2p::{Identity, Libp2pConfig, Libp2pTransport, SetupError};
 
         if !self.libp2p.wanted {
             return Ok(None);
@@ -380,23 +381,34 @@ impl NativeBuilder {
             Some(folder) => crate::identity::kept_in(folder)?,
             None => Identity::generate(),
         };
-        let listen = match (seat, self.secret.is_some()) {
+        let kept = folder.and_then(crate::identity::port_kept_in);
+        let listen = |port: u16| match seat {
             _ if !self.libp2p.listen.is_empty() => self.libp2p.listen.clone(),
-            (Some(_), true) => vec!["/ip4/0.0.0.0/tcp/0".to_owned()],
-            (Some(seat), false) => vec![default_multiaddr(seat)],
-            (None, _) => Vec::new(),
+            Some(_) if self.secret.is_some() => vec![format!("/ip4/0.0.0.0/tcp/{port}")],
+            Some(seat) => vec![default_multiaddr(seat)],
+            None => Vec::new(),
         };
-        let secret = self.secret.as_ref().map(|secret| secret.for_libp2p().clone());
-        let config = Libp2pConfig {
-            identity,
+        let config = |port| Libp2pConfig {
+            identity: identity.clone(),
             cluster: self.cluster.clone(),
-            listen,
-            secret,
+            listen: listen(port),
+            secret: self.secret.as_ref().map(|secret| secret.for_libp2p().clone()),
             max_frame: self.settings.max_frame,
             max_links: self.settings.max_links,
             ..Libp2pConfig::default()
         };
-        Ok(Some(Libp2pTransport::new(config).await?))
+        let given = !self.libp2p.listen.is_empty() || self.secret.is_none();
+        let transport = match Libp2pTransport::new(config(kept.unwrap_or(0))).await {
+            // The port that it had is somebody else's now.
+            Err(SetupError::InUse { .. }) if kept.is_some() && !given => {
+                Libp2pTransport::new(config(0)).await?
+            }
+            started => started?,
+        };
+        if let Some(folder) = folder.filter(|_| !given) {
+            crate::identity::keep_port(folder, &transport.addresses());
+        }
+        Ok(Some(transport))
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use libp2p::PeerId;
 use libp2p::core::transport::ListenerId;
 use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
@@ -51,6 +52,15 @@ impl Libp2pTransport {
     ///
     /// Outside of a tokio runtime, where settings make no sense, and where the system does not let it listen.
     pub async fn new(config: Libp2pConfig) -> Result<Self, SetupError> {
+        Self::boxed(config).await
+    }
+
+    /// A box made here has the swarm compiled here, once, and not in each crate that awaits it.
+    fn boxed(config: Libp2pConfig) -> BoxFuture<'static, Result<Self, SetupError>> {
+        Box::pin(Self::start(config))
+    }
+
+    async fn start(config: Libp2pConfig) -> Result<Self, SetupError> {
         let runtime = Handle::try_current().map_err(|_| SetupError::NoRuntime)?;
         let listen = config.listeners()?;
         let mut swarm = swarm(&config).await?;
