@@ -16,7 +16,7 @@
 //! |---|---|
 //! | [`address`], [`frame`], [`preface`], [`refusal`], [`secret`] | the protocol, without I/O of its own |
 //! | `streams`, `members` | behaviours for a swarm of any platform |
-//! | `native` | the swarm on tokio, and the port that the core polls |
+//! | `swarm` | the swarm, natively and in a browser, and the port that the core polls |
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -40,12 +40,12 @@ pub mod frame;
 mod handshake;
 mod identity;
 mod members;
-mod native;
 pub mod preface;
 pub mod refusal;
 pub mod secret;
 mod streams;
+mod swarm;
 
 pub use identity::{BadIdentity, Identity};
-pub use native::{Libp2pConfig, Libp2pTransport, SetupError};
 pub use secret::{BadSecret, Secret};
+pub use swarm::{Libp2pConfig, Libp2pTransport, SetupError};

@@ -1,4 +1,4 @@
-//! What native transports have in common: the core polls a transport, tasks do the work behind it, and the two meet at
+//! What transports have in common: the core polls a transport, tasks do the work behind it, and the two meet at
 //! queues that are bounded and never waited for by the core.
 //!
 //! | module | what |
@@ -6,12 +6,14 @@
 //! | [`inbox`] | events on their way to the core; links are read no further while it is full |
 //! | [`outbox`] | frames that wait to be sent on one link; what finds it full is dropped |
 //! | [`outstanding`] | what has still to go out, for [`poll_flush`](paxoskv_core::Transport::poll_flush) |
+//! | [`runtime`] | what tasks run on: tokio, or a browser's event loop |
 //! | [`pause`] | how long to wait before an address is dialed again |
 
 pub mod inbox;
 pub mod outbox;
 pub mod outstanding;
 pub mod pause;
+pub mod runtime;
 
 pub use inbox::{Deliveries, Inbox, Stopped};
 pub use outbox::Outbox;

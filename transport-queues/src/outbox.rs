@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use paxoskv_core::transport::Closing;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
 
 use crate::outstanding::Ticket;
+use crate::runtime::{Instant, sleep_until};
 
 /// The queue of a link. One task takes out of it.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Outbox {
     /// Resolves when closing has taken too long.
     pub async fn overdue(&self, allowed: Duration) {
         let since = self.closed().await;
-        tokio::time::sleep_until(since + allowed).await;
+        sleep_until(since + allowed).await;
     }
 
     /// Drops everything: the link is down.

@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
-use tokio::runtime::Handle;
-use tokio::time::Sleep;
+
+use crate::runtime::{Runtime, Sleep};
 
 /// Counts what has still to go out.
 #[derive(Debug, Default)]
@@ -56,14 +56,11 @@ impl Flush {
     pub fn poll(
         &mut self,
         outstanding: &Outstanding,
-        runtime: &Handle,
+        runtime: &Runtime,
         allowed: Duration,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        let timer = self.timer.get_or_insert_with(|| {
-            let _entered = runtime.enter();
-            Box::pin(tokio::time::sleep(allowed))
-        });
+        let timer = self.timer.get_or_insert_with(|| Box::pin(runtime.sleep(allowed)));
         if outstanding.poll_none(cx) || timer.as_mut().poll(cx).is_ready() {
             self.timer = None;
             return Poll::Ready(());

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use paxoskv_core::transport::{Closing, Event};
 use paxoskv_transport_queues::pause::jittered;
+use paxoskv_transport_queues::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -28,7 +29,7 @@ pub(super) struct Dialed {
 
 impl Dialed {
     /// Starts to dial.
-    pub(super) fn start(hub: &Arc<Hub>, runtime: &tokio::runtime::Handle, address: Address) -> Self {
+    pub(super) fn start(hub: &Arc<Hub>, runtime: &Runtime, address: Address) -> Self {
         let (keep, kept) = watch::channel(());
         let failures = Arc::new(AtomicU32::new(0));
         if hub.config.wait_at_relays && !is_relayed(&address) {

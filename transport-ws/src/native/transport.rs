@@ -9,8 +9,8 @@ use std::task::{Context, Poll};
 use axum::Router;
 use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
 use paxoskv_transport_queues::outstanding::Flush;
+use paxoskv_transport_queues::runtime::Runtime;
 use paxoskv_transport_queues::{Deliveries, worth_saying};
-use tokio::runtime::Handle;
 
 use super::config::{SetupError, WsConfig};
 use super::dial::Dialed;
@@ -32,7 +32,7 @@ const MAX_RELAYED: usize = 8;
 pub struct WsTransport {
     hub: Arc<Hub>,
     events: Deliveries,
-    runtime: Handle,
+    runtime: Runtime,
     dialed: HashMap<Address, Dialed>,
     flush: Flush,
 }
@@ -51,7 +51,7 @@ impl WsTransport {
     ///
     /// Outside of a tokio runtime, and where settings make no sense.
     pub fn new(config: WsConfig) -> Result<(Self, Router), SetupError> {
-        let runtime = Handle::try_current().map_err(|_| SetupError::NoRuntime)?;
+        let runtime = Runtime::current().ok_or(SetupError::NoRuntime)?;
         let (hub, events) = Hub::new(config)?;
         let route = route(Arc::clone(&hub));
         Ok((Self { hub, events, runtime, dialed: HashMap::new(), flush: Flush::default() }, route))

@@ -13,14 +13,13 @@ use libp2p::core::transport::ListenerId;
 use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
 use paxoskv_transport_queues::Deliveries;
 use paxoskv_transport_queues::outstanding::Flush;
-use tokio::runtime::Handle;
+use paxoskv_transport_queues::runtime::{Runtime, timeout};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use super::behaviour::swarm;
 use super::config::{Libp2pConfig, SetupError};
 use super::driver::Driver;
 use super::hub::Hub;
+use super::platform::swarm;
 use crate::address::Address;
 
 /// How long it is waited for the system to say on which addresses this node listens.
@@ -32,7 +31,7 @@ const LISTENING: Duration = Duration::from_secs(1);
 pub struct Libp2pTransport {
     hub: Arc<Hub>,
     deliveries: Deliveries,
-    runtime: Handle,
+    runtime: Runtime,
     dial: mpsc::UnboundedSender<Address>,
     /// What was handed on to be dialed, so that what is told again and again does not pile up.
     known: HashSet<Address>,
@@ -61,7 +60,7 @@ impl Libp2pTransport {
     }
 
     async fn start(config: Libp2pConfig) -> Result<Self, SetupError> {
-        let runtime = Handle::try_current().map_err(|_| SetupError::NoRuntime)?;
+        let runtime = Runtime::current().ok_or(SetupError::NoRuntime)?;
         let listen = config.listeners()?;
         let mut swarm = swarm(&config).await?;
         let mut waiting: HashSet<ListenerId> = HashSet::new();

@@ -30,6 +30,9 @@ pub struct Libp2pConfig {
     pub mdns: bool,
     /// Whether to carry the traffic of members that cannot reach one another; they cannot be read here.
     pub relay: bool,
+    /// Whether to be reached through the nodes that this one dials, which asks each of a few of them for a place: for a
+    /// node with a seat that cannot listen, as in a browser, where others have to link to it.
+    pub wait_at_relays: bool,
     /// Longest frame, in bytes; a peer that sends a longer one loses its link. 4 MiB.
     pub max_frame: usize,
     /// How many bytes may wait to be sent on a link before frames are dropped. 16 MiB.
@@ -73,6 +76,7 @@ impl Default for Libp2pConfig {
             secret: None,
             mdns: true,
             relay: true,
+            wait_at_relays: false,
             max_frame: 4 << 20,
             queue_bytes: 16 << 20,
             queue_frames: 4096,
@@ -108,6 +112,12 @@ pub enum SetupError {
         "{0} can be reached from other machines: that needs a cluster secret; without one, listen on /ip4/127.0.0.1/…"
     )]
     NeedsSecret(Multiaddr),
+    /// Any page that a browser of this machine shows could come in.
+    #[error(
+        "pages of any site may dial {0}, since libp2p does not ask where they come from: that needs a cluster secret; \
+         without one, pages come in by --listen and --allow-origin"
+    )]
+    PagesNeedSecret(Multiaddr),
     /// Somebody listens there already.
     #[error("{address} is in use, perhaps by a node in the same seat: stop that, or listen elsewhere")]
     InUse {
@@ -168,6 +178,9 @@ impl Libp2pConfig {
         if self.secret.is_none() && !is_loopback(&address) {
             return Err(SetupError::NeedsSecret(address));
         }
+        if self.secret.is_none() && parts.iter().any(|part| matches!(part, Protocol::Ws(_))) {
+            return Err(SetupError::PagesNeedSecret(address));
+        }
         Ok(address)
     }
 
@@ -189,11 +202,17 @@ mod tests {
     #[test]
     fn it_listens_on_tcp_quic_and_websocket() {
         for way in ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/udp/0/quic-v1", "/ip4/127.0.0.1/tcp/7/ws"] {
-            assert!(listen(way, false).is_ok(), "{way}");
+            assert!(listen(way, true).is_ok(), "{way}");
         }
         for way in ["127.0.0.1:0", "/dns/localhost/tcp/0", "/ip4/127.0.0.1", "/ip4/127.0.0.1/udp/0", ""] {
             assert!(matches!(listen(way, true), Err(SetupError::Address(_))), "{way}");
         }
+    }
+
+    #[test]
+    fn listening_to_pages_takes_a_secret() {
+        let way = "/ip4/127.0.0.1/tcp/0/ws";
+        assert!(matches!(listen(way, false), Err(SetupError::PagesNeedSecret(_))));
     }
 
     #[test]

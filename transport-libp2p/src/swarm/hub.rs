@@ -153,6 +153,15 @@ impl Hub {
         locked(&self.addresses).clone()
     }
 
+    /// Others reach this node through that one, as soon as there is a place for it.
+    pub(super) fn reached_through(&self, relay: PeerId, way: &str) {
+        let address = format!("{way}/p2p/{relay}/p2p-circuit/p2p/{}", self.config.identity.peer_id());
+        let mut addresses = locked(&self.addresses);
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+
     pub(super) fn set_addresses(&self, addresses: Vec<String>) {
         *locked(&self.addresses) = addresses;
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libp2p::PeerId;
 use libp2p::core::transport::ListenerId;
-use tokio::time::Instant;
+use paxoskv_transport_queues::runtime::Instant;
 
 /// How many there are to be.
 const ENOUGH: usize = 2;
@@ -16,8 +16,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(60);
 /// Which relays were asked, and which would not.
 #[derive(Debug, Default)]
 pub(super) struct Relays {
-    /// By the listener that stands for it.
-    asked: HashMap<ListenerId, PeerId>,
+    /// By the listener that stands for it; and whether there is a place for this node.
+    asked: HashMap<ListenerId, (PeerId, bool)>,
     unwilling: HashMap<PeerId, Instant>,
 }
 
@@ -31,19 +31,29 @@ impl Relays {
     pub(super) fn choose<T>(&mut self, mut from: impl Iterator<Item = (PeerId, T)>) -> Option<(PeerId, T)> {
         self.unwilling.retain(|_, since| since.elapsed() < ASK_AGAIN);
         from.find(|(relay, _)| {
-            !self.unwilling.contains_key(relay) && !self.asked.values().any(|asked| asked == relay)
+            !self.unwilling.contains_key(relay) && !self.asked.values().any(|(asked, _)| asked == relay)
         })
     }
 
     /// This one was asked.
     pub(super) fn ask(&mut self, relay: PeerId, listener: ListenerId) {
-        self.asked.insert(listener, relay);
+        self.asked.insert(listener, (relay, false));
     }
 
-    /// Whether this is a listener that stands for a relay, which is of no more use then.
+    /// This one has a place for this node, if the listener stands for one.
+    pub(super) fn granted(&mut self, listener: ListenerId) -> Option<PeerId> {
+        let (relay, granted) = self.asked.get_mut(&listener)?;
+        *granted = true;
+        Some(*relay)
+    }
+
+    /// Whether this is a listener that stands for a relay, which is of no more use then. One that had a place, and was
+    /// lost, may be asked again at once.
     pub(super) fn ended(&mut self, listener: ListenerId) -> Option<PeerId> {
-        let relay = self.asked.remove(&listener)?;
-        self.unwilling.insert(relay, Instant::now());
+        let (relay, granted) = self.asked.remove(&listener)?;
+        if !granted {
+            self.unwilling.insert(relay, Instant::now());
+        }
         Some(relay)
     }
 }
@@ -70,5 +80,8 @@ mod tests {
         assert_eq!(relays.ended(listeners[0]), None);
         assert!(relays.are_few());
         assert_eq!(relays.choose(all()), Some((peers[2], ())));
+        assert_eq!(relays.granted(listeners[1]), Some(peers[1]));
+        assert_eq!(relays.ended(listeners[1]), Some(peers[1]));
+        assert_eq!(relays.choose(all()), Some((peers[1], ())), "it would have this node before");
     }
 }

@@ -10,15 +10,16 @@ use libp2p::core::transport::ListenerId;
 use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
-use libp2p::{Multiaddr, PeerId, Swarm, autonat, mdns, ping};
+use libp2p::{Multiaddr, PeerId, Swarm};
 use paxoskv_core::transport::{Closing, Event};
+use paxoskv_transport_queues::runtime::{Instant, interval, sleep_until, spawn};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 
-use super::behaviour::{Behaviour, BehaviourEvent, OffersEvent};
 use super::book::{Book, Key, Outcome};
+use super::happened::Happened;
 use super::hub::{Hub, Report};
 use super::link::{Ended, Opened, run};
+use super::platform::{Behaviour, BehaviourEvent};
 use super::relays::Relays;
 use crate::address::{Address, is_loopback, is_relayed, is_scoped};
 use crate::refusal::Code;
@@ -45,19 +46,20 @@ pub(super) struct Driver {
     book: Book,
     connections: HashMap<ConnectionId, Connection>,
     relays: Relays,
-    /// Some address of this node was found not to be reachable from outside.
+    /// This node has no address, or one that was found not to be reachable from outside.
     hidden: bool,
 }
 
 impl Driver {
     pub(super) fn new(hub: Arc<Hub>, swarm: Swarm<Behaviour>) -> Self {
+        let hidden = hub.config.wait_at_relays;
         Self {
             hub,
             swarm,
             book: Book::default(),
             connections: HashMap::new(),
             relays: Relays::default(),
-            hidden: false,
+            hidden,
         }
     }
 
@@ -83,7 +85,7 @@ impl Driver {
         mut dial: mpsc::UnboundedReceiver<Address>,
         mut reports: mpsc::UnboundedReceiver<Report>,
     ) {
-        let mut patrol = tokio::time::interval(PATROL);
+        let mut patrol = interval(PATROL);
         loop {
             let next = self.next_due();
             tokio::select! {
@@ -94,7 +96,7 @@ impl Driver {
                     None => return,
                 },
                 _ = patrol.tick() => self.patrol(),
-                () = tokio::time::sleep_until(next), if !self.hub.is_leaving() => self.dial(),
+                () = sleep_until(next), if !self.hub.is_leaving() => self.dial(),
             }
         }
     }
@@ -146,7 +148,7 @@ impl Driver {
 
     fn event(&mut self, event: SwarmEvent<BehaviourEvent>) {
         match event {
-            SwarmEvent::Behaviour(event) => self.behaviour_event(event),
+            SwarmEvent::Behaviour(event) => self.happened(event.into()),
             SwarmEvent::ConnectionEstablished { peer_id, connection_id, endpoint, .. } => {
                 self.connected(peer_id, connection_id, &endpoint);
             }
@@ -171,8 +173,13 @@ impl Driver {
                 }
                 self.tell_addresses();
             }
-            SwarmEvent::NewListenAddr { .. }
-            | SwarmEvent::ExpiredListenAddr { .. }
+            SwarmEvent::NewListenAddr { listener_id, .. } => {
+                if let Some(relay) = self.relays.granted(listener_id) {
+                    tracing::debug!(%relay, "reached through a relay");
+                }
+                self.tell_addresses();
+            }
+            SwarmEvent::ExpiredListenAddr { .. }
             | SwarmEvent::ExternalAddrConfirmed { .. }
             | SwarmEvent::ExternalAddrExpired { .. } => self.tell_addresses(),
             _ => {}
@@ -195,23 +202,24 @@ impl Driver {
         }
     }
 
-    fn behaviour_event(&mut self, event: BehaviourEvent) {
-        match event {
-            BehaviourEvent::Streams(streams::Event::Opened { peer, connection, stream, dialed }) => {
+    fn happened(&mut self, happened: Happened) {
+        match happened {
+            Happened::Stream(streams::Event::Opened { peer, connection, stream, dialed }) => {
                 let Some(known) = self.connections.get(&connection) else { return };
                 let relayed = known.relayed;
                 let from = known.remote.to_string();
                 let Some(door) = self.swarm.behaviour().members.door(connection) else { return };
                 let opened = Opened { peer, connection, stream, dialed, relayed, door, from };
                 if !self.hub.is_leaving() {
-                    tokio::spawn(run(Arc::clone(&self.hub), opened));
+                    spawn(run(Arc::clone(&self.hub), opened));
                 }
             }
-            BehaviourEvent::Streams(streams::Event::Failed { connection, reason }) => {
+            Happened::Stream(streams::Event::Failed { connection, reason }) => {
                 self.failed(connection, &reason, false);
                 self.swarm.close_connection(connection);
             }
-            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => {
+            #[cfg(not(target_family = "wasm"))]
+            Happened::Found(found) => {
                 for (peer, way) in found {
                     // It comes as text of anybody's, and goes the way of all text.
                     if let Ok(address) = way.to_string().parse::<Address>() {
@@ -220,32 +228,19 @@ impl Driver {
                     }
                 }
             }
-            BehaviourEvent::Mdns(mdns::Event::Expired(gone)) => {
+            #[cfg(not(target_family = "wasm"))]
+            Happened::Expired(gone) => {
                 for (peer, way) in gone {
                     let way = way.iter().take_while(|part| *part != Protocol::P2p(peer)).collect();
                     self.book.expire(peer, &way);
                 }
             }
-            BehaviourEvent::Members(OffersEvent::Ping(ping::Event {
-                peer,
-                connection,
-                result: Err(error @ (ping::Failure::Timeout | ping::Failure::Other { .. })),
-            })) => {
-                tracing::debug!(%peer, %error, "no answer to a ping");
+            Happened::Silent(connection) => {
                 self.swarm.close_connection(connection);
             }
-            BehaviourEvent::Members(OffersEvent::Reachable(autonat::v2::client::Event {
-                tested_addr,
-                result,
-                ..
-            })) => {
-                tracing::debug!(address = %tested_addr, reachable = result.is_ok(), "asked whether it can be reached");
-                self.hidden |= result.is_err();
-            }
-            BehaviourEvent::Members(OffersEvent::HolePunching(event)) => {
-                tracing::debug!(peer = %event.remote_peer_id, result = ?event.result, "tried to get around a relay");
-            }
-            _ => {}
+            #[cfg(not(target_family = "wasm"))]
+            Happened::Hidden => self.hidden = true,
+            Happened::Nothing => {}
         }
     }
 
@@ -294,10 +289,14 @@ impl Driver {
                 self.streams().prove(peer);
                 self.swarm.behaviour().members.prove(peer);
             }
-            Report::Up { peer, relayed } => self.streams().link_up(peer, relayed),
+            Report::Up { peer, relayed } => {
+                self.streams().link_up(peer, relayed);
+                self.tell_addresses();
+            }
             Report::Ended { peer, connection, relayed, was_up, ended } => {
                 if was_up {
                     self.streams().link_down(peer, relayed);
+                    self.tell_addresses();
                 }
                 self.ended(peer, connection, was_up, &ended);
             }
@@ -379,6 +378,9 @@ impl Driver {
         let found = self.swarm.external_addresses().filter(|address| !is_relayed(address));
         let mut all: Vec<Multiaddr> =
             listening.chain(found).filter(|address| !is_scoped(address)).cloned().collect();
+        if self.hub.config.wait_at_relays {
+            all.extend(self.ways_through().map(|(_, way)| way));
+        }
         if !all.iter().all(is_loopback) {
             all.retain(|address| !is_loopback(address));
         }

@@ -8,9 +8,9 @@ use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, Stream};
 use paxoskv_core::transport::{Closing, Event, LinkId};
 use paxoskv_transport_queues::Outbox;
+use paxoskv_transport_queues::runtime::{timeout, timeout_at};
 use tokio::pin;
 use tokio::sync::watch;
-use tokio::time::{timeout, timeout_at};
 
 use super::hub::{Hub, Report};
 use crate::frame::{Item, ReadError, read, write_frame, write_goodbye};
@@ -105,6 +105,10 @@ async fn run_to_end(hub: &Hub, opened: Opened) -> (bool, Ended) {
     let outbox = Arc::new(Outbox::new(hub.config.queue_bytes, hub.config.queue_frames));
     let (up, alive) = watch::channel(());
     let Some(link) = hub.enter(&outbox, (peer, relayed), alive) else { return (false, Ended::TooMany) };
+    if hub.config.wait_at_relays && dialed && !relayed {
+        // Before the core greets the other side, and tells it where this node is.
+        hub.reached_through(peer, &from);
+    }
     hub.report(Report::Up { peer, relayed });
     if hub.inbox.tell(Event::Up { link, dialed, attested: false }).await.is_err() {
         hub.leave(link);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
-use tokio::time::Instant;
+use paxoskv_transport_queues::runtime::Instant;
 
 use super::config::Libp2pConfig;
 use crate::address::{Address, is_relayed};
@@ -112,6 +112,7 @@ impl Book {
     }
 
     /// The local network no longer tells of this one.
+    #[cfg(any(test, not(target_family = "wasm")))]
     pub(super) fn expire(&mut self, peer: PeerId, way: &Multiaddr) {
         if let Some(target) = self.targets.get_mut(&Key::Peer(peer))
             && !target.told

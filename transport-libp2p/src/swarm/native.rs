@@ -8,6 +8,7 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{Swarm, SwarmBuilder, autonat, dcutr, identify, mdns, noise, ping, quic, relay, tcp, yamux};
 
 use super::config::{Libp2pConfig, SetupError};
+use super::happened::Happened;
 use crate::address::is_loopback;
 use crate::members::Members;
 use crate::streams::Streams;
@@ -43,6 +44,30 @@ pub(super) struct Offers {
     reachable: autonat::v2::client::Behaviour,
     tell_reachable: autonat::v2::server::Behaviour,
     hole_punching: dcutr::Behaviour,
+}
+
+impl From<BehaviourEvent> for Happened {
+    fn from(event: BehaviourEvent) -> Self {
+        match event {
+            BehaviourEvent::Streams(event) => Self::Stream(event),
+            BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => Self::Found(found),
+            BehaviourEvent::Mdns(mdns::Event::Expired(gone)) => Self::Expired(gone),
+            BehaviourEvent::Members(OffersEvent::Ping(event)) => event.into(),
+            BehaviourEvent::Members(OffersEvent::Reachable(autonat::v2::client::Event {
+                tested_addr,
+                result,
+                ..
+            })) => {
+                tracing::debug!(address = %tested_addr, reachable = result.is_ok(), "asked whether it can be reached");
+                if result.is_err() { Self::Hidden } else { Self::Nothing }
+            }
+            BehaviourEvent::Members(OffersEvent::HolePunching(event)) => {
+                tracing::debug!(peer = %event.remote_peer_id, result = ?event.result, "tried to get around a relay");
+                Self::Nothing
+            }
+            _ => Self::Nothing,
+        }
+    }
 }
 
 /// The swarm, which does not listen yet.
