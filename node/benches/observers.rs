@@ -56,7 +56,7 @@ async fn main() {
             );
             let start = Instant::now();
             for _ in 0..ROUNDS {
-                putter.put("watched", 1).erasable().await.expect("a put");
+                putter.put("watched", &1).erasable().await.expect("a put");
                 join_all(watches.iter_mut().map(|watch| watch.next())).await;
                 putter.erase("watched").await.expect("an erasure");
                 join_all(watches.iter_mut().map(|watch| watch.next())).await;
