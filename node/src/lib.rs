@@ -1,7 +1,7 @@
 //! PaxosKV on native machines: all that an application, or the program `paxoskv`, needs to be a node of a cluster.
 //!
 //! The core ([`Cluster`] and all that it comes with, re-exported here) knows no runtime, no disk and no network.
-//! This crate adds them: tokio, durable storage in redb, links over WebSocket. [`native`] puts them together:
+//! This crate adds them: tokio, durable storage in redb, links over WebSocket and libp2p. [`native`] puts them together:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -21,29 +21,42 @@
 //! | feature | what | default |
 //! |---|---|---|
 //! | `ws` | links over WebSocket, and [`native`] | yes |
+//! | `libp2p` | links over libp2p as well | yes |
 //! | `redb` | durable storage in a file | yes |
 //! | `cli` | what only the program `paxoskv` needs; applications switch it off | yes |
 
 #[cfg(feature = "ws")]
 mod folder;
+#[cfg(feature = "libp2p")]
+mod identity;
 pub mod json;
+#[cfg(feature = "ws")]
+mod links;
 #[cfg(feature = "ws")]
 mod native;
 #[cfg(feature = "ws")]
 mod running;
+#[cfg(feature = "ws")]
+mod secret;
 #[cfg(feature = "redb")]
 pub mod storage;
 mod timer;
 
 #[cfg(feature = "ws")]
 pub use folder::data_folder;
+#[cfg(feature = "libp2p")]
+pub use native::FIRST_LIBP2P_PORT;
 #[cfg(feature = "ws")]
 pub use native::{FIRST_PORT, NativeBuilder, StartError, loopback_seats, native};
 pub use paxoskv_core::*;
+#[cfg(feature = "libp2p")]
+pub use paxoskv_transport_libp2p as libp2p;
 #[cfg(feature = "ws")]
 pub use paxoskv_transport_ws as ws;
 #[cfg(feature = "ws")]
 pub use running::NativeNode;
+#[cfg(feature = "ws")]
+pub use secret::{BadSecret, Secret};
 pub use timer::TokioTimer;
 
 /// So that the README's example is compiled.

@@ -2,21 +2,26 @@
 
 use std::io;
 use std::net::SocketAddr;
-#[cfg(feature = "redb")]
+#[cfg(any(feature = "redb", feature = "libp2p"))]
 use std::path::PathBuf;
 
 use axum::Router;
 use paxoskv_core::storage::StorageError;
 use paxoskv_core::{Cluster, Error, Seat, Settings};
-use paxoskv_transport_ws::{Secret, SetupError, WsConfig};
+use paxoskv_transport_ws::{SetupError, WsConfig};
 use tokio::net::{TcpListener, lookup_host};
 
 #[cfg(feature = "redb")]
 use crate::folder::data_folder;
 use crate::running::{Kept, NativeNode, Parts};
+use crate::secret::Secret;
 
 /// Seat n listens on this port plus n, unless told otherwise: 7401 and following.
 pub const FIRST_PORT: u16 = 7400;
+
+/// Over libp2p, and without a secret, seat n listens on this port of loopback plus n, unless told otherwise.
+#[cfg(feature = "libp2p")]
+pub const FIRST_LIBP2P_PORT: u16 = 7410;
 
 /// The seats in a cluster unless told otherwise.
 const CLUSTER_SIZE: u8 = 3;
@@ -42,7 +47,11 @@ pub fn native(cluster: impl Into<String>) -> NativeBuilder {
         keep: Keep::Default,
         listen: Listen::Default,
         join: None,
+        secret: None,
         links: WsConfig::default(),
+        by_ws: true,
+        #[cfg(feature = "libp2p")]
+        libp2p: Libp2p::default(),
         settings: Settings::default(),
         routes: Router::new(),
     }
@@ -84,6 +93,27 @@ pub enum StartError {
     /// The system has no random numbers.
     #[error("the system gave no random numbers: {0}")]
     Entropy(getrandom::Error),
+    /// An address to link to is none.
+    #[error("{address:?} cannot be joined: {reason}")]
+    Join {
+        /// The address.
+        address: String,
+        /// What is expected.
+        reason: String,
+    },
+    /// The node's key pair cannot be used.
+    #[cfg(feature = "libp2p")]
+    #[error("the node's key pair in {} cannot be used: {reason}", path.display())]
+    Identity {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The libp2p transport cannot be set up.
+    #[cfg(feature = "libp2p")]
+    #[error(transparent)]
+    Libp2p(#[from] paxoskv_transport_libp2p::SetupError),
     /// The settings of the links are no good.
     #[error(transparent)]
     Links(#[from] SetupError),
@@ -114,9 +144,22 @@ pub struct NativeBuilder {
     keep: Keep,
     listen: Listen,
     join: Option<Vec<String>>,
+    secret: Option<Secret>,
     links: WsConfig,
+    /// Whether seats are linked over WebSocket.
+    by_ws: bool,
+    #[cfg(feature = "libp2p")]
+    libp2p: Libp2p,
     settings: Settings,
     routes: Router,
+}
+
+/// What was said of libp2p.
+#[cfg(feature = "libp2p")]
+#[derive(Default)]
+struct Libp2p {
+    wanted: bool,
+    listen: Vec<String>,
 }
 
 impl NativeBuilder {
@@ -165,8 +208,9 @@ impl NativeBuilder {
         self
     }
 
-    /// Links to whoever is at this address, `host:port` or `ws://…` or `wss://…`; from there the node learns where
-    /// the others are. Can be said several times. The ports 7401 and following of this machine unless set.
+    /// Links to whoever is at this address, `host:port` or `ws://…` or `wss://…`, or, over libp2p, a multiaddr like
+    /// `/ip4/10.0.0.1/tcp/7411`; from there the node learns where the others are. Can be said several times. The usual
+    /// ports of this machine unless set.
     pub fn join(mut self, address: impl Into<String>) -> Self {
         self.join.get_or_insert_default().push(address.into());
         self
@@ -174,8 +218,33 @@ impl NativeBuilder {
 
     /// Links only to nodes that know the same secret. To listen beyond this machine takes one.
     pub fn secret(mut self, secret: Secret) -> Self {
-        self.links.secret = Some(secret);
+        self.links.secret = Some(secret.for_ws());
+        self.secret = Some(secret);
         self
+    }
+
+    /// Links over libp2p, too: TCP, QUIC, WebSocket; nodes on the local network find each other, and those that cannot
+    /// reach one another meet at others. A cluster's nodes may differ in this.
+    #[cfg(feature = "libp2p")]
+    pub fn libp2p(mut self) -> Self {
+        self.libp2p.wanted = true;
+        self
+    }
+
+    /// Listens there over libp2p; implies [`libp2p`](Self::libp2p). Can be said several times. `/ip4/0.0.0.0/tcp/0`
+    /// with a secret, else a port of loopback, unless set; an observer does not listen unless told to.
+    #[cfg(feature = "libp2p")]
+    pub fn libp2p_listen(mut self, multiaddr: impl Into<String>) -> Self {
+        self.libp2p.listen.push(multiaddr.into());
+        self.libp2p()
+    }
+
+    /// Links to other seats by [`libp2p`](Self::libp2p) alone. Where the node listens, observers still come in over
+    /// WebSocket.
+    #[cfg(feature = "libp2p")]
+    pub fn libp2p_only(mut self) -> Self {
+        self.by_ws = false;
+        self.libp2p()
     }
 
     /// Lets web pages of this origin, like `https://example.org`, link to this node. Can be said several times.
@@ -209,16 +278,18 @@ impl NativeBuilder {
     ///
     /// # Errors
     /// [`StartError`], which says what to do. That other nodes cannot be reached is no error: they may come later.
-    pub async fn start(self) -> Result<NativeNode, StartError> {
+    pub async fn start(mut self) -> Result<NativeNode, StartError> {
         let size = self.cluster_size.or(self.seat.map(|_| CLUSTER_SIZE));
         let seat = self.seat.map(|n| seat_of(n, size.unwrap_or(CLUSTER_SIZE))).transpose()?;
-        let listener = match (self.listen, seat) {
+        let listen = std::mem::replace(&mut self.listen, Listen::Default);
+        let listener = match (listen, seat) {
             (Listen::Listener(listener), _) => Some(listener),
-            (Listen::Address(address), _) => Some(bind(&address, self.links.secret.is_some()).await?),
+            (Listen::Address(address), _) => Some(bind(&address, self.secret.is_some()).await?),
             (Listen::Default, Some(seat)) => Some(bind(&default_address(seat), true).await?),
             (Listen::Default, None) => None,
         };
-        let kept = match (seat, self.keep) {
+        let keep = std::mem::replace(&mut self.keep, Keep::Default);
+        let kept = match (seat, keep) {
             (None, _) => Kept::Nothing,
             (Some(_), Keep::Memory) => Kept::memory(),
             #[cfg(feature = "redb")]
@@ -231,9 +302,12 @@ impl NativeBuilder {
             #[cfg(not(feature = "redb"))]
             (Some(_), Keep::Default) => return Err(StartError::NoFolder),
         };
-        let join = self.join.unwrap_or_else(|| {
-            loopback_seats(size.unwrap_or(CLUSTER_SIZE), seat.map_or(0, Seat::get)).collect()
-        });
+        let size_or_usual = size.unwrap_or(CLUSTER_SIZE);
+        let join = match &self.join {
+            Some(join) => join.clone(),
+            None => self.usual(size_or_usual, seat.map_or(0, Seat::get)),
+        };
+        join.iter().try_for_each(|address| self.check_join(address))?;
         let mut builder = Cluster::builder(self.cluster.clone().unwrap_or_default());
         if self.cluster.is_none() {
             builder = builder.any_cluster();
@@ -244,10 +318,97 @@ impl NativeBuilder {
         if let Some(seat) = seat {
             builder = builder.seat(seat.get());
         }
+        #[cfg(feature = "libp2p")]
+        let libp2p = self.start_libp2p(seat, kept.path()).await?;
+        #[cfg(not(feature = "libp2p"))]
+        let libp2p = None;
         let links =
             WsConfig { max_frame: self.settings.max_frame, max_links: self.settings.max_links, ..self.links };
-        let builder = builder.settings(self.settings).dial(join);
-        NativeNode::start(builder, Parts { seat, kept, listener, links, routes: self.routes })
+        let builder = builder.settings(self.settings);
+        let (by_ws, routes) = (self.by_ws, self.routes);
+        let parts = Parts { seat, kept, listener, links, by_ws, libp2p, join, routes };
+        NativeNode::start(builder, parts)
+    }
+
+    /// Where the other seats are looked for unless told.
+    fn usual(&self, size: u8, except: u8) -> Vec<String> {
+        let mut all = Vec::new();
+        if self.by_ws {
+            all.extend(loopback_seats(size, except));
+        }
+        // With a secret they listen to the world, and the local network tells on which ports.
+        #[cfg(feature = "libp2p")]
+        if self.libp2p.wanted && self.secret.is_none() {
+            all.extend(Seat::all(size).filter(|seat| seat.get() != except).map(default_multiaddr));
+        }
+        all
+    }
+
+    /// Whether an address is one of a transport that this node has.
+    fn check_join(&self, address: &str) -> Result<(), StartError> {
+        let wrong =
+            |reason: &str| StartError::Join { address: address.to_owned(), reason: reason.to_owned() };
+        if address.trim_start().starts_with('/') {
+            #[cfg(feature = "libp2p")]
+            if self.libp2p.wanted {
+                let parsed = address.parse::<paxoskv_transport_libp2p::address::Address>();
+                return parsed.map(drop).map_err(|error| wrong(&error.to_string()));
+            }
+            return Err(wrong("it is a multiaddr, and this node does not link over libp2p"));
+        }
+        if !self.by_ws {
+            return Err(wrong(
+                "this node links over libp2p alone, and expects a multiaddr like /ip4/10.0.0.1/tcp/7411",
+            ));
+        }
+        let parsed = address.parse::<paxoskv_transport_ws::address::Address>();
+        parsed.map(drop).map_err(|error| wrong(&error.to_string()))
+    }
+
+    #[cfg(feature = "libp2p")]
+    async fn start_libp2p(
+        &self,
+        seat: Option<Seat>,
+        folder: Option<&std::path::Path>,
+    ) -> Result<Option<paxoskv_transport_libp2p::Libp2pTransport>, StartError> {
+        use paxoskv_core::Transport;
+        use paxoskv_transport_libp2p::{Identity, Libp2pConfig, Libp2pTransport, SetupError};
+
+        if !self.libp2p.wanted {
+            return Ok(None);
+        }
+        let identity = match folder {
+            Some(folder) => crate::identity::kept_in(folder)?,
+            None => Identity::generate(),
+        };
+        let kept = folder.and_then(crate::identity::port_kept_in);
+        let listen = |port: u16| match seat {
+            _ if !self.libp2p.listen.is_empty() => self.libp2p.listen.clone(),
+            Some(_) if self.secret.is_some() => vec![format!("/ip4/0.0.0.0/tcp/{port}")],
+            Some(seat) => vec![default_multiaddr(seat)],
+            None => Vec::new(),
+        };
+        let config = |port| Libp2pConfig {
+            identity: identity.clone(),
+            cluster: self.cluster.clone(),
+            listen: listen(port),
+            secret: self.secret.as_ref().map(|secret| secret.for_libp2p().clone()),
+            max_frame: self.settings.max_frame,
+            max_links: self.settings.max_links,
+            ..Libp2pConfig::default()
+        };
+        let given = !self.libp2p.listen.is_empty() || self.secret.is_none();
+        let transport = match Libp2pTransport::new(config(kept.unwrap_or(0))).await {
+            // The port that it had is somebody else's now.
+            Err(SetupError::InUse { .. }) if kept.is_some() && !given => {
+                Libp2pTransport::new(config(0)).await?
+            }
+            started => started?,
+        };
+        if let Some(folder) = folder.filter(|_| !given) {
+            crate::identity::keep_port(folder, &transport.addresses());
+        }
+        Ok(Some(transport))
     }
 }
 
@@ -266,6 +427,12 @@ pub fn loopback_seats(cluster_size: u8, except: u8) -> impl Iterator<Item = Stri
 
 fn default_address(seat: Seat) -> String {
     format!("127.0.0.1:{}", FIRST_PORT + u16::from(seat.get()))
+}
+
+/// Where a seat listens over libp2p, without a secret, unless told otherwise.
+#[cfg(feature = "libp2p")]
+fn default_multiaddr(seat: Seat) -> String {
+    format!("/ip4/127.0.0.1/tcp/{}", FIRST_LIBP2P_PORT + u16::from(seat.get()))
 }
 
 /// Binds the first of the addresses that the name stands for.

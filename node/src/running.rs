@@ -9,6 +9,8 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
+#[cfg(feature = "libp2p")]
+use paxoskv_core::Transport;
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::storage::{Batch, Loaded, NoStorage, StorageError};
 use paxoskv_core::transport::NoTransport;
@@ -17,6 +19,7 @@ use paxoskv_transport_ws::{Guard, WsConfig, WsTransport, serve};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::links::{Known, Libp2pTransport, Links};
 use crate::native::StartError;
 #[cfg(feature = "redb")]
 use crate::storage::RedbStorage;
@@ -29,7 +32,10 @@ pub struct NativeNode {
     cluster: Cluster,
     seat: Option<Seat>,
     address: Option<SocketAddr>,
+    #[cfg(feature = "libp2p")]
+    multiaddrs: Vec<String>,
     folder: Option<PathBuf>,
+    known: Known,
     end: watch::Receiver<Option<Result<(), Error>>>,
 }
 
@@ -47,6 +53,11 @@ pub(crate) struct Parts {
     pub(crate) listener: Option<TcpListener>,
     /// All but the address to listen on.
     pub(crate) links: WsConfig,
+    /// Whether seats are linked over WebSocket.
+    pub(crate) by_ws: bool,
+    pub(crate) libp2p: Option<Libp2pTransport>,
+    /// Where the node looks for others to begin with.
+    pub(crate) join: Vec<String>,
     pub(crate) routes: Router,
 }
 
@@ -55,14 +66,19 @@ impl NativeNode {
         builder: Builder<NoStorage, NoTransport, NoTimer>,
         parts: Parts,
     ) -> Result<Self, StartError> {
-        let Parts { seat, kept, listener, links, routes } = parts;
+        let Parts { seat, kept, listener, links, by_ws, libp2p, join, routes } = parts;
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let (transport, route) = WsTransport::new(WsConfig { listen: address, ..links })?;
         let mut entropy = [0; 32];
         getrandom::fill(&mut entropy).map_err(StartError::Entropy)?;
         let guard = transport.guard();
         let folder = kept.path().map(Path::to_path_buf);
-        let builder = builder.transport(transport).timer(TokioTimer::new()).entropy(entropy);
+        #[cfg(feature = "libp2p")]
+        let multiaddrs = libp2p.as_ref().map_or_else(Vec::new, Transport::addresses);
+        let known = Known::default();
+        let given = join.iter().cloned().collect();
+        let transport = Links::new(transport, by_ws, libp2p, given, known.clone());
+        let builder = builder.dial(join).transport(transport).timer(TokioTimer::new()).entropy(entropy);
         let (cluster, driver) = builder.storage(kept).build()?;
         // All that is served on the node's address is put together here.
         let app = routes.layer(from_fn_with_state(guard, check)).merge(route);
@@ -76,7 +92,16 @@ impl NativeNode {
             }
             ended.send_replace(Some(result));
         });
-        Ok(Self { cluster, seat, address, folder, end })
+        Ok(Self {
+            cluster,
+            seat,
+            address,
+            #[cfg(feature = "libp2p")]
+            multiaddrs,
+            folder,
+            known,
+            end,
+        })
     }
 
     /// The handle to call the cluster by.
@@ -92,6 +117,18 @@ impl NativeNode {
     /// Where the node listens, if it does.
     pub fn address(&self) -> Option<SocketAddr> {
         self.address
+    }
+
+    /// Where the node listened over libp2p when it started, with its peer id; nowhere if it does not.
+    #[cfg(feature = "libp2p")]
+    pub fn multiaddrs(&self) -> &[String] {
+        &self.multiaddrs
+    }
+
+    /// Where members of the cluster can be reached, as far as members have told this node; addresses of its own are
+    /// not among them.
+    pub fn known_addresses(&self) -> Vec<String> {
+        self.known.all()
     }
 
     /// Where the node keeps its data, if on disk.
@@ -142,7 +179,7 @@ impl Kept {
         opened.await.unwrap_or_else(|e| Err(StorageError::Failed(format!("opening the store failed: {e}"))))
     }
 
-    fn path(&self) -> Option<&Path> {
+    pub(crate) fn path(&self) -> Option<&Path> {
         match self {
             #[cfg(feature = "redb")]
             Self::Folder(_, path) => Some(path),

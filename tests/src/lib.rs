@@ -10,6 +10,8 @@ pub mod history;
 pub mod linear;
 pub mod messages;
 pub mod model;
+#[cfg(target_os = "linux")]
+pub mod network;
 #[cfg(unix)]
 pub mod processes;
 pub mod sim;

@@ -127,7 +127,12 @@ impl Said {
 impl Process {
     /// Starts the program with these arguments; standard input is `input`, and then its end.
     pub fn start(arguments: &[impl AsRef<str>], input: &[u8]) -> Self {
-        let (mut stdin, process) = Self::interactive(arguments);
+        Self::start_by(&[], arguments, input)
+    }
+
+    /// Like [`start`](Self::start), by a command that becomes the program.
+    pub fn start_by(by: &[String], arguments: &[impl AsRef<str>], input: &[u8]) -> Self {
+        let (mut stdin, process) = Self::interactive_by(by, arguments);
         let input = input.to_vec();
         // A program that reads nothing may be gone before all is written.
         std::thread::spawn(move || stdin.write_all(&input).ok());
@@ -136,7 +141,19 @@ impl Process {
 
     /// Starts the program with these arguments; standard input is whatever is written, and ends when it is dropped.
     pub fn interactive(arguments: &[impl AsRef<str>]) -> (ChildStdin, Self) {
-        let mut command = Command::new(program());
+        Self::interactive_by(&[], arguments)
+    }
+
+    /// Like [`interactive`](Self::interactive), by a command that becomes the program.
+    pub fn interactive_by(by: &[String], arguments: &[impl AsRef<str>]) -> (ChildStdin, Self) {
+        let mut command = match by {
+            [] => Command::new(program()),
+            [first, rest @ ..] => {
+                let mut command = Command::new(first);
+                command.args(rest).arg(program());
+                command
+            }
+        };
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("PAXOSKV_") || name == "RUST_LOG" {
                 command.env_remove(name);
@@ -257,7 +274,12 @@ impl std::ops::Deref for Shell {
 impl Shell {
     /// Starts the program with these arguments.
     pub fn start(arguments: &[impl AsRef<str>]) -> Self {
-        let (input, process) = Process::interactive(arguments);
+        Self::start_by(&[], arguments)
+    }
+
+    /// Like [`start`](Self::start), by a command that becomes the program.
+    pub fn start_by(by: &[String], arguments: &[impl AsRef<str>]) -> Self {
+        let (input, process) = Process::interactive_by(by, arguments);
         Self { input: Some(input), process }
     }
 
@@ -359,10 +381,43 @@ pub fn free_port() -> u16 {
     }
 }
 
+/// How the seats of clusters are linked; `PAXOSKV_TEST_OVER` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// By WebSocket.
+    Ws,
+    /// By libp2p.
+    Libp2p,
+    /// Seat 1 by WebSocket, seat 3 by libp2p, seat 2 by both. Where a node links by libp2p alone, those that link by
+    /// WebSocket may still dial it.
+    Mix,
+}
+
+impl Over {
+    /// What all clusters of this process use.
+    pub fn now() -> Self {
+        match std::env::var("PAXOSKV_TEST_OVER").as_deref() {
+            Err(_) | Ok("ws") => Self::Ws,
+            Ok("libp2p") => Self::Libp2p,
+            Ok("mix") => Self::Mix,
+            Ok(other) => panic!("PAXOSKV_TEST_OVER is {other:?}, expected ws, libp2p or mix"),
+        }
+    }
+
+    fn transports(self, seat: u8) -> &'static [&'static str] {
+        match (self, seat) {
+            (Self::Ws, _) | (Self::Mix, 1) => &["ws"],
+            (Self::Libp2p, _) | (Self::Mix, 3) => &["libp2p"],
+            (Self::Mix, _) => &["ws", "libp2p"],
+        }
+    }
+}
+
 /// Three seats on this machine that know where the others are, with a name that no other cluster has.
 pub struct Cluster {
     name: String,
     ports: Vec<u16>,
+    libp2p_ports: Vec<u16>,
     folder: TempDir,
     options: Vec<String>,
     nodes: BTreeMap<u8, Process>,
@@ -380,8 +435,9 @@ impl Cluster {
         static NEXT: AtomicU32 = AtomicU32::new(1);
         let name = format!("test-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let options = options.iter().map(ToString::to_string).collect();
-        let ports = (0..3).map(|_| free_port()).collect();
-        Self { name, ports, folder: TempDir::new().unwrap(), options, nodes: BTreeMap::new() }
+        let ports = || (0..3).map(|_| free_port()).collect();
+        let (ports, libp2p_ports) = (ports(), ports());
+        Self { name, ports, libp2p_ports, folder: TempDir::new().unwrap(), options, nodes: BTreeMap::new() }
     }
 
     /// All seats, when each of them has seen all of them.
@@ -431,6 +487,23 @@ impl Cluster {
         format!("127.0.0.1:{}", self.ports[usize::from(seat) - 1])
     }
 
+    /// Where a seat listens over libp2p, if it does.
+    pub fn multiaddr(&self, seat: u8) -> String {
+        format!("/ip4/127.0.0.1/tcp/{}", self.libp2p_ports[usize::from(seat) - 1])
+    }
+
+    /// Where whoever links as `seat` does finds these seats.
+    pub fn joins(&self, seat: u8, others: impl IntoIterator<Item = u8>) -> String {
+        let over = Over::now();
+        let ways = others.into_iter().flat_map(|other| {
+            over.transports(seat).iter().filter_map(move |by| match *by {
+                "ws" => Some(self.address(other)),
+                by => over.transports(other).contains(&by).then(|| self.multiaddr(other)),
+            })
+        });
+        ways.collect::<Vec<_>>().join(",")
+    }
+
     /// The arguments that make a node a seat of this cluster, which other values can replace.
     pub fn arguments(&self, seat: u8) -> Arguments {
         let mut map = BTreeMap::from([
@@ -439,9 +512,12 @@ impl Cluster {
             ("--listen", self.address(seat)),
             ("--data", self.data(seat).display().to_string()),
         ]);
-        let others: Vec<String> =
-            (1..=3).filter(|other| *other != seat).map(|other| self.address(other)).collect();
-        map.insert("--join", others.join(","));
+        map.insert("--join", self.joins(seat, (1..=3).filter(|other| *other != seat)));
+        let by = Over::now().transports(seat);
+        map.insert("--transport", by.join(","));
+        if by.contains(&"libp2p") {
+            map.insert("--libp2p-listen", self.multiaddr(seat));
+        }
         Arguments { seat, map, options: self.options.clone() }
     }
 
@@ -534,6 +610,16 @@ impl Arguments {
     #[must_use]
     pub fn with(mut self, option: &'static str, value: impl ToString) -> Self {
         self.map.insert(option, value.to_string());
+        self
+    }
+
+    /// Listening on free ports.
+    #[must_use]
+    pub fn elsewhere(mut self) -> Self {
+        self.map.insert("--listen", format!("127.0.0.1:{}", free_port()));
+        if let Some(listen) = self.map.get_mut("--libp2p-listen") {
+            *listen = format!("/ip4/127.0.0.1/tcp/{}", free_port());
+        }
         self
     }
 

@@ -5,7 +5,7 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use paxoskv_tests::processes::{Cluster, Process, Said, free_port};
+use paxoskv_tests::processes::{Cluster, Process, Said};
 
 fn secret(cluster: &Cluster, text: &str) -> PathBuf {
     let file = cluster.folder().join(text);
@@ -13,13 +13,8 @@ fn secret(cluster: &Cluster, text: &str) -> PathBuf {
     file
 }
 
-/// A free address of this machine.
-fn elsewhere() -> String {
-    format!("127.0.0.1:{}", free_port())
-}
-
 fn all(cluster: &Cluster) -> String {
-    [1, 2, 3].map(|seat| cluster.address(seat)).join(",")
+    cluster.joins(2, 1..=3)
 }
 
 #[track_caller]
@@ -34,7 +29,7 @@ fn a_second_process_for_a_taken_seat() {
     let again = cluster.arguments(2);
     says(&again.start().end(), &format!("{} is in use", cluster.address(2)));
 
-    let same_folder = again.clone().with("--listen", elsewhere());
+    let same_folder = again.clone().elsewhere();
     says(&same_folder.start().end(), "store.redb is in use by another process");
     cluster.unharmed();
 
@@ -63,12 +58,8 @@ fn an_older_copy_of_a_seats_folder() {
     cluster.kill(2);
     cluster.start_all();
     // The store has been opened twice since, its copy once: only the later opening is heard.
-    let twin = cluster
-        .arguments(2)
-        .with("--data", copy.display())
-        .with("--listen", elsewhere())
-        .with("--join", all(&cluster))
-        .start();
+    let twin =
+        cluster.arguments(2).with("--data", copy.display()).elsewhere().with("--join", all(&cluster)).start();
     twin.logs("its data folder was copied");
     twin.seats(false, 1);
     cluster.unharmed();
@@ -84,7 +75,7 @@ fn another_name_or_size() {
     let stranger = |n: u8| {
         // A store, too, knows which cluster it is of.
         let data = cluster.folder().join(format!("stranger-{n}")).display().to_string();
-        cluster.arguments(2).with("--data", data).with("--listen", elsewhere()).with("--join", all(&cluster))
+        cluster.arguments(2).with("--data", data).elsewhere().with("--join", all(&cluster))
     };
     says(&stranger(1).with("--cluster", "another").start().end(), "cluster names differ");
     says(&stranger(2).with("--cluster-size", 5).start().end(), "cluster sizes differ");
@@ -109,7 +100,7 @@ fn a_wrong_secret_or_none() {
     let stranger = cluster
         .arguments(2)
         .with("--data", cluster.folder().join("stranger").display())
-        .with("--listen", elsewhere())
+        .elsewhere()
         .with("--join", all(&cluster));
     says(&stranger.clone().with("--secret-file", &wrong).start().end(), "secret");
     says(&stranger.start().end(), "the other side's cluster has a secret, this node has none");

@@ -1,4 +1,51 @@
-//! PaxosKV's links over libp2p, native and in browsers: QUIC, relays, discovery on a local network.
+//! Links between PaxosKV nodes over libp2p.
 //!
-//! Nothing is here yet but this description. The port that this will fill is
-//! `paxoskv_core::Transport`, and `paxoskv-transport-ws` is the example of one.
+//! A libp2p connection (TCP, QUIC or WebSocket, straight or through a relay, encrypted in any case) carries one
+//! long-lived stream of the protocol `/paxoskv/1`, which its dialer opens; that is one link. A link comes up in these
+//! steps, and whoever fails one is told why and cut off:
+//!
+//! 1. Both send a [`preface`](preface::Preface): the protocol's version, and whether they have a cluster secret.
+//! 2. With a secret, both prove that they have it, the dialer first; see [`secret`].
+//! 3. From there on it carries frames; see [`frame`].
+//!
+//! Before step 3 nothing but that stream is answered, so a stranger is told nothing but that it is one. After it, the
+//! two offer each other what libp2p has beside links: identify, ping, relays, finding out whether one can be reached,
+//! and getting through NATs.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`address`], [`frame`], [`preface`], [`refusal`], [`secret`] | the protocol, without I/O of its own |
+//! | `streams`, `members` | behaviours for a swarm of any platform |
+//! | `swarm` | the swarm, natively and in a browser, and the port that the core polls |
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use paxoskv_core::Transport;
+//! use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, Secret};
+//!
+//! let mut transport = Libp2pTransport::new(Libp2pConfig {
+//!     cluster: Some("demo".into()),
+//!     listen: vec!["/ip4/0.0.0.0/tcp/7411".into(), "/ip4/0.0.0.0/udp/7411/quic-v1".into()],
+//!     secret: Some(Secret::new(&std::fs::read("secret")?)?),
+//!     ..Libp2pConfig::default()
+//! })
+//! .await?;
+//! transport.dial(&["/ip4/10.0.0.2/tcp/7411".into()]);
+//! // give `transport` to `Cluster::builder(…).transport(transport)`
+//! # Ok(()) }
+//! ```
+
+pub mod address;
+pub mod frame;
+mod handshake;
+mod identity;
+mod members;
+pub mod preface;
+pub mod refusal;
+pub mod secret;
+mod streams;
+mod swarm;
+
+pub use identity::{BadIdentity, Identity};
+pub use secret::{BadSecret, Secret};
+pub use swarm::{Libp2pConfig, Libp2pTransport, SetupError};

@@ -301,7 +301,7 @@ export interface JoinOptions extends CallOptions {
   clusterSize?: number | undefined;
   /**
    * What links this tab to others: `"tabs"`, to the tabs of this origin, which is so unless set, or `"ws"`, to the addresses
-   * in `ws`, which is so where they are given. Several are used at once. `[]` is a node on its own.
+   * in `ws`, or `"libp2p"`, to those in `libp2p`, which is so where they are given. Several are used at once. `[]` is a node on its own.
    */
   transport?: Transport | Transport[] | undefined;
   /**
@@ -309,6 +309,11 @@ export interface JoinOptions extends CallOptions {
    * unless it also links to tabs, or is given a `seat`.
    */
   ws?: string | string[] | undefined;
+  /**
+   * Multiaddrs of native nodes, `/ip4/…/tcp/…/ws` or `/dns/…/tcp/443/wss`, perhaps with `/p2p/…` at the end. Only where the
+   * package is imported as `"paxoskv/libp2p"`. The nodes carry traffic between tabs, which they cannot read.
+   */
+  libp2p?: string | string[] | undefined;
   /**
    * The seats that tabs of this origin may take, 1 to `clusterSize`; any unless set. The lowest that is free is taken; if
    * none is, this tab is an observer until one falls free.
@@ -343,7 +348,7 @@ export interface JoinOptions extends CallOptions {
 }
 
 /** A way to reach others. */
-export type Transport = "tabs" | "ws";
+export type Transport = "tabs" | "ws" | "libp2p";
 
 /**
  * Joins the cluster of that name; resolves as soon as this tab is a part of it, before there is a quorum.

@@ -17,6 +17,8 @@ pub enum Part {
     Native,
     /// Real processes on loopback, with real disks.
     Cluster,
+    /// Real processes on machines of their own: network namespaces, which takes root.
+    Network,
     /// The core under Node, the bindings in headless browsers.
     Wasm,
     /// Tabs of real headless browsers, which form clusters.
@@ -40,11 +42,19 @@ const CLUSTER: &[&str] = &[
     "refusals",
     "shell",
     "three_nodes",
+    "tickets",
 ];
+
+/// Those of them that say something of links, and therefore run over each transport, and over a mix of them.
+const OVER_EACH: &[&str] =
+    &["ephemeral", "goodbye", "kill", "leases_cli", "locks", "quorum", "refusals", "three_nodes", "tickets"];
+
+/// Tests in `tests/tests` that start processes in network namespaces.
+const NETWORK: &[&str] = &["network"];
 
 /// Tests in `tests/tests` that start browsers.
 const BROWSER: &[&str] =
-    &["browser_crash", "browser_many", "browser_native", "browser_refused", "browser_tabs"];
+    &["browser_crash", "browser_libp2p", "browser_many", "browser_native", "browser_refused", "browser_tabs"];
 
 /// Tests of the core that have no host of their own, and so run under Node, too.
 const EVERYWHERE: &[&str] = &["cluster", "leases", "recipes"];
@@ -65,7 +75,13 @@ pub fn test(part: Option<Part>) -> Result<(), String> {
         cargo(&args)?;
     }
     if wanted(Part::Cluster) {
-        processes(CLUSTER)?;
+        processes(CLUSTER, "ws")?;
+        processes(OVER_EACH, "libp2p")?;
+        processes(OVER_EACH, "mix")?;
+    }
+    if wanted(Part::Network) {
+        setup::tools(&[tools::IP, tools::NFT])?;
+        processes(NETWORK, "libp2p")?;
     }
     if wanted(Part::Wasm) {
         wasm()?;
@@ -76,12 +92,12 @@ pub fn test(part: Option<Part>) -> Result<(), String> {
     Ok(())
 }
 
-/// Tests that start processes of the program, which is built first.
-fn processes(tests: &[&str]) -> Result<(), String> {
+/// Tests that start processes of the program, which is built first; their clusters link over this.
+fn processes(tests: &[&str], over: &str) -> Result<(), String> {
     cargo(&["build", "--locked", "--profile", "test", "-p", "paxoskv"])?;
     let mut args = vec!["test", "--locked", "-p", "paxoskv-tests"];
     args.extend(tests.iter().flat_map(|test| ["--test", test]));
-    cargo(&args)
+    run(cargo_command().current_dir(root()).args(args).env("PAXOSKV_TEST_OVER", over))
 }
 
 fn wasm() -> Result<(), String> {
@@ -144,7 +160,7 @@ fn browser() -> Result<(), String> {
     setup::tools(BROWSERS)?;
     web::build()?;
     web::check_types()?;
-    processes(BROWSER)
+    processes(BROWSER, "ws")
 }
 
 /// What tabs of real browsers do in a second.
@@ -190,7 +206,7 @@ mod tests {
             .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
             .collect();
         files.sort();
-        let mut parts = [IN_PROCESS, CLUSTER, BROWSER].concat();
+        let mut parts = [IN_PROCESS, CLUSTER, NETWORK, BROWSER].concat();
         parts.sort_unstable();
         assert_eq!(files, parts);
     }

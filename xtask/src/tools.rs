@@ -1,4 +1,4 @@
-//! The programs that building for browsers and testing in them need: which, of which version, and where they are.
+//! The programs that building for browsers, and testing in them and in networks, need: which, of which version, and where they are.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -55,11 +55,27 @@ pub const WASM_TEST_RUNNER: Tool =
 pub const WASM_PACK: Tool =
     Tool { program: "wasm-pack", source: Source::Crate("wasm-pack", Version::Exactly("0.15.1")) };
 
+/// What makes network namespaces, and runs programs in them.
+pub const IP: Tool = Tool { program: "ip", source: Source::Debian("iproute2") };
+/// What makes routers of machines.
+pub const NFT: Tool = Tool { program: "nft", source: Source::Debian("nftables") };
+
 const LOCKED_BINDGEN: Version = Version::LikeLocked("wasm-bindgen");
 
 /// All of them.
-pub const ALL: &[Tool] =
-    &[NODE, NPM, CHROMIUM, CHROMEDRIVER, FIREFOX, WASM_BINDGEN, WASM_TEST_RUNNER, WASM_PACK, GECKODRIVER];
+pub const ALL: &[Tool] = &[
+    NODE,
+    NPM,
+    CHROMIUM,
+    CHROMEDRIVER,
+    FIREFOX,
+    WASM_BINDGEN,
+    WASM_TEST_RUNNER,
+    WASM_PACK,
+    GECKODRIVER,
+    IP,
+    NFT,
+];
 
 impl Version {
     /// In figures.

@@ -23,14 +23,17 @@ const GLUE: &[(&str, &str)] =
     &[("paxoskv.js", "glue.js"), ("paxoskv.d.ts", "glue.d.ts"), ("paxoskv_bg.wasm", "paxoskv_bg.wasm")];
 
 /// What is written by hand.
-const WRITTEN: &[&str] = &["package.json", "paxoskv.js", "paxoskv.d.ts", "README.md"];
+const WRITTEN: &[&str] = &["package.json", "README.md"];
+
+/// And for each build.
+const WRITTEN_EACH: &[&str] = &["paxoskv.js", "paxoskv.d.ts"];
 
 /// The folder that the page is in; whoever serves it, serves the page at `/www/`.
 pub fn folder() -> PathBuf {
     root().join("web")
 }
 
-/// Builds the package.
+/// Builds the package: the small build, and one with libp2p in a folder of its own.
 ///
 /// # Errors
 ///
@@ -38,26 +41,38 @@ pub fn folder() -> PathBuf {
 pub fn build() -> Result<(), String> {
     setup::target()?;
     setup::tools(&[WASM_BINDGEN])?;
-    cargo(&["build", "--locked", "-p", "paxoskv-web", "--lib", "--target", WASM, "--profile", "web"])?;
+    let package = folder().join("pkg");
+    let small = bind("made", &[])?;
+    let with_libp2p = bind("made-libp2p", &["--features", "libp2p"])?;
+    lay_out(&[("", small.as_path()), ("libp2p", with_libp2p.as_path())], &folder().join("js"), &package)?;
+    let size_of = |file: &str| -> Result<Size, String> {
+        let size = size(&package.join(file))?;
+        println!("web/pkg/{file}: {} bytes, {} gzipped", size.raw, size.gzipped);
+        Ok(size)
+    };
+    let size = size_of("paxoskv_bg.wasm")?;
+    size_of("libp2p/paxoskv_bg.wasm")?;
+    println!("without libp2p {WANTED} are wanted, gzipped, and {LARGEST} are allowed");
+    if size.gzipped > LARGEST {
+        return Err(format!("the package is too large: {} bytes gzipped, at most {LARGEST}", size.gzipped));
+    }
+    Ok(())
+}
+
+/// Compiles, and makes the bindings, in a folder of that name.
+fn bind(name: &str, features: &[&str]) -> Result<PathBuf, String> {
+    let build =
+        ["build", "--locked", "-p", "paxoskv-web", "--lib", "--target", WASM, "--profile", "web"].as_slice();
+    cargo(&[build, features].concat())?;
     let built = target().join(WASM).join("web/paxoskv_web.wasm");
-    let made = target().join("web/made");
+    let made = target().join("web").join(name);
     run(Command::new(WASM_BINDGEN.need()?)
         .args(["--target", "web", "--out-name", "paxoskv"])
         // The names of functions would make the download half as large again.
         .args(["--remove-name-section", "--remove-producers-section", "--out-dir"])
         .arg(&made)
         .arg(&built))?;
-    let package = folder().join("pkg");
-    lay_out(&made, &folder().join("js"), &package)?;
-    let size = size(&package.join("paxoskv_bg.wasm"))?;
-    println!(
-        "web/pkg/paxoskv_bg.wasm: {} bytes, {} gzipped; {WANTED} are wanted, {LARGEST} are allowed",
-        size.raw, size.gzipped
-    );
-    if size.gzipped > LARGEST {
-        return Err(format!("the package is too large: {} bytes gzipped, at most {LARGEST}", size.gzipped));
-    }
-    Ok(())
+    Ok(made)
 }
 
 /// Checks the package's types, by an example in TypeScript that is strict.
@@ -75,7 +90,7 @@ pub fn check_types() -> Result<(), String> {
 
 /// Puts the package together: what is made, and what is written by hand. Whoever looks into the folder meanwhile finds
 /// the one before, or this one.
-fn lay_out(made: &Path, written: &Path, package: &Path) -> Result<(), String> {
+fn lay_out(builds: &[(&str, &Path)], written: &Path, package: &Path) -> Result<(), String> {
     let [fresh, old] = ["fresh", "old"].map(|name| target().join("web").join(name));
     let said = |what: &Path| {
         let what = what.display().to_string();
@@ -86,14 +101,19 @@ fn lay_out(made: &Path, written: &Path, package: &Path) -> Result<(), String> {
             fs::remove_dir_all(folder).map_err(said(folder))?;
         }
     }
-    fs::create_dir_all(&fresh).map_err(said(&fresh))?;
-    for (from, to) in GLUE {
-        let from = made.join(from);
-        fs::copy(&from, fresh.join(to)).map_err(said(&from))?;
+    let copy = |from: PathBuf, to: PathBuf| fs::copy(&from, to).map(drop).map_err(said(&from));
+    for (folder, made) in builds {
+        let folder = fresh.join(folder);
+        fs::create_dir_all(&folder).map_err(said(&folder))?;
+        for (from, to) in GLUE {
+            copy(made.join(from), folder.join(to))?;
+        }
+        for name in WRITTEN_EACH {
+            copy(written.join(name), folder.join(name))?;
+        }
     }
     for name in WRITTEN {
-        let from = written.join(name);
-        fs::copy(&from, fresh.join(name)).map_err(said(&from))?;
+        copy(written.join(name), fresh.join(name))?;
     }
     let manifest = fresh.join("package.json");
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));

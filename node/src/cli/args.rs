@@ -7,6 +7,8 @@ use std::time::Duration;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use paxoskv::SessionId;
 
+use super::ticket::Ticket;
+
 /// Write-once key-value store: whatever was put first for a key is its value, for everyone, whatever crashes.
 #[derive(Parser, Debug)]
 #[command(name = "paxoskv", version, max_term_width = 100)]
@@ -46,6 +48,9 @@ pub(crate) enum Command {
     Lock(LockArgs),
     /// Print the state of the cluster
     Status(OneShot<StatusArgs>),
+    /// Print a ticket: one line with which another machine's node comes in, secret included, and in a terminal a QR
+    /// code of it
+    Ticket(TicketArgs),
     /// Measure puts and gets per second
     Bench(BenchArgs),
 }
@@ -82,9 +87,14 @@ pub(crate) struct DemoArgs {
 `paxoskv node 1`, `paxoskv node 2` and `paxoskv node 3` in three terminals find one another: each looks for the \
 others on ports 7401 and following of this machine, or else at the addresses of --join.")]
 pub(crate) struct NodeArgs {
-    /// The seat to take, from 1 to the cluster's size, or `_`: the lowest that is free on this machine
-    #[arg(env = "PAXOSKV_SEAT", value_name = "SEAT|_")]
-    pub(crate) seat: SeatArg,
+    /// The seat to take, from 1 to the cluster's size, or `_`: the lowest that is free on this machine [default with a
+    /// ticket: the seat that this machine had, else the lowest that is free in the cluster]
+    #[arg(env = "PAXOSKV_SEAT", value_name = "SEAT|_", required_unless_present = "ticket")]
+    pub(crate) seat: Option<SeatArg>,
+    /// What `paxoskv ticket` printed: the cluster's name and size, where its nodes are, and its secret
+    #[arg(long, env = "PAXOSKV_TICKET", value_name = "TICKET",
+          conflicts_with_all = ["cluster", "cluster_size", "secret_file"])]
+    pub(crate) ticket: Option<Ticket>,
     /// Read commands from the terminal, or from a pipe; the node leaves at the end of the input
     #[arg(long, env = "PAXOSKV_SHELL", action = ArgAction::SetTrue)]
     pub(crate) shell: bool,
@@ -104,13 +114,18 @@ pub(crate) struct NodeArgs {
     /// Where to listen [default: 127.0.0.1, port 7400 + SEAT]; beyond loopback only with a secret
     #[arg(long, env = "PAXOSKV_LISTEN", value_name = "ADDR")]
     pub(crate) listen: Option<String>,
-    /// Where another node is, host:port or ws://… or wss://…; can be repeated [default: ports 7401 and following of
-    /// this machine]
+    /// Where another node is, host:port or ws://… or wss://…, or for libp2p a multiaddr; can be repeated [default: the
+    /// usual ports of this machine; with libp2p and a secret, whoever is on the local network]
     #[arg(long, env = "PAXOSKV_JOIN", value_name = "ADDR", value_delimiter = ',')]
     pub(crate) join: Vec<String>,
-    /// How seats link to one another
-    #[arg(long, env = "PAXOSKV_TRANSPORT", value_delimiter = ',', default_value = "ws")]
+    /// How seats link to one another [default: ws; with a ticket, as it says]
+    #[arg(long, env = "PAXOSKV_TRANSPORT", value_delimiter = ',')]
     pub(crate) transport: Vec<TransportArg>,
+    /// Where to listen over libp2p, like /ip4/0.0.0.0/tcp/7411 or /ip4/0.0.0.0/udp/7411/quic-v1 or, for WebSocket,
+    /// /ip4/0.0.0.0/tcp/7421/ws; can be repeated [default: /ip4/0.0.0.0/tcp/0 with a secret, else
+    /// /ip4/127.0.0.1/tcp/, port 7410 + SEAT]
+    #[arg(long, env = "PAXOSKV_LIBP2P_LISTEN", value_name = "MULTIADDR", value_delimiter = ',')]
+    pub(crate) libp2p_listen: Vec<String>,
     /// A file with the cluster's secret, which all its nodes share
     #[arg(long, env = "PAXOSKV_SECRET_FILE", value_name = "FILE")]
     pub(crate) secret_file: Option<PathBuf>,
@@ -151,6 +166,8 @@ impl std::str::FromStr for SeatArg {
 pub(crate) enum TransportArg {
     /// WebSocket
     Ws,
+    /// libp2p: TCP, QUIC, relays, nodes that find each other on the local network
+    Libp2p,
 }
 
 /// A command that is done by an observer, and where it finds the cluster.
@@ -164,8 +181,8 @@ pub(crate) struct OneShot<T: Args> {
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct Reach {
-    /// Where a node is, host:port or ws://… or wss://…; can be repeated [default: ports 7401 and following of this
-    /// machine]
+    /// Where a node is, host:port or ws://… or wss://… or a multiaddr; can be repeated [default: ports 7401 and
+    /// following of this machine]
     #[arg(long, env = "PAXOSKV_AT", value_name = "ADDR", value_delimiter = ',')]
     pub(crate) at: Vec<String>,
     /// The cluster's name [default: whichever is there]
@@ -398,6 +415,15 @@ pub(crate) struct StatusArgs {
     pub(crate) call: CallArgs,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct TicketArgs {
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    /// Wait no longer than this for a node to answer [default: 10s]
+    #[arg(long, env = "PAXOSKV_TIMEOUT", value_name = "TIME", value_parser = time)]
+    pub(crate) timeout: Option<Duration>,
+}
+
 #[derive(Args, Clone, Debug)]
 pub(crate) struct BenchArgs {
     /// How many clients, each of which waits for an answer before it asks again
@@ -478,11 +504,11 @@ mod tests {
     #[test]
     fn a_seat_is_a_number_or_the_lowest() {
         let Ok(Command::Node(node)) = parse("paxoskv node 2") else { panic!("a node") };
-        assert_eq!(node.seat, SeatArg::Seat(2));
+        assert_eq!(node.seat, Some(SeatArg::Seat(2)));
         let Ok(Command::Node(node)) = parse("paxoskv node _ --shell --join a:1,b:2 --join c:3") else {
             panic!("a node")
         };
-        assert_eq!(node.seat, SeatArg::Lowest);
+        assert_eq!(node.seat, Some(SeatArg::Lowest));
         assert_eq!(node.join, ["a:1", "b:2", "c:3"]);
         for wrong in ["0", "32", "x", "-1"] {
             assert!(parse(&format!("paxoskv node {wrong}")).is_err(), "{wrong}");

@@ -1,5 +1,6 @@
 //! Exit statuses, and the one line on standard error that comes with them.
 
+use paxoskv::libp2p::SetupError;
 use paxoskv::{Error, StartError};
 
 /// What scripts tell results by.
@@ -63,10 +64,15 @@ impl From<StartError> for Failure {
     fn from(error: StartError) -> Self {
         match error {
             StartError::Cluster(error) => error.into(),
-            StartError::NeedsSecret { .. } => {
+            StartError::NeedsSecret { .. } | StartError::Libp2p(SetupError::NeedsSecret(_)) => {
                 Self::new(Exit::Usage, format!("{error} (--secret-file FILE gives the node a secret)"))
             }
-            StartError::Links(_) => Self::new(Exit::Usage, error.to_string()),
+            StartError::Links(_) | StartError::Join { .. } | StartError::Libp2p(SetupError::Address(_)) => {
+                Self::new(Exit::Usage, error.to_string())
+            }
+            StartError::Libp2p(SetupError::InUse { .. }) => {
+                Self::error(format!("{error} (--libp2p-listen MULTIADDR)"))
+            }
             StartError::InUse { .. } => Self::error(format!("{error} (--listen HOST:PORT)")),
             StartError::NoFolder => Self::error(format!("{error} (--data DIR or --memory)")),
             other => Self::error(other.to_string()),

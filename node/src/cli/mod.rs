@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `args` | the command line, which the shell reads as well |
 //! | `operation` | put, get, watch and so on: done for one-shots and the shell |
-//! | `oneshot`, `node`, `demo`, `shell`, `bench`, `lock` | one command each |
+//! | `oneshot`, `node`, `demo`, `shell`, `bench`, `lock`, `ticket` | one command each |
 //! | `output`, `logs`, `failure`, `signals`, `secret` | what they share |
 
 mod args;
@@ -20,6 +20,7 @@ mod output;
 mod secret;
 mod shell;
 mod signals;
+mod ticket;
 
 use std::time::Duration;
 
@@ -63,6 +64,7 @@ async fn run(command: Command) -> Result<i32, Failure> {
         Command::Lock(args) => return lock::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Node(args) => node::run(args).await,
+        Command::Ticket(args) => ticket::run(args).await,
         Command::Bench(args) => bench::run(args).await.map(|()| Exit::Done),
         Command::Put(shot) => oneshot::run(shot.op.into(), shot.reach).await,
         Command::Get(shot) => oneshot::run(shot.op.into(), shot.reach).await,

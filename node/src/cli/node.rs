@@ -3,12 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use paxoskv::{NativeNode, Settings, data_folder, native};
+use paxoskv::{NativeNode, Seat, SeatState, Secret, Settings, data_folder, native};
 use tracing::{info, warn};
 
-use super::args::{NodeArgs, SeatArg};
+use super::args::{NodeArgs, Reach, SeatArg, TransportArg};
 use super::failure::{Exit, Failure};
-use super::{secret, shell, signals};
+use super::ticket::Ticket;
+use super::{oneshot, secret, shell, signals};
 
 /// How many heartbeats a peer may miss before it is taken for lost, if its timeout is set to less than usual.
 const HEARTBEATS: u32 = 6;
@@ -17,10 +18,24 @@ const HEARTBEATS: u32 = 6;
 pub(crate) const GOODBYE: Duration = Duration::from_secs(5);
 
 /// Runs the node.
-pub(crate) async fn run(args: NodeArgs) -> Result<Exit, Failure> {
+pub(crate) async fn run(mut args: NodeArgs) -> Result<Exit, Failure> {
+    let secret = match args.ticket.take() {
+        Some(ticket) => use_ticket(&mut args, ticket),
+        None => secret::read(args.secret_file.as_deref())?,
+    };
+    if args.transport.is_empty() {
+        args.transport.push(TransportArg::Ws);
+    }
     let node = match args.seat {
-        SeatArg::Seat(seat) => start(&args, seat).await?,
-        SeatArg::Lowest => start_lowest(&args).await?,
+        Some(SeatArg::Seat(seat)) => start(&args, &secret, seat).await?,
+        Some(SeatArg::Lowest) => {
+            let seats: Vec<u8> = (1..=args.cluster_size).collect();
+            start_lowest(&args, &secret, &seats).await?
+        }
+        None => {
+            let seats = free_seats(&args, &secret).await?;
+            start_lowest(&args, &secret, &seats).await?
+        }
     };
     if args.shell {
         return shell::run(std::slice::from_ref(&node), &introduction(&node, &args)).await;
@@ -29,7 +44,64 @@ pub(crate) async fn run(args: NodeArgs) -> Result<Exit, Failure> {
     wait(&node).await.map(|()| Exit::Done)
 }
 
-async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
+/// Takes over what a ticket says.
+fn use_ticket(args: &mut NodeArgs, ticket: Ticket) -> Option<Secret> {
+    if args.transport.is_empty() {
+        let multiaddrs = ticket.addresses.iter().filter(|address| address.starts_with('/')).count();
+        if multiaddrs < ticket.addresses.len() {
+            args.transport.push(TransportArg::Ws);
+        }
+        if multiaddrs > 0 {
+            args.transport.push(TransportArg::Libp2p);
+        }
+    }
+    let by = |transport| args.transport.contains(&transport);
+    let (ws, libp2p) = (by(TransportArg::Ws), by(TransportArg::Libp2p));
+    args.join.extend(ticket.addresses.into_iter().filter(|at| if at.starts_with('/') { libp2p } else { ws }));
+    args.cluster = ticket.cluster;
+    args.cluster_size = ticket.cluster_size;
+    ticket.secret
+}
+
+/// The seats that a newcomer may take: one that this machine has had, or else those that nobody has.
+async fn free_seats(args: &NodeArgs, secret: &Option<Secret>) -> Result<Vec<u8>, Failure> {
+    let had = |seat: &u8| {
+        let folder = folder(args, *seat).or_else(|| data_folder(&args.cluster, Seat::new(*seat)?));
+        !args.memory && folder.is_some_and(|folder| folder.join("store.redb").exists())
+    };
+    let had: Vec<u8> = (1..=args.cluster_size).filter(had).collect();
+    if !had.is_empty() {
+        return Ok(had);
+    }
+    let reach = Reach {
+        at: args.join.clone(),
+        cluster: Some(args.cluster.clone()),
+        cluster_size: Some(args.cluster_size),
+        secret_file: None,
+    };
+    let asking = oneshot::observer_with(&reach, secret.clone(), &args.join).await?;
+    let status = tokio::select! {
+        status = asking.status().timeout(oneshot::TIMEOUT) => status.map_err(Failure::from),
+        refused = asking.refused() => Err(refused.into()),
+    };
+    let status = match status {
+        Err(failure) if failure.exit == Exit::Unavailable => {
+            Err(oneshot::explain(&asking, failure, &args.join).await)
+        }
+        status => status,
+    };
+    tokio::time::timeout(GOODBYE, asking.leave()).await.ok();
+    let status = status?;
+    let free = status.seats.iter().filter(|seat| seat.state == SeatState::Empty).map(|seat| seat.seat.get());
+    let free: Vec<u8> = free.collect();
+    if free.is_empty() {
+        let message = format!("all {} seats of cluster {} are taken", status.cluster_size, status.cluster);
+        return Err(Failure::error(message));
+    }
+    Ok(free)
+}
+
+async fn start(args: &NodeArgs, secret: &Option<Secret>, seat: u8) -> Result<NativeNode, Failure> {
     let (peer_timeout, session_grace) = (args.peer_timeout, args.session_grace);
     // An owner is to know of its loss well before anybody else does.
     let suspend_after = session_grace / 2;
@@ -44,8 +116,8 @@ async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
     if let Some(address) = &args.listen {
         builder = builder.listen(address);
     }
-    if let Some(secret) = secret::read(args.secret_file.as_deref())? {
-        builder = builder.secret(secret);
+    if let Some(secret) = secret {
+        builder = builder.secret(secret.clone());
     }
     for origin in &args.allow_origin {
         builder = builder.allow_origin(origin);
@@ -53,14 +125,19 @@ async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
     for name in &args.allow_host {
         builder = builder.allow_host(name);
     }
+    let by = |transport| args.transport.contains(&transport);
+    if by(TransportArg::Libp2p) {
+        builder = if by(TransportArg::Ws) { builder.libp2p() } else { builder.libp2p_only() };
+    } else if !args.libp2p_listen.is_empty() {
+        let message = "--libp2p-listen says where to listen over libp2p: add --transport libp2p or ws,libp2p";
+        return Err(Failure::new(Exit::Usage, message));
+    }
+    for address in &args.libp2p_listen {
+        builder = builder.libp2p_listen(address);
+    }
     // Who says where the others are is not to meet whoever else runs on the usual ports, and be refused by them.
     for address in &args.join {
         builder = builder.join(address);
-    }
-    if args.join.is_empty() {
-        for address in paxoskv::loopback_seats(args.cluster_size, seat) {
-            builder = builder.join(address);
-        }
     }
     Ok(builder.start().await?)
 }
@@ -68,15 +145,15 @@ async fn start(args: &NodeArgs, seat: u8) -> Result<NativeNode, Failure> {
 /// The folder that was named; a folder belongs to one seat, so `_` takes one for each in it.
 fn folder(args: &NodeArgs, seat: u8) -> Option<PathBuf> {
     let folder = args.data.as_ref()?;
-    Some(if args.seat == SeatArg::Lowest { folder.join(seat.to_string()) } else { folder.clone() })
+    Some(if args.seat != Some(SeatArg::Seat(seat)) { folder.join(seat.to_string()) } else { folder.clone() })
 }
 
 /// A seat is free on this machine if nobody listens on its port and nobody has its store open. Both are found out by
 /// taking them, so two processes that start at once cannot take the same.
-async fn start_lowest(args: &NodeArgs) -> Result<NativeNode, Failure> {
+async fn start_lowest(args: &NodeArgs, secret: &Option<Secret>, seats: &[u8]) -> Result<NativeNode, Failure> {
     let mut last = String::new();
-    for seat in 1..=args.cluster_size {
-        match start(args, seat).await {
+    for seat in seats {
+        match start(args, secret, *seat).await {
             Ok(node) => return Ok(node),
             Err(failure) if failure.exit == Exit::Usage => return Err(failure),
             Err(failure) => {
@@ -86,14 +163,16 @@ async fn start_lowest(args: &NodeArgs) -> Result<NativeNode, Failure> {
         }
     }
     Err(Failure::error(format!(
-        "none of the {} seats is free on this machine; the last: {last}",
-        args.cluster_size
+        "none of the {} seats that it may take is free on this machine; the last: {last}",
+        seats.len()
     )))
 }
 
 fn introduction(node: &NativeNode, args: &NodeArgs) -> String {
     let seat = node.seat().map_or("no seat".into(), |seat| seat.to_string());
-    let address = node.address().map_or("nowhere".into(), |address| address.to_string());
+    let address = node.address().map(|address| address.to_string());
+    let all: Vec<String> = address.into_iter().chain(node.multiaddrs().iter().cloned()).collect();
+    let address = if all.is_empty() { "nowhere".to_owned() } else { all.join(" and ") };
     let folder = node.folder().map(|folder| folder.to_path_buf());
     let folder = folder.or_else(|| data_folder(&args.cluster, node.seat()?).filter(|_| !args.memory));
     let data = folder.map_or("in memory".into(), |folder| format!("in {}", folder.display()));

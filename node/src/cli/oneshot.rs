@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use paxoskv::{Error, FIRST_PORT, NativeNode, native};
+use paxoskv::{Error, FIRST_PORT, NativeNode, Secret, native};
 
 use super::args::{Operation, Reach};
 use super::failure::{Exit, Failure};
@@ -67,6 +67,15 @@ pub(crate) fn addresses(reach: &Reach) -> Vec<String> {
 
 /// A node without a seat that asks whoever is at these addresses.
 pub(crate) async fn observer(reach: &Reach, addresses: &[String]) -> Result<NativeNode, Failure> {
+    observer_with(reach, secret::read(reach.secret_file.as_deref())?, addresses).await
+}
+
+/// Likewise, with this secret.
+pub(crate) async fn observer_with(
+    reach: &Reach,
+    secret: Option<Secret>,
+    addresses: &[String],
+) -> Result<NativeNode, Failure> {
     let mut builder = match &reach.cluster {
         Some(name) => native(name),
         None => native("").any_cluster(),
@@ -74,10 +83,13 @@ pub(crate) async fn observer(reach: &Reach, addresses: &[String]) -> Result<Nati
     if let Some(size) = reach.cluster_size {
         builder = builder.cluster_size(size);
     }
-    if let Some(secret) = secret::read(reach.secret_file.as_deref())? {
+    if let Some(secret) = secret {
         builder = builder.secret(secret);
     }
     for address in addresses {
+        if address.starts_with('/') {
+            builder = builder.libp2p();
+        }
         builder = builder.join(address);
     }
     Ok(builder.start().await?)

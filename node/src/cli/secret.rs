@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use paxoskv::ws::Secret;
+use paxoskv::Secret;
 
 use super::failure::Failure;
 

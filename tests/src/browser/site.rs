@@ -26,7 +26,10 @@ impl Site {
         let package = xtask::web::folder().join("pkg");
         assert!(package.join("paxoskv.js").exists(), "there is no package: `cargo xtask web` builds it");
         let folder = TempDir::new().unwrap();
-        std::fs::write(folder.path().join("index.html"), include_str!("bare.html")).unwrap();
+        let bare = include_str!("bare.html");
+        std::fs::write(folder.path().join("index.html"), bare).unwrap();
+        let with_libp2p = bare.replace("/pkg/", "/pkg/libp2p/");
+        std::fs::write(folder.path().join("libp2p.html"), with_libp2p).unwrap();
         std::os::unix::fs::symlink(package, folder.path().join("pkg")).unwrap();
         Self::serve(address, folder)
     }
@@ -44,6 +47,11 @@ impl Site {
     /// Where the bare page is.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
+    }
+
+    /// Where the same page is with the build of the package that has libp2p.
+    pub fn libp2p_url(&self) -> String {
+        format!("{}libp2p.html", self.url())
     }
 
     /// Where it comes from, as browsers say it.

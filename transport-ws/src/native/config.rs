@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use paxoskv_transport_queues::pause::backoff;
+
 use crate::noise;
 use crate::secret::Secret;
 
@@ -85,6 +87,11 @@ impl WsConfig {
         let wire = if self.secret.is_some() { noise::sealed_len(self.max_frame) } else { self.max_frame };
         // The handshake's messages have to fit, however short frames are.
         wire.max(1024)
+    }
+
+    /// The pause after so many failures in a row before this one.
+    pub(super) fn backoff(&self, failures: u32) -> Duration {
+        backoff(self.backoff_start, self.backoff_cap, failures)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use paxoskv_core::transport::{Closing, Event};
+use paxoskv_transport_queues::pause::jittered;
+use paxoskv_transport_queues::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::config::WsConfig;
 use super::connect::connect;
 use super::establish::Failure;
 use super::hub::Hub;
@@ -29,7 +29,7 @@ pub(super) struct Dialed {
 
 impl Dialed {
     /// Starts to dial.
-    pub(super) fn start(hub: &Arc<Hub>, runtime: &tokio::runtime::Handle, address: Address) -> Self {
+    pub(super) fn start(hub: &Arc<Hub>, runtime: &Runtime, address: Address) -> Self {
         let (keep, kept) = watch::channel(());
         let failures = Arc::new(AtomicU32::new(0));
         if hub.config.wait_at_relays && !is_relayed(&address) {
@@ -76,7 +76,7 @@ impl Dialer {
                 match next {
                     Next::Backoff => {
                         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
-                        tokio::time::sleep(backoff(&hub.config, failures)).await;
+                        tokio::time::sleep(hub.config.backoff(failures)).await;
                     }
                     Next::Refused => {
                         self.failures.fetch_add(1, Ordering::Relaxed);
@@ -136,33 +136,5 @@ impl Dialer {
         }
         let _ = self.hub.tell(Event::Unreachable { address, reason, refused }).await;
         if refused { Next::Refused } else { Next::Backoff }
-    }
-}
-
-/// The pause after so many failures in a row before this one.
-pub(super) fn backoff(config: &WsConfig, failures: u32) -> Duration {
-    let grown = config.backoff_start.saturating_mul(1_u32.checked_shl(failures).unwrap_or(u32::MAX));
-    jittered(grown.min(config.backoff_cap))
-}
-
-/// Shorter by chance, so that nodes that lost one another at the same time do not meet at the same time.
-fn jittered(pause: Duration) -> Duration {
-    pause.mul_f64(1.0 - fastrand::f64() / 2.0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_pause_doubles_up_to_its_cap() {
-        let config = WsConfig::default();
-        for (failures, longest) in
-            [(0, 100), (1, 200), (4, 1600), (5, 3000), (31, 3000), (32, 3000), (u32::MAX, 3000)]
-        {
-            let pause = backoff(&config, failures);
-            let longest = Duration::from_millis(longest);
-            assert!(pause <= longest && pause >= longest / 2, "{failures}: {pause:?}");
-        }
     }
 }

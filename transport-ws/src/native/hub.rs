@@ -2,35 +2,23 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use futures::task::AtomicWaker;
 use paxoskv_core::transport::{Closing, Event, LinkId};
-use tokio::sync::{OnceCell, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use paxoskv_transport_queues::{Deliveries, Inbox, Outbox, Outstanding, Stopped};
+use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio_rustls::TlsConnector;
 
 use super::config::{SetupError, WsConfig};
 use super::guard::Guard;
-use super::outbox::Outbox;
 use super::relay::Relay;
 use crate::address::Address;
 use crate::preface::Token;
 use crate::relay::Name;
 
-/// Events that wait for the core. Frames are bounded in bytes as well.
-const MAX_EVENTS: usize = 256;
 /// Local addresses that are remembered; a machine with more of them need not tell all.
 const MAX_LOCAL_IPS: usize = 16;
-
-/// An event on its way to the core, and its part of the bytes that may wait.
-pub(super) struct Delivery {
-    pub(super) event: Event,
-    _bytes: Option<OwnedSemaphorePermit>,
-}
-
-/// The transport is gone, so nobody hears of events any more.
-pub(super) struct Stopped;
 
 struct Entry {
     outbox: Arc<Outbox>,
@@ -55,16 +43,10 @@ pub(super) struct Hub {
     /// Connections of others that were turned away.
     pub(super) turned_away: AtomicU64,
     leaving: AtomicBool,
-    events: mpsc::Sender<Delivery>,
-    waiting_bytes: Arc<Semaphore>,
+    inbox: Inbox,
     links: Mutex<HashMap<LinkId, Entry>>,
     last_link: AtomicU64,
     local_ips: Mutex<BTreeSet<IpAddr>>,
-}
-
-/// Whether the `n`th occurrence of something that can happen very often is still worth a line in the log.
-pub(super) fn worth_saying(n: u64) -> bool {
-    n < 4 || n.is_power_of_two()
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -73,8 +55,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hub {
-    pub(super) fn new(config: WsConfig) -> Result<(Arc<Self>, mpsc::Receiver<Delivery>), SetupError> {
-        let (events, receiver) = mpsc::channel(MAX_EVENTS);
+    pub(super) fn new(config: WsConfig) -> Result<(Arc<Self>, Deliveries), SetupError> {
+        let (inbox, deliveries) = Inbox::new(config.inbound_bytes);
         let hub = Self {
             guard: Guard::new(&config.allow_origins, &config.allow_hosts)?,
             handshakes: Arc::new(Semaphore::new(config.max_handshakes)),
@@ -85,42 +67,33 @@ impl Hub {
             dropped: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
             leaving: AtomicBool::new(false),
-            events,
-            waiting_bytes: Arc::new(Semaphore::new(config.inbound_bytes)),
+            inbox,
             links: Mutex::default(),
             last_link: AtomicU64::new(0),
             local_ips: Mutex::default(),
             config,
         };
-        Ok((Arc::new(hub), receiver))
+        Ok((Arc::new(hub), deliveries))
     }
 
     /// Tells the core, and waits until it has room.
     pub(super) async fn tell(&self, event: Event) -> Result<(), Stopped> {
-        let bytes = match &event {
-            Event::Frame { bytes, .. } => {
-                let wanted = bytes.len().min(self.config.inbound_bytes);
-                let wanted = u32::try_from(wanted).unwrap_or(u32::MAX);
-                Some(Arc::clone(&self.waiting_bytes).acquire_many_owned(wanted).await.map_err(|_| Stopped)?)
-            }
-            _ => None,
-        };
-        self.events.send(Delivery { event, _bytes: bytes }).await.map_err(|_| Stopped)
+        self.inbox.tell(event).await
     }
 
     /// Tells the core if it has room, for events that strangers can cause.
     pub(super) fn mention(&self, event: Event) {
-        let _ = self.events.try_send(Delivery { event, _bytes: None });
+        self.inbox.mention(event);
     }
 
     /// Resolves when the transport is dropped.
     pub(super) async fn stopped(&self) {
-        self.events.closed().await;
+        self.inbox.stopped().await;
     }
 
     /// Whether new links make no sense any more.
     pub(super) fn is_leaving(&self) -> bool {
-        self.leaving.load(Ordering::Relaxed) || self.events.is_closed()
+        self.leaving.load(Ordering::Relaxed) || self.inbox.is_stopped()
     }
 
     /// Enters a link; none if there are too many.
@@ -210,37 +183,6 @@ impl Hub {
             Some(ip) if ip == listen.ip().to_canonical() => true,
             Some(ip) => everywhere && (ip.is_loopback() || locked(&self.local_ips).contains(&ip)),
             None => address.host == "localhost" && (everywhere || listen.ip().is_loopback()),
-        }
-    }
-}
-
-/// Counts what has still to go out: frames that are not sent, links that are not closed.
-#[derive(Default)]
-pub(super) struct Outstanding {
-    count: AtomicUsize,
-    waker: AtomicWaker,
-}
-
-/// Something that has still to go out, until it is dropped.
-pub(super) struct Ticket(Arc<Outstanding>);
-
-impl Outstanding {
-    pub(super) fn ticket(self: &Arc<Self>) -> Ticket {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        Ticket(Arc::clone(self))
-    }
-
-    /// Whether nothing is left; if something is, wakes when nothing is.
-    pub(super) fn poll_none(&self, cx: &std::task::Context<'_>) -> bool {
-        self.waker.register(cx.waker());
-        self.count.load(Ordering::Acquire) == 0
-    }
-}
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.waker.wake();
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_transport_queues::Outbox;
 use tokio::pin;
 use tokio::sync::watch;
 use tokio::time::{timeout, timeout_at};
@@ -13,7 +14,6 @@ use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 use super::establish::Ready;
 use super::hub::Hub;
-use super::outbox::Outbox;
 use super::socket::{Socket, goodbye};
 use crate::ending::Ended;
 use crate::noise::{Opener, Sealer};

@@ -10,7 +10,7 @@
 //! | `serve`, `route` | connections that others open |
 //! | `dial`, `connect`, `tls` | connections to others |
 //! | `establish`, `socket` | from a connection to a link: preface and Noise |
-//! | `link`, `outbox` | one link: its reading, its writing, its queue |
+//! | `link` | one link: its reading, its writing |
 //! | `relay` | joining two that cannot reach one another |
 //! | `wait` | being reached through a node that does so |
 //! | `hub` | what all of them share |
@@ -22,7 +22,6 @@ mod establish;
 mod guard;
 mod hub;
 mod link;
-mod outbox;
 mod relay;
 mod route;
 mod serve;

@@ -12,13 +12,14 @@ use axum::routing::get;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use paxoskv_core::transport::Event;
+use paxoskv_transport_queues::worth_saying;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
 use super::establish::{Failure, Ready, establish};
-use super::hub::{Hub, worth_saying};
+use super::hub::Hub;
 use super::link;
 use super::serve::Connection;
 use super::socket::{Gate, Socket, settings};

@@ -2,22 +2,20 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use axum::Router;
 use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::time::Sleep;
+use paxoskv_transport_queues::outstanding::Flush;
+use paxoskv_transport_queues::runtime::Runtime;
+use paxoskv_transport_queues::{Deliveries, worth_saying};
 
 use super::config::{SetupError, WsConfig};
 use super::dial::Dialed;
 use super::guard::Guard;
-use super::hub::{Delivery, Hub, worth_saying};
+use super::hub::Hub;
 use super::route::route;
 use crate::address::Address;
 use crate::relay::is_relayed;
@@ -33,11 +31,10 @@ const MAX_RELAYED: usize = 8;
 /// Dropping it takes all links down without a goodbye; [`close`](Transport::close) them first where there is time.
 pub struct WsTransport {
     hub: Arc<Hub>,
-    events: mpsc::Receiver<Delivery>,
-    runtime: Handle,
+    events: Deliveries,
+    runtime: Runtime,
     dialed: HashMap<Address, Dialed>,
-    /// Runs while the core waits for all to go out.
-    flushing: Option<Pin<Box<Sleep>>>,
+    flush: Flush,
 }
 
 impl fmt::Debug for WsTransport {
@@ -54,10 +51,10 @@ impl WsTransport {
     ///
     /// Outside of a tokio runtime, and where settings make no sense.
     pub fn new(config: WsConfig) -> Result<(Self, Router), SetupError> {
-        let runtime = Handle::try_current().map_err(|_| SetupError::NoRuntime)?;
+        let runtime = Runtime::current().ok_or(SetupError::NoRuntime)?;
         let (hub, events) = Hub::new(config)?;
         let route = route(Arc::clone(&hub));
-        Ok((Self { hub, events, runtime, dialed: HashMap::new(), flushing: None }, route))
+        Ok((Self { hub, events, runtime, dialed: HashMap::new(), flush: Flush::default() }, route))
     }
 
     /// Checks `Host` and `Origin` by this transport's settings, for the routes that the application adds.
@@ -130,25 +127,11 @@ impl Transport for WsTransport {
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        match self.events.poll_recv(cx) {
-            Poll::Ready(Some(delivery)) => Poll::Ready(delivery.event),
-            // The hub holds a sender, so there is no end.
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
-        }
+        self.events.poll(cx)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let hub = &self.hub;
-        let runtime = &self.runtime;
-        let timer = self.flushing.get_or_insert_with(|| {
-            let _entered = runtime.enter();
-            Box::pin(tokio::time::sleep(hub.config.flush_timeout))
-        });
-        let done = hub.outstanding.poll_none(cx) || timer.as_mut().poll(cx).is_ready();
-        if done {
-            self.flushing = None;
-            return Poll::Ready(());
-        }
-        Poll::Pending
+        let allowed = self.hub.config.flush_timeout;
+        self.flush.poll(&self.hub.outstanding, &self.runtime, allowed, cx)
     }
 }

@@ -8,7 +8,6 @@ use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::connect::open;
-use super::dial::backoff;
 use super::establish::{Failure, establish};
 use super::hub::Hub;
 use super::link;
@@ -41,7 +40,7 @@ pub(super) async fn wait(hub: Arc<Hub>, node: Address, mut kept: watch::Receiver
                 tracing::debug!(%node, reason, "cannot wait there to be reached");
             }
         }
-        let pause = tokio::time::sleep(backoff(&hub.config, failures));
+        let pause = tokio::time::sleep(hub.config.backoff(failures));
         failures = failures.saturating_add(1);
         tokio::select! {
             () = pause => {}

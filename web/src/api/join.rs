@@ -16,6 +16,8 @@ use wasm_bindgen_futures::{JsFuture, spawn_local};
 use super::cancel::abortable;
 use super::cluster::Cluster;
 use super::error::{Reason, Thrown};
+#[cfg(feature = "libp2p")]
+use super::libp2p;
 use super::objects::promise;
 use super::options::Options;
 use super::parts::{Maybe, Store};
@@ -114,10 +116,11 @@ async fn launch(plan: &Plan, seat: Option<u8>) -> Result<Launched, Thrown> {
         false => None,
     };
     let web_sockets = (!plan.ws.is_empty()).then(|| {
-        let sockets = WebSockets::new(plan.secret.clone(), WebTimer::new());
+        let sockets = WebSockets::new(plan.ws_secret(), WebTimer::new());
         // Seats are linked to each other, also those of two browsers; an observer is content with what it dials.
         if seat.is_some() { sockets.wait_at_relays() } else { sockets }
     });
+    #[cfg_attr(feature = "libp2p", allow(unused_mut))]
     let mut builder = paxoskv_core::Cluster::builder(plan.name.clone())
         .storage(store)
         .transport(Maybe(tabs))
@@ -125,7 +128,9 @@ async fn launch(plan: &Plan, seat: Option<u8>) -> Result<Launched, Thrown> {
         .timer(WebTimer::new())
         .entropy(entropy)
         .settings(plan.settings.clone())
-        .dial(plan.ws.iter().cloned());
+        .dial(plan.ws.iter().chain(&plan.libp2p).cloned());
+    #[cfg(feature = "libp2p")]
+    let mut builder = builder.transport(Maybe(libp2p::transport(plan, seat).await?));
     if let Some(size) = plan.size {
         builder = builder.cluster_size(size);
     }

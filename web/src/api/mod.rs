@@ -23,6 +23,8 @@ mod iterate;
 #[cfg(target_family = "wasm")]
 mod join;
 #[cfg(target_family = "wasm")]
+mod libp2p;
+#[cfg(target_family = "wasm")]
 mod objects;
 #[cfg(target_family = "wasm")]
 mod options;

@@ -9,6 +9,7 @@ use paxoskv_transport_ws::address::Address;
 use wasm_bindgen::JsCast;
 
 use super::error::{Thrown, invalid};
+use super::libp2p;
 use super::options::Options;
 
 /// The seats of a cluster unless told otherwise.
@@ -33,7 +34,10 @@ pub(crate) struct Plan {
     pub(crate) tabs: bool,
     /// Addresses of native nodes.
     pub(crate) ws: Vec<String>,
-    pub(crate) secret: Option<Secret>,
+    /// Multiaddrs of native nodes.
+    pub(crate) libp2p: Vec<String>,
+    /// What the cluster's secret file holds.
+    secret: Option<Vec<u8>>,
     pub(crate) memory: bool,
     pub(crate) persist: bool,
     pub(crate) settings: Settings,
@@ -44,14 +48,17 @@ impl Plan {
     /// `InvalidArgument` for what makes no sense.
     pub(crate) fn read(name: String, options: &Options) -> Result<Self, Thrown> {
         let ws = options.strings("ws")?.unwrap_or_default();
+        let libp2p = options.strings("libp2p")?.unwrap_or_default();
+        let dials = !ws.is_empty() || !libp2p.is_empty();
         let transports = match options.strings("transport")? {
             Some(transports) => transports,
-            None if ws.is_empty() => vec!["tabs".into()],
-            None => Vec::new(),
+            None if dials => Vec::new(),
+            None => vec!["tabs".into()],
         };
-        if let Some(other) = transports.iter().find(|name| !["tabs", "ws"].contains(&name.as_str())) {
+        if let Some(other) = transports.iter().find(|name| !["tabs", "ws", "libp2p"].contains(&name.as_str()))
+        {
             return Err(invalid(format!(
-                "options.transport: {other:?} is none; expected \"tabs\" or \"ws\""
+                "options.transport: {other:?} is none; expected \"tabs\", \"ws\" or \"libp2p\""
             )));
         }
         let has = |name: &str| transports.iter().any(|transport| transport == name);
@@ -61,6 +68,12 @@ impl Plan {
         for address in &ws {
             address.parse::<Address>().map_err(|why| invalid(format!("options.ws: {address:?} is {why}")))?;
         }
+        if has("libp2p") && libp2p.is_empty() {
+            return Err(invalid(
+                "options.libp2p: expected multiaddrs of nodes, like /ip4/127.0.0.1/tcp/7411/ws",
+            ));
+        }
+        libp2p::check(&libp2p)?;
         let tabs = has("tabs");
         let size = options.integer("clusterSize", SEATS)?.map(|size| size as u8);
         if size == Some(0) {
@@ -69,8 +82,8 @@ impl Plan {
         let seats = match options.small_integers("seat")? {
             Some(seats) => seats,
             None if tabs => (1..=size.unwrap_or(SIZE)).collect(),
-            None if ws.is_empty() => vec![1],
-            None => Vec::new(),
+            None if dials => Vec::new(),
+            None => vec![1],
         };
         let size = size.or((!seats.is_empty()).then_some(SIZE));
         if let Some(seat) = seats.iter().find(|seat| **seat == 0 || Some(**seat) > size) {
@@ -85,9 +98,21 @@ impl Plan {
             secret: secret(options)?,
             memory: options.flag("memory")?,
             persist: options.get("persist")?.is_none_or(|persist| persist.is_truthy()),
-            settings: settings(options, tabs && ws.is_empty())?,
+            settings: settings(options, tabs && !dials)?,
             ws,
+            libp2p,
         })
+    }
+
+    /// The secret, as links over WebSocket take it.
+    pub(crate) fn ws_secret(&self) -> Option<Secret> {
+        Secret::new(self.secret.as_deref()?).ok()
+    }
+
+    /// What the cluster's secret file holds.
+    #[cfg(feature = "libp2p")]
+    pub(crate) fn secret(&self) -> Option<&[u8]> {
+        self.secret.as_deref()
     }
 
     /// Whether seats are shared out among the tabs of this origin: two of them must not have one store open.
@@ -96,12 +121,12 @@ impl Plan {
     }
 }
 
-fn secret(options: &Options) -> Result<Option<Secret>, Thrown> {
+fn secret(options: &Options) -> Result<Option<Vec<u8>>, Thrown> {
     let Some(secret) = options.get("secret")? else { return Ok(None) };
     let bytes = secret.as_string().map(String::into_bytes);
     match bytes.or_else(|| Some(secret.dyn_ref::<Uint8Array>()?.to_vec())) {
         Some(bytes) => match Secret::new(&bytes) {
-            Ok(secret) => Ok(Some(secret)),
+            Ok(_) => Ok(Some(bytes)),
             Err(_) => {
                 Err(invalid("options.secret: it is empty; leave it out, or take at least 16 random bytes"))
             }

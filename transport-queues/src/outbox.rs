@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use paxoskv_core::transport::Closing;
 use tokio::sync::{Notify, watch};
-use tokio::time::Instant;
 
-use super::hub::Ticket;
+use crate::outstanding::Ticket;
+use crate::runtime::{Instant, sleep_until};
 
 /// The queue of a link. One task takes out of it.
-pub(super) struct Outbox {
+#[derive(Debug)]
+pub struct Outbox {
     max_bytes: usize,
     max_frames: usize,
     queue: Mutex<Queue>,
@@ -20,7 +21,7 @@ pub(super) struct Outbox {
     closing: watch::Sender<Option<(Closing, Instant)>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Queue {
     frames: VecDeque<(Vec<u8>, Ticket)>,
     bytes: usize,
@@ -29,7 +30,9 @@ struct Queue {
 }
 
 impl Outbox {
-    pub(super) fn new(max_bytes: usize, max_frames: usize) -> Self {
+    /// At most so many bytes, in so many frames.
+    #[must_use]
+    pub fn new(max_bytes: usize, max_frames: usize) -> Self {
         Self {
             max_bytes,
             max_frames,
@@ -44,7 +47,7 @@ impl Outbox {
     }
 
     /// Queues a frame; false if there is no room for it, and it is dropped. A frame that is alone always has room.
-    pub(super) fn push(&self, frame: Vec<u8>, ticket: Ticket) -> bool {
+    pub fn push(&self, frame: Vec<u8>, ticket: Ticket) -> bool {
         let mut queue = self.queue();
         if queue.closing.is_some() {
             return true; // On a link that is closed, frames are dropped by contract: that is no overflow.
@@ -61,7 +64,7 @@ impl Outbox {
     }
 
     /// The next frame; none once all are sent and the link is being closed.
-    pub(super) async fn next(&self) -> Option<(Vec<u8>, Ticket)> {
+    pub async fn next(&self) -> Option<(Vec<u8>, Ticket)> {
         loop {
             {
                 let mut queue = self.queue();
@@ -77,12 +80,14 @@ impl Outbox {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether no frame waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.queue().frames.is_empty()
     }
 
     /// Takes no more frames; those that wait are still sent. Only the first closing counts.
-    pub(super) fn close(&self, closing: Closing, ticket: Ticket) {
+    pub fn close(&self, closing: Closing, ticket: Ticket) {
         let mut queue = self.queue();
         if queue.closing.is_some() {
             return;
@@ -94,12 +99,13 @@ impl Outbox {
     }
 
     /// Why this side closes the link, if it does.
-    pub(super) fn closing(&self) -> Option<Closing> {
+    #[must_use]
+    pub fn closing(&self) -> Option<Closing> {
         self.closing.borrow().as_ref().map(|(closing, _)| closing.clone())
     }
 
     /// Resolves when this side closes the link, to the time since when.
-    pub(super) async fn closed(&self) -> Instant {
+    pub async fn closed(&self) -> Instant {
         let mut closing = self.closing.subscribe();
         loop {
             if let Some((_, since)) = &*closing.borrow_and_update() {
@@ -112,13 +118,13 @@ impl Outbox {
     }
 
     /// Resolves when closing has taken too long.
-    pub(super) async fn overdue(&self, allowed: Duration) {
+    pub async fn overdue(&self, allowed: Duration) {
         let since = self.closed().await;
-        tokio::time::sleep_until(since + allowed).await;
+        sleep_until(since + allowed).await;
     }
 
     /// Drops everything: the link is down.
-    pub(super) fn clear(&self) {
+    pub fn clear(&self) {
         let mut queue = self.queue();
         let gone = std::mem::take(&mut *queue);
         drop(queue);

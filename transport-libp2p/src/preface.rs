@@ -1,0 +1,132 @@
+//! What both sides say first.
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 4 | `PXKV` |
+//! | 1 | the version of the protocol, [`VERSION`] |
+//! | 1 | flags; bit 0: this side has a cluster secret; bit 1: it has a cluster's name |
+//! | 32 | a random number of this side's |
+//! | rest | for later versions; ignored |
+
+use crate::refusal::{Code, Refusal};
+
+/// The version of the protocol that this code speaks.
+pub const VERSION: u8 = 1;
+
+/// The longest preface that is read.
+pub const MAX_LEN: usize = 128;
+
+const MAGIC: &[u8; 4] = b"PXKV";
+const SECRET: u8 = 1;
+const NAMED: u8 = 2;
+const LEN: usize = 4 + 1 + 1 + 32;
+
+/// What one side says first.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preface {
+    /// The version of the protocol.
+    pub version: u8,
+    /// Whether that side has a cluster secret.
+    pub secret: bool,
+    /// Whether that side knows its cluster's name.
+    pub named: bool,
+    /// A random number of that side's.
+    pub nonce: [u8; 32],
+    /// As it went over the wire, what is ignored included, so that proofs cover that.
+    wire: Vec<u8>,
+}
+
+impl Preface {
+    /// What this side says.
+    #[must_use]
+    pub fn new(secret: bool, named: bool, nonce: [u8; 32]) -> Self {
+        let flags = if secret { SECRET } else { 0 } | if named { NAMED } else { 0 };
+        let mut wire = Vec::with_capacity(LEN);
+        wire.extend_from_slice(MAGIC);
+        wire.extend_from_slice(&[VERSION, flags]);
+        wire.extend_from_slice(&nonce);
+        Self { version: VERSION, secret, named, nonce, wire }
+    }
+
+    /// As bytes.
+    #[must_use]
+    pub fn encode(&self) -> &[u8] {
+        &self.wire
+    }
+
+    /// From bytes; nothing if this is no preface of any version.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let [version, flags, rest @ ..] = bytes.strip_prefix(MAGIC)? else { return None };
+        let nonce = *rest.first_chunk::<32>()?;
+        (bytes.len() <= MAX_LEN).then(|| Self {
+            version: *version,
+            secret: flags & SECRET != 0,
+            named: flags & NAMED != 0,
+            nonce,
+            wire: bytes.to_vec(),
+        })
+    }
+
+    /// Whether this side can talk to one that says `theirs`.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot; the other side finds the same, mirrored.
+    pub fn agree(&self, theirs: &Self) -> Result<(), Refusal> {
+        if self.version != theirs.version {
+            let reason = format!(
+                "protocol version: this node speaks {}, the other side {}; run one release on all nodes",
+                self.version, theirs.version
+            );
+            return Err(Refusal::new(Code::Version, reason));
+        }
+        match (self.secret, theirs.secret) {
+            (true, false) => Err(Refusal::new(
+                Code::SecretMissing,
+                "the other side has no secret, this cluster has one: give every node the same secret file",
+            )),
+            (false, true) => Err(Refusal::new(
+                Code::SecretMissing,
+                "the other side's cluster has a secret, this node has none: give it that cluster's secret file",
+            )),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_reads_what_it_writes_and_keeps_what_later_versions_append() {
+        for (secret, named) in [(false, false), (true, false), (false, true), (true, true)] {
+            let preface = Preface::new(secret, named, *b"0123456789abcdef0123456789abcdef");
+            assert_eq!(Preface::decode(preface.encode()), Some(preface.clone()));
+            let mut bytes = preface.encode().to_vec();
+            bytes.extend_from_slice(b"more");
+            let longer = Preface::decode(&bytes).unwrap();
+            assert_eq!((longer.nonce, longer.encode()), (preface.nonce, &bytes[..]));
+        }
+    }
+
+    #[test]
+    fn what_is_none_is_told_apart() {
+        let bytes = Preface::new(true, true, [0; 32]).encode().to_vec();
+        assert_eq!(Preface::decode(&bytes[..LEN - 1]), None);
+        assert_eq!(Preface::decode(b"GET / HTTP/1.1\r\nHost: somewhere far away\r\n"), None);
+        assert_eq!(Preface::decode(&[bytes, vec![0; MAX_LEN]].concat()), None);
+    }
+
+    #[test]
+    fn versions_and_secrets_must_match() {
+        let plain = Preface::new(false, true, [0; 32]);
+        let secret = Preface::new(true, true, [1; 32]);
+        assert!(plain.agree(&plain).is_ok() && secret.agree(&secret).is_ok());
+        assert_eq!(plain.agree(&secret).unwrap_err().code, Code::SecretMissing);
+        assert_eq!(secret.agree(&plain).unwrap_err().code, Code::SecretMissing);
+        let later = Preface { version: VERSION + 1, ..plain.clone() };
+        assert!(plain.agree(&later).unwrap_err().reason.contains("speaks 1, the other side 2"));
+    }
+}

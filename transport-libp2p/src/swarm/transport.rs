@@ -1,0 +1,132 @@
+//! The port that the core polls.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use libp2p::PeerId;
+use libp2p::core::transport::ListenerId;
+use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
+use paxoskv_transport_queues::Deliveries;
+use paxoskv_transport_queues::outstanding::Flush;
+use paxoskv_transport_queues::runtime::{Runtime, timeout};
+use tokio::sync::mpsc;
+
+use super::config::{Libp2pConfig, SetupError};
+use super::driver::Driver;
+use super::hub::Hub;
+use super::platform::swarm;
+use crate::address::Address;
+
+/// How long it is waited for the system to say on which addresses this node listens.
+const LISTENING: Duration = Duration::from_secs(1);
+
+/// Links over libp2p, to nodes that this one dials and to those that dial it.
+///
+/// Dropping it takes all links down without a goodbye; [`close`](Transport::close) them first where there is time.
+pub struct Libp2pTransport {
+    hub: Arc<Hub>,
+    deliveries: Deliveries,
+    runtime: Runtime,
+    dial: mpsc::UnboundedSender<Address>,
+    /// What was handed on to be dialed, so that what is told again and again does not pile up.
+    known: HashSet<Address>,
+    flush: Flush,
+}
+
+impl fmt::Debug for Libp2pTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Libp2pTransport").field("peer", &self.peer_id()).finish_non_exhaustive()
+    }
+}
+
+impl Libp2pTransport {
+    /// A transport that listens where its settings say.
+    ///
+    /// # Errors
+    ///
+    /// Outside of a tokio runtime, where settings make no sense, and where the system does not let it listen.
+    pub async fn new(config: Libp2pConfig) -> Result<Self, SetupError> {
+        Self::boxed(config).await
+    }
+
+    /// A box made here has the swarm compiled here, once, and not in each crate that awaits it.
+    fn boxed(config: Libp2pConfig) -> BoxFuture<'static, Result<Self, SetupError>> {
+        Box::pin(Self::start(config))
+    }
+
+    async fn start(config: Libp2pConfig) -> Result<Self, SetupError> {
+        let runtime = Runtime::current().ok_or(SetupError::NoRuntime)?;
+        let listen = config.listeners()?;
+        let mut swarm = swarm(&config).await?;
+        let mut waiting: HashSet<ListenerId> = HashSet::new();
+        for address in listen {
+            Libp2pConfig::check_free(&address)?;
+            let failed = |reason: &dyn fmt::Display| SetupError::Listen {
+                address: address.clone(),
+                reason: reason.to_string(),
+            };
+            waiting.insert(swarm.listen_on(address.clone()).map_err(|error| failed(&error))?);
+        }
+        let (hub, deliveries, reports) = Hub::new(config);
+        let (dial, dialed) = mpsc::unbounded_channel();
+        let mut driver = Driver::new(Arc::clone(&hub), swarm);
+        // Where there is no network yet, addresses come later.
+        let _ = timeout(LISTENING, driver.listening(waiting)).await;
+        runtime.spawn(driver.run(dialed, reports));
+        Ok(Self { hub, deliveries, runtime, dial, known: HashSet::new(), flush: Flush::default() })
+    }
+
+    /// This node's name on libp2p.
+    #[must_use]
+    pub fn peer_id(&self) -> PeerId {
+        self.hub.config.identity.peer_id()
+    }
+
+    /// How many frames were dropped so far because their link's queue was full or they were over the limit.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.hub.dropped.load(Ordering::Relaxed)
+    }
+}
+
+impl Transport for Libp2pTransport {
+    fn addresses(&self) -> Vec<String> {
+        self.hub.addresses()
+    }
+
+    fn dial(&mut self, addresses: &[String]) {
+        for address in addresses.iter().filter_map(|text| text.parse::<Address>().ok()) {
+            // The core remembers as many as there may be, of all transports.
+            if self.known.len() < 4 * self.hub.config.max_addresses && self.known.insert(address.clone()) {
+                let _ = self.dial.send(address);
+            }
+        }
+    }
+
+    fn send(&mut self, link: LinkId, frame: Vec<u8>) {
+        let Some(outbox) = self.hub.outbox(link) else { return };
+        if frame.len() > self.hub.config.max_frame {
+            self.hub.count_dropped(link, "it is over the limit");
+        } else if !outbox.push(frame, self.hub.outstanding.ticket()) {
+            self.hub.count_dropped(link, "the other side is too slow, its queue is full");
+        }
+    }
+
+    fn close(&mut self, link: LinkId, closing: Closing) {
+        self.hub.close(link, closing);
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+        self.deliveries.poll(cx)
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let allowed = self.hub.config.flush_timeout;
+        self.flush.poll(&self.hub.outstanding, &self.runtime, allowed, cx)
+    }
+}

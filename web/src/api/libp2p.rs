@@ -1,0 +1,55 @@
+//! Links over libp2p, in the build that has them.
+
+pub(super) use inner::check;
+#[cfg(feature = "libp2p")]
+pub(super) use inner::transport;
+
+#[cfg(feature = "libp2p")]
+mod inner {
+    use paxoskv_core::Error;
+    use paxoskv_transport_libp2p::address::Address;
+    use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, Secret};
+
+    use crate::api::error::{Thrown, invalid};
+    use crate::api::plan::Plan;
+
+    /// Whether these are multiaddrs.
+    pub(crate) fn check(addresses: &[String]) -> Result<(), Thrown> {
+        for address in addresses {
+            address
+                .parse::<Address>()
+                .map_err(|why| invalid(format!("options.libp2p: {address:?} is {why}")))?;
+        }
+        Ok(())
+    }
+
+    /// The transport, if there is somebody to dial.
+    pub(crate) async fn transport(plan: &Plan, seat: Option<u8>) -> Result<Option<Libp2pTransport>, Thrown> {
+        if plan.libp2p.is_empty() {
+            return Ok(None);
+        }
+        let config = Libp2pConfig {
+            cluster: Some(plan.name.clone()),
+            secret: plan.secret().and_then(|secret| Secret::new(secret).ok()),
+            max_frame: plan.settings.max_frame,
+            // Seats are linked to each other, also those of two browsers; an observer is content with what it dials.
+            wait_at_relays: seat.is_some(),
+            ..Libp2pConfig::default()
+        };
+        let transport = Libp2pTransport::new(config).await;
+        transport.map(Some).map_err(|why| Error::Refused { why: why.to_string() }.into())
+    }
+}
+
+#[cfg(not(feature = "libp2p"))]
+mod inner {
+    use crate::api::error::{Thrown, invalid};
+
+    /// There is nothing that could dial them.
+    pub(crate) fn check(addresses: &[String]) -> Result<(), Thrown> {
+        match addresses {
+            [] => Ok(()),
+            _ => Err(invalid("options.libp2p: this build has no libp2p; import \"paxoskv/libp2p\" instead")),
+        }
+    }
+}
