@@ -16,6 +16,7 @@ pub mod small {
     use std::borrow::Borrow;
     use std::cmp::Ordering;
     use std::fmt;
+    use std::hash::{Hash, Hasher};
     use std::ops::{Bound, RangeBounds};
     use std::slice;
     use std::vec::IntoIter;
@@ -345,6 +346,13 @@ pub mod small {
 
     impl<K: Eq, V: Eq> Eq for Map<K, V> {}
 
+    impl<K: Hash, V: Hash> Hash for Map<K, V> {
+        fn hash<H: Hasher>(&self, hasher: &mut H) {
+            self.len().hash(hasher);
+            self.iter().for_each(|item| item.hash(hasher));
+        }
+    }
+
     impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for Map<K, V> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.debug_map().entries(self).finish()
@@ -352,7 +360,7 @@ pub mod small {
     }
 
     /// A set whose members are sorted.
-    #[derive(Clone, PartialEq, Eq)]
+    #[derive(Clone, PartialEq, Eq, Hash)]
     pub struct Set<K>(Map<K, ()>);
 
     impl<K> Default for Set<K> {

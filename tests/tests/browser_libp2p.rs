@@ -12,6 +12,7 @@ in_both_browsers!(
     tabs_and_nodes_share_keys_and_see_each_other_go,
     tabs_hold_seats_and_reach_each_other_through_a_node,
     who_has_not_the_secret_stays_outside,
+    a_ticket_is_all_that_a_tab_needs,
 );
 
 const SECRET: &str = "a secret of sixteen bytes";
@@ -146,4 +147,23 @@ fn who_has_not_the_secret_stays_outside(kind: Kind) {
     let small = browser.tab(&site);
     let refused = small.thrown_by_joining(nodes.cluster.name(), nodes.at(&[1], json!({})));
     assert_eq!(refused.as_deref(), Some("InvalidArgument"));
+}
+
+fn a_ticket_is_all_that_a_tab_needs(kind: Kind) {
+    let (browser, site, nodes) = (Browser::start(kind), Site::new(), Nodes::new());
+    let _nodes = nodes.three();
+    let printed = nodes.command(2, &["ticket"]).end().done();
+    let tab = browser.open(&site.libp2p_url());
+    tab.run_with("window.cluster = await paxos.join({ ticket: given })", json!(printed.line()));
+    tab.up(3);
+    assert_eq!(tab.put("by", json!("ticket"))["won"], true);
+    assert_eq!(nodes.json(3, &["get", "by"])["value"], "ticket");
+    // One that is cut off is an error, and so is one where there is nothing to read it.
+    let cut = &printed.line()[..30];
+    let thrown = tab.attempt("await paxos.join({ ticket: given })", json!(cut)).unwrap_err();
+    assert_eq!(thrown.code.as_deref(), Some("InvalidArgument"), "{thrown}");
+    assert!(thrown.message.contains("copy all of the line"), "{thrown}");
+    let small = browser.tab(&site);
+    let thrown = small.attempt("await paxos.join({ ticket: given })", json!(printed.line())).unwrap_err();
+    assert!(thrown.message.contains("paxoskv/libp2p"), "{thrown}");
 }

@@ -15,6 +15,7 @@
 //! | module | what |
 //! |---|---|
 //! | [`address`], [`frame`], [`preface`], [`refusal`], [`secret`] | the protocol, without I/O of its own |
+//! | [`ticket`] | one line that says all that a new node must know |
 //! | `streams`, `members` | behaviours for a swarm of any platform |
 //! | `swarm` | the swarm, natively and in a browser, and the port that the core polls |
 //!
@@ -45,6 +46,7 @@ pub mod refusal;
 pub mod secret;
 mod streams;
 mod swarm;
+pub mod ticket;
 
 pub use identity::{BadIdentity, Identity};
 pub use secret::{BadSecret, Secret};

@@ -7,6 +7,8 @@ export { init as default, initSync, PaxosError };
 let loading;
 
 export async function join(name, options) {
+  // A ticket says the name, too.
+  if (typeof name === "object" && name !== null) [name, options] = ["", name];
   // A load that failed, for want of a network say, may be tried again.
   loading ??= load().catch((error) => {
     loading = undefined;

@@ -357,3 +357,10 @@ export type Transport = "tabs" | "ws" | "libp2p";
  * (https, or localhost); with `Storage` where the store cannot be opened; with `InvalidArgument`.
  */
 export function join(name: string, options?: JoinOptions): Promise<Cluster>;
+
+/**
+ * Joins the cluster that a ticket is for: one line, which `paxoskv ticket` prints, with the cluster's name and size, its
+ * addresses and its secret. Only where the package is imported as `"paxoskv/libp2p"`; a node has to listen on an address that
+ * browsers can dial. A broken ticket is an `InvalidArgument`.
+ */
+export function join(options: JoinOptions & { ticket: string }): Promise<Cluster>;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use paxoskv::SessionId;
-
-use super::ticket::Ticket;
+use paxoskv::libp2p::ticket::Ticket;
 
 /// Write-once key-value store: whatever was put first for a key is its value, for everyone, whatever crashes.
 #[derive(Parser, Debug)]

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use paxoskv::libp2p::ticket::Ticket;
 use paxoskv::{NativeNode, Seat, SeatState, Secret, Settings, data_folder, native};
 use tracing::{info, warn};
 
 use super::args::{NodeArgs, Reach, SeatArg, TransportArg};
 use super::failure::{Exit, Failure};
-use super::ticket::Ticket;
 use super::{oneshot, secret, shell, signals};
 
 /// How many heartbeats a peer may miss before it is taken for lost, if its timeout is set to less than usual.
@@ -60,7 +60,8 @@ fn use_ticket(args: &mut NodeArgs, ticket: Ticket) -> Option<Secret> {
     args.join.extend(ticket.addresses.into_iter().filter(|at| if at.starts_with('/') { libp2p } else { ws }));
     args.cluster = ticket.cluster;
     args.cluster_size = ticket.cluster_size;
-    ticket.secret
+    // One that holds nothing is none.
+    ticket.secret.and_then(|secret| Secret::new(&secret).ok())
 }
 
 /// The seats that a newcomer may take: one that this machine has had, or else those that nobody has.

@@ -1,17 +1,18 @@
 //! Links over libp2p, in the build that has them.
 
-pub(super) use inner::check;
 #[cfg(feature = "libp2p")]
 pub(super) use inner::transport;
+pub(super) use inner::{check, ticket};
 
 #[cfg(feature = "libp2p")]
 mod inner {
     use paxoskv_core::Error;
     use paxoskv_transport_libp2p::address::Address;
+    use paxoskv_transport_libp2p::ticket::Ticket as Line;
     use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, Secret};
 
     use crate::api::error::{Thrown, invalid};
-    use crate::api::plan::Plan;
+    use crate::api::plan::{Plan, Ticket};
 
     /// Whether these are multiaddrs.
     pub(crate) fn check(addresses: &[String]) -> Result<(), Thrown> {
@@ -21,6 +22,22 @@ mod inner {
                 .map_err(|why| invalid(format!("options.libp2p: {address:?} is {why}")))?;
         }
         Ok(())
+    }
+
+    /// Reads a ticket. A browser dials WebSockets only.
+    pub(crate) fn ticket(text: &str) -> Result<Ticket, Thrown> {
+        let line: Line = text.parse().map_err(|why| invalid(format!("options.ticket: {why}")))?;
+        let (libp2p, ws): (Vec<_>, Vec<_>) = line.addresses.into_iter().partition(|at| at.starts_with('/'));
+        let libp2p: Vec<_> =
+            libp2p.into_iter().filter(|at| at.contains("/ws") || at.contains("/p2p-circuit")).collect();
+        if libp2p.is_empty() && ws.is_empty() {
+            return Err(invalid(
+                "options.ticket: it has no address that a browser can dial; a node of the cluster has to listen on \
+                 one, as with --libp2p-listen /ip4/0.0.0.0/tcp/7421/ws",
+            ));
+        }
+        let cluster_size = Some(line.cluster_size);
+        Ok(Ticket { cluster: line.cluster, cluster_size, ws, libp2p, secret: line.secret })
     }
 
     /// The transport, if there is somebody to dial.
@@ -44,6 +61,12 @@ mod inner {
 #[cfg(not(feature = "libp2p"))]
 mod inner {
     use crate::api::error::{Thrown, invalid};
+    use crate::api::plan::Ticket;
+
+    /// Nor is there anything that could read it.
+    pub(crate) fn ticket(_: &str) -> Result<Ticket, Thrown> {
+        Err(invalid("options.ticket: this build takes none; import \"paxoskv/libp2p\" instead"))
+    }
 
     /// There is nothing that could dial them.
     pub(crate) fn check(addresses: &[String]) -> Result<(), Thrown> {

@@ -43,12 +43,29 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
 }
 
+/// What a ticket says of the cluster.
+#[derive(Default)]
+pub(crate) struct Ticket {
+    pub(crate) cluster: String,
+    pub(crate) cluster_size: Option<u8>,
+    /// Addresses that a browser can dial.
+    pub(crate) ws: Vec<String>,
+    pub(crate) libp2p: Vec<String>,
+    pub(crate) secret: Option<Vec<u8>>,
+}
+
 impl Plan {
     /// # Errors
     /// `InvalidArgument` for what makes no sense.
     pub(crate) fn read(name: String, options: &Options) -> Result<Self, Thrown> {
-        let ws = options.strings("ws")?.unwrap_or_default();
-        let libp2p = options.strings("libp2p")?.unwrap_or_default();
+        let ticket = match options.string("ticket")? {
+            Some(ticket) => libp2p::ticket(&ticket)?,
+            None => Ticket { cluster: name, ..Ticket::default() },
+        };
+        let name = ticket.cluster;
+        let (mut ws, mut libp2p) = (ticket.ws, ticket.libp2p);
+        ws.extend(options.strings("ws")?.unwrap_or_default());
+        libp2p.extend(options.strings("libp2p")?.unwrap_or_default());
         let dials = !ws.is_empty() || !libp2p.is_empty();
         let transports = match options.strings("transport")? {
             Some(transports) => transports,
@@ -75,7 +92,7 @@ impl Plan {
         }
         libp2p::check(&libp2p)?;
         let tabs = has("tabs");
-        let size = options.integer("clusterSize", SEATS)?.map(|size| size as u8);
+        let size = options.integer("clusterSize", SEATS)?.map(|size| size as u8).or(ticket.cluster_size);
         if size == Some(0) {
             return Err(invalid(format!("options.clusterSize: a cluster has 1 to {SEATS} seats")));
         }
@@ -95,7 +112,7 @@ impl Plan {
             size,
             seats,
             tabs,
-            secret: secret(options)?,
+            secret: secret(options)?.or(ticket.secret),
             memory: options.flag("memory")?,
             persist: options.get("persist")?.is_none_or(|persist| persist.is_truthy()),
             settings: settings(options, tabs && !dials)?,

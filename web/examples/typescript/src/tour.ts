@@ -13,6 +13,7 @@ import init, {
   PaxosError,
   join,
 } from "paxoskv";
+import { join as joinWithLibp2p } from "paxoskv/libp2p";
 
 interface Leader {
   name: string;
@@ -25,6 +26,10 @@ export async function joining(signal: AbortSignal): Promise<Cluster> {
   await tabs.leave();
   const alone = await join("trial", { transport: [], clusterSize: 1, memory: true });
   await alone.leave();
+  const byTicket = await joinWithLibp2p({ ticket: "PAXOSKV:…", signal });
+  await byTicket.leave();
+  const byLibp2p = await joinWithLibp2p("demo", { libp2p: "/ip4/127.0.0.1/tcp/7421/ws", secret: "…" });
+  await byLibp2p.leave();
   const options: JoinOptions = {
     transport: ["tabs", "ws"],
     ws: ["ws://127.0.0.1:7401", "wss://example.org"],

@@ -7,6 +7,8 @@ export async function wrong(cluster: Cluster): Promise<void> {
   await join("demo", { transport: "smoke" });
   // @ts-expect-error a name is a string
   await join(1);
+  // @ts-expect-error neither a name nor a ticket
+  await join({ clusterSize: 3 });
   // @ts-expect-error no such option
   await cluster.put("k", 1, { forever: true });
   // @ts-expect-error a deadline is a moment
