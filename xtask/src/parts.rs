@@ -185,7 +185,10 @@ pub fn check() -> Result<(), String> {
     cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
     // Of the WebSockets' tests only these are for browsers.
     let everything: &[&str] = &["-p", "paxoskv-core", "-p", "paxoskv-web", "--tests"];
-    for wasm in [everything, &["-p", "paxoskv-transport-ws", "--lib", "--test", "browser"]] {
+    let sockets: &[&str] = &["-p", "paxoskv-transport-ws", "--lib", "--test", "browser"];
+    let libp2p: &[&str] =
+        &["-p", "paxoskv-transport-libp2p", "-p", "paxoskv-web", "--features", "libp2p", "--lib"];
+    for wasm in [everything, sockets, libp2p] {
         cargo(&[&["clippy", "--locked", "--target", WASM], wasm, &["--", "-D", "warnings"]].concat())?;
     }
     run(cargo_command()
