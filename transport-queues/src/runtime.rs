@@ -30,7 +30,6 @@ mod native {
         }
 
         /// Ready after so long.
-        #[must_use]
         pub fn sleep(&self, pause: Duration) -> Sleep {
             let _entered = self.0.enter();
             tokio::time::sleep(pause)
@@ -68,7 +67,6 @@ mod web {
         }
 
         /// Ready after so long.
-        #[must_use]
         pub fn sleep(&self, pause: Duration) -> Sleep {
             n0_future::time::sleep(pause)
         }

@@ -7,6 +7,7 @@ use libp2p::{Multiaddr, PeerId};
 
 use crate::streams;
 
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is looked at at once")]
 pub(super) enum Happened {
     /// Something with a link's stream.
     Stream(streams::Event),
