@@ -1,7 +1,7 @@
 //! Tickets: one line that says all that a new node must know, wherever it runs.
 //!
 //! A ticket is `PAXOSKV:` and, in base32 (RFC 4648) without padding, a CRC-32 of what follows, big-endian, and then the
-//! CBOR array [1, cluster, cluster size, [address], secret?]. Large letters and digits take the least room in a QR code.
+//! CBOR array `[1, cluster, cluster size, [address], secret?]`. Large letters and digits take the least room in a QR code.
 
 use ciborium_io::Read as _;
 use ciborium_ll::{Decoder, Encoder, Header};
