@@ -17,6 +17,10 @@ use paxoskv::{NativeNode, SeatState};
 /// How many puts each figure is of.
 const PUTS: u32 = 1000;
 
+/// How long newcomers have to settle, and how long nothing happens to see what that takes.
+const SETTLES: Duration = Duration::from_secs(15);
+const IDLE: Duration = Duration::from_secs(5);
+
 /// How often the key that all watch is put and erased.
 const ROUNDS: u32 = 10;
 
@@ -41,6 +45,11 @@ async fn main() {
             let mut watches: Vec<_> = watching.iter().map(|node| node.watch("watched")).collect();
             // A watch begins with the state as it is.
             join_all(watches.iter_mut().map(|watch| watch.next())).await;
+            // What comes with connecting is not what is measured.
+            tokio::time::sleep(SETTLES).await;
+            let (cpu, start) = (cluster.cpu(), Instant::now());
+            tokio::time::sleep(IDLE).await;
+            let idle = (cluster.cpu() - cpu).div_duration_f64(start.elapsed());
             let (cpu, start) = (cluster.cpu(), Instant::now());
             for n in 0..PUTS {
                 let key = format!("{by}-{observers}-{n}");
@@ -50,9 +59,11 @@ async fn main() {
             let worked = (cluster.cpu() - cpu) / PUTS;
             let (time, work) = *alone.get_or_insert((each, worked));
             println!(
-                "  {observers:3} watching observers: {each:9.1?} a put ({:.2}x), {worked:9.1?} of the seats' CPU ({:.2}x)",
+                "  {observers:3} watching observers: {each:9.1?} a put ({:.2}x), {worked:9.1?} of the seats' CPU ({:.2}x); \
+                 idle they take {:.1} % of a core",
                 each.div_duration_f64(time),
                 worked.div_duration_f64(work),
+                100.0 * idle,
             );
             let start = Instant::now();
             for _ in 0..ROUNDS {

@@ -41,7 +41,7 @@ pub(super) struct Offers {
     ping: ping::Behaviour,
     relay_server: Toggle<relay::Behaviour>,
     relay_client: relay::client::Behaviour,
-    reachable: autonat::v2::client::Behaviour,
+    reachable: Toggle<autonat::v2::client::Behaviour>,
     tell_reachable: autonat::v2::server::Behaviour,
     hole_punching: dcutr::Behaviour,
 }
@@ -132,7 +132,8 @@ fn behaviour(
         ),
         relay_server: config.relay.then(|| relay::Behaviour::new(me, relayed())).into(),
         relay_client,
-        reachable: autonat::v2::client::Behaviour::default(),
+        // Who listens nowhere need not ask.
+        reachable: (!config.listen.is_empty()).then(autonat::v2::client::Behaviour::default).into(),
         tell_reachable: autonat::v2::server::Behaviour::default(),
         hole_punching: dcutr::Behaviour::new(me),
     };
