@@ -22,7 +22,8 @@ async function load() {
   let url = new URL("paxoskv_bg.wasm", import.meta.url);
   if (url.pathname.includes("/.vite/deps/")) {
     // The dev server of Vite before version 8 moves this module, but not what lies beside it.
-    url = new URL("../../paxoskv/paxoskv_bg.wasm", url);
+    const folder = import.meta.url.includes("paxoskv_libp2p") ? "paxoskv/libp2p" : "paxoskv";
+    url = new URL(`../../${folder}/paxoskv_bg.wasm`, url);
   }
   if (url.protocol === "file:") {
     // Node does not fetch files.
