@@ -89,6 +89,7 @@ impl Node {
         let store =
             decode(entry.value.cbor()).map_err(|e| format!("the holder of {seat} is damaged: {e}"))?;
         self.roster.fill(seat, store);
+        info!(%seat, "a seat that stood empty is filled");
         Ok(())
     }
 
