@@ -120,8 +120,7 @@ async fn launch(plan: &Plan, seat: Option<u8>) -> Result<Launched, Thrown> {
         // Seats are linked to each other, also those of two browsers; an observer is content with what it dials.
         if seat.is_some() { sockets.wait_at_relays() } else { sockets }
     });
-    #[cfg_attr(feature = "libp2p", allow(unused_mut))]
-    let mut builder = paxoskv_core::Cluster::builder(plan.name.clone())
+    let builder = paxoskv_core::Cluster::builder(plan.name.clone())
         .storage(store)
         .transport(Maybe(tabs))
         .transport(Maybe(web_sockets))
@@ -130,7 +129,8 @@ async fn launch(plan: &Plan, seat: Option<u8>) -> Result<Launched, Thrown> {
         .settings(plan.settings.clone())
         .dial(plan.ws.iter().chain(&plan.libp2p).cloned());
     #[cfg(feature = "libp2p")]
-    let mut builder = builder.transport(Maybe(libp2p::transport(plan, seat).await?));
+    let builder = builder.transport(Maybe(libp2p::transport(plan, seat).await?));
+    let mut builder = builder;
     if let Some(size) = plan.size {
         builder = builder.cluster_size(size);
     }
