@@ -7,7 +7,7 @@ use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt, pin_mut};
 use paxoskv_core::memory::Network;
 use paxoskv_core::storage::{Batch, Loaded, StorageError};
-use paxoskv_core::{Bucket, Cluster, Error, Opening, Storage, Timer};
+use paxoskv_core::{Bucket, Cluster, Error, Opening, SeatState, Status, Storage, Timer};
 
 mod house;
 
@@ -118,6 +118,20 @@ async fn an_observer_asks_the_seats_and_goes_on_when_one_leaves() {
     assert!(observer.status().await.unwrap().quorum);
     let keys: Vec<_> = observer.keys(Bucket::default(), "a").collect().await;
     assert_eq!(keys.into_iter().map(|key| key.unwrap().generation.0).collect::<Vec<_>>(), [1]);
+}
+
+#[test]
+async fn an_observer_hears_the_view_of_the_seat_that_it_found_first() {
+    let house = House::new();
+    let _two = house.seat(2);
+    let observer = house.observer();
+    let own = |status: Status| status.seats.into_iter().find(|seat| seat.state == SeatState::Own).unwrap();
+    assert_eq!(own(observer.status().await.unwrap()).seat.get(), 2);
+    let _others = [1, 3].map(|seat| house.seat(seat));
+    observer.put("a", &1).await.unwrap();
+    for _ in 0..10 {
+        assert_eq!(own(observer.status().await.unwrap()).seat.get(), 2);
+    }
 }
 
 #[test]

@@ -29,6 +29,11 @@ fn patience(op: &Op) -> Duration {
     }
 }
 
+/// Whether a seat answers it with what it knows itself, and asks nobody.
+fn is_a_view(op: &Op) -> bool {
+    matches!(op, Op::Status {} | Op::Peek { .. } | Op::Keys { .. })
+}
+
 /// A call that a seat is asked to do.
 #[derive(Clone)]
 pub(super) struct Asked {
@@ -59,14 +64,16 @@ impl Node {
             }
             op => op,
         };
-        // Calls are spread over the seats.
-        let tries = usize::try_from(call.0 % 1_000_003).unwrap_or(0);
+        // Calls are spread over the seats, but what is one seat's own view is asked of the seat that was found first:
+        // who was told one address wants to hear that seat, even when it has named the others meanwhile.
+        let spread = usize::try_from(call.0 % 1_000_003).unwrap_or(0);
+        let tries = if is_a_view(&op) { 0 } else { spread };
         self.asked.insert(call, Asked { op, deadline, link: None, number: 0, due: self.now, tries });
         self.ask(call);
     }
 
     fn ask(&mut self, call: CallId) {
-        let seats = self.links.seats();
+        let mut seats = self.links.seats();
         let number = if self.rules.match_requests { self.next_question().number } else { call.0 };
         let Some(asked) = self.asked.get_mut(&call) else { return };
         self.asked_by_number.remove(&asked.number);
@@ -77,6 +84,9 @@ impl Node {
         self.asked_by_number.insert(number, call);
         if seats.is_empty() {
             return;
+        }
+        if is_a_view(&asked.op) {
+            seats.sort_by_key(|(_, link)| *link);
         }
         let (_, link) = seats[asked.tries % seats.len()];
         asked.tries = asked.tries.wrapping_add(1);
