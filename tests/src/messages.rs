@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use paxoskv_core::message::{
-    Change, Claim, Cursor, Digest, Held, Hello, Listed, Message, Op, Outcome, Question, Version,
+    Change, Claim, Cursor, Digest, Held, Hello, Listed, Message, Op, Outcome, PROTOCOL, Question, Version,
+    write_frame,
 };
 use paxoskv_core::{
     Ballot, Bucket, Entry, Epoch, Error, FoundingId, Generation, Key, KeyId, Lease, Life, NodeId, Opening,
@@ -22,6 +23,22 @@ pub fn message() -> impl Strategy<Value = Message> {
 /// A frame's messages.
 pub fn messages() -> impl Strategy<Value = Vec<Message>> {
     vec(message(), 0..5)
+}
+
+/// The first frame of a node that is of a cluster of three.
+pub fn greeting(cluster: &str, node: NodeId, claim: Option<Claim>) -> Vec<u8> {
+    let hello = Hello {
+        protocol: PROTOCOL,
+        cluster: Some(cluster.to_owned()),
+        cluster_size: Some(3),
+        founding: None,
+        node,
+        boot: 1,
+        claim,
+        epoch: Epoch(0),
+        addresses: Vec::new(),
+    };
+    write_frame(&[Message::Hello { hello }])
 }
 
 /// What nodes say about themselves.

@@ -6,9 +6,9 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use paxoskv_core::message::{Claim, Hello, Message, PROTOCOL, write_frame};
-use paxoskv_core::{Epoch, NodeId, Opening, Seat, StoreId};
-use paxoskv_tests::messages::messages;
+use paxoskv_core::message::{Claim, write_frame};
+use paxoskv_core::{NodeId, Opening, Seat, StoreId};
+use paxoskv_tests::messages::{greeting, messages};
 use paxoskv_tests::processes::{Cluster, PATIENCE};
 use paxoskv_transport_ws::preface::Preface;
 use proptest::strategy::{Strategy, ValueTree};
@@ -147,37 +147,14 @@ fn ended(mut socket: WebSocket<TcpStream>) -> bool {
     }
 }
 
-fn hello(cluster: &Cluster, node: NodeId, claim: Option<Claim>) -> Vec<u8> {
-    let hello = Hello {
-        protocol: PROTOCOL,
-        cluster: Some(cluster.name().to_owned()),
-        cluster_size: Some(3),
-        founding: None,
-        node,
-        boot: 1,
-        claim,
-        epoch: Epoch(0),
-        addresses: Vec::new(),
-    };
-    write_frame(&[Message::Hello { hello }])
-}
-
-/// The node's resident memory in KiB, where the system tells.
-fn memory(cluster: &Cluster) -> u64 {
-    let status =
-        std::fs::read_to_string(format!("/proc/{}/status", cluster.node(1).id())).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0)
-}
-
 /// A cluster that keeps what it has through all that `attack` does to its first seat.
 #[track_caller]
 fn withstands(attack: impl FnOnce(&Cluster)) {
     let cluster = Cluster::up(&[]);
     cluster.run(1, &["put", "leader", "anna"]).done();
-    let before = memory(&cluster);
+    let before = cluster.node(1).memory("VmRSS");
     attack(&cluster);
-    let after = memory(&cluster);
+    let after = cluster.node(1).memory("VmRSS");
     assert!(after <= before + GROWTH, "memory has grown from {before} to {after} KiB");
     cluster.unharmed();
     for seat in 1..=3 {
@@ -214,7 +191,7 @@ fn random_bytes_instead_of_frames() {
         for n in 0..CONNECTIONS {
             let mut socket = link(cluster);
             let id = hostile.node();
-            let greeting = (n % 2 == 0).then(|| hello(cluster, id, None));
+            let greeting = (n % 2 == 0).then(|| greeting(cluster.name(), id, None));
             assert!(send(&mut socket, greeting));
             let mut garbage = hostile.bytes(5000);
             garbage.insert(0, 0xff);
@@ -231,7 +208,7 @@ fn mutated_frames_from_an_observer() {
         let mut survived = 0;
         for _ in 0..CONNECTIONS {
             let mut socket = link(cluster);
-            let greeting = hello(cluster, hostile.node(), None);
+            let greeting = greeting(cluster.name(), hostile.node(), None);
             assert!(send(&mut socket, [greeting]), "a Hello is taken");
             survived += u32::from(send(&mut socket, (0..FRAMES).map(|_| hostile.mutated())));
         }
@@ -245,7 +222,7 @@ fn whole_frames_that_make_no_sense_from_an_observer() {
         let mut hostile = Hostile::new(4);
         for _ in 0..CONNECTIONS {
             let mut socket = link(cluster);
-            let greeting = hello(cluster, hostile.node(), None);
+            let greeting = greeting(cluster.name(), hostile.node(), None);
             assert!(send(&mut socket, [greeting]), "a Hello is taken");
             // They say Refuse and Goodbye in between, which end the link.
             send(&mut socket, (0..FRAMES).map(|_| hostile.frame()));
@@ -264,7 +241,7 @@ fn whole_frames_that_make_no_sense_from_a_store_that_claims_a_seat() {
                 store: StoreId(hostile.any(proptest::arbitrary::any::<[u8; 16]>())),
                 opening: Opening(u64::MAX),
             };
-            let greeting = hello(cluster, hostile.node(), Some(claim));
+            let greeting = greeting(cluster.name(), hostile.node(), Some(claim));
             send(&mut socket, std::iter::once(greeting).chain((0..FRAMES).map(|_| hostile.frame())));
         }
     });

@@ -41,6 +41,7 @@ pub mod frame;
 mod handshake;
 mod identity;
 mod members;
+mod peers;
 pub mod preface;
 pub mod refusal;
 pub mod secret;

@@ -24,11 +24,12 @@ use libp2p::swarm::{
 };
 use libp2p::{PeerId, Stream};
 
+use crate::peers::{Peers, Standing};
+
 /// What keeps strangers from all but the stream of links; one for each connection.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Door {
-    /// Whether the peer has proven that it belongs here, on whichever of its connections.
-    proven: Arc<AtomicBool>,
+    peer: Arc<Standing>,
     /// Whether the peer is known to answer here.
     answered: AtomicBool,
     waker: AtomicWaker,
@@ -37,7 +38,7 @@ pub(crate) struct Door {
 impl Door {
     /// The peer has proven that it belongs here: from now on it is answered, on all its connections.
     pub(crate) fn prove(&self) {
-        self.proven.store(true, Ordering::Release);
+        self.peer.prove();
         self.waker.wake();
     }
 
@@ -51,12 +52,13 @@ impl Door {
 /// A behaviour that is there for members only.
 pub(crate) struct Members<B> {
     pub(crate) inner: B,
+    peers: Peers,
     doors: HashMap<ConnectionId, (PeerId, Arc<Door>)>,
 }
 
 impl<B> Members<B> {
-    pub(crate) fn new(inner: B) -> Self {
-        Self { inner, doors: HashMap::new() }
+    pub(crate) fn new(inner: B, peers: &Peers) -> Self {
+        Self { inner, peers: peers.clone(), doors: HashMap::new() }
     }
 
     /// The door of a connection.
@@ -69,16 +71,16 @@ impl<B> Members<B> {
         self.doors.values().filter(|(of, _)| *of == peer).for_each(|(_, door)| door.prove());
     }
 
-    /// A handler behind a door of its own. What is known of the peer holds for as long as it has a connection.
+    /// A handler behind a door of its own.
     fn behind_door<H: ConnectionHandler>(
         &mut self,
         connection: ConnectionId,
         peer: PeerId,
         handler: H,
     ) -> Gate<H> {
-        let known = self.doors.values().find(|(of, _)| *of == peer);
-        let proven = known.map(|(_, door)| Arc::clone(&door.proven)).unwrap_or_default();
-        let door = Arc::new(Door { proven, ..Door::default() });
+        let standing = self.peers.standing(peer);
+        let door =
+            Arc::new(Door { peer: standing, answered: AtomicBool::new(false), waker: AtomicWaker::new() });
         self.doors.insert(connection, (peer, Arc::clone(&door)));
         Gate { door, handler, held: VecDeque::new() }
     }
@@ -200,12 +202,12 @@ impl<H: ConnectionHandler> ConnectionHandler for Gate<H> {
     type OutboundOpenInfo = H::OutboundOpenInfo;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol, Self::InboundOpenInfo> {
-        let open = self.door.proven.load(Ordering::Acquire);
+        let open = self.door.peer.is_proven();
         self.handler.listen_protocol().map_upgrade(|protocols| Gated { open, protocols })
     }
 
     fn connection_keep_alive(&self) -> bool {
-        self.door.proven.load(Ordering::Acquire) && self.handler.connection_keep_alive()
+        self.door.peer.is_proven() && self.handler.connection_keep_alive()
     }
 
     fn poll(
@@ -213,7 +215,7 @@ impl<H: ConnectionHandler> ConnectionHandler for Gate<H> {
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>> {
         self.door.waker.register(cx.waker());
-        if !self.door.proven.load(Ordering::Acquire) {
+        if !self.door.peer.is_proven() {
             return Poll::Pending;
         }
         let answered = self.door.answered.load(Ordering::Acquire);

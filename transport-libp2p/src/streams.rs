@@ -3,14 +3,14 @@
 //! The connection's dialer opens it, unless there is a link to that peer already that is as good. Its end is the
 //! link's end; no stream is opened for a message.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use libp2p::core::transport::PortUse;
 use libp2p::core::upgrade::ReadyUpgrade;
 use libp2p::core::{Endpoint, Multiaddr};
-use libp2p::swarm::behaviour::ConnectionEstablished;
 use libp2p::swarm::handler::{
     ConnectionEvent, ConnectionHandler, DialUpgradeError, FullyNegotiatedInbound, FullyNegotiatedOutbound,
 };
@@ -22,6 +22,7 @@ use libp2p::swarm::{
 use libp2p::{PeerId, Stream};
 
 use crate::address::is_relayed;
+use crate::peers::{Peers, Standing};
 
 /// The protocol of links.
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/paxoskv/1");
@@ -50,38 +51,28 @@ struct Linked {
 /// See the module.
 pub(crate) struct Streams {
     max_strangers: usize,
-    /// Connections that others opened and that have proven nothing yet.
-    strangers: HashSet<ConnectionId>,
-    connections: HashMap<PeerId, HashSet<ConnectionId>>,
-    proven: HashSet<PeerId>,
+    peers: Peers,
+    /// Connections that others opened.
+    inbound: HashMap<ConnectionId, Arc<Standing>>,
     linked: HashMap<PeerId, Linked>,
     events: VecDeque<Event>,
 }
 
 impl Streams {
     /// At most so many connections of strangers at a time.
-    pub(crate) fn new(max_strangers: usize) -> Self {
+    pub(crate) fn new(max_strangers: usize, peers: &Peers) -> Self {
         Self {
             max_strangers,
-            strangers: HashSet::new(),
-            connections: HashMap::new(),
-            proven: HashSet::new(),
+            peers: peers.clone(),
+            inbound: HashMap::new(),
             linked: HashMap::new(),
             events: VecDeque::new(),
         }
     }
 
-    /// The peer has proven that it belongs here, for as long as it has a connection.
-    pub(crate) fn prove(&mut self, peer: PeerId) {
-        if let Some(connections) = self.connections.get(&peer) {
-            self.proven.insert(peer);
-            self.strangers.retain(|connection| !connections.contains(connection));
-        }
-    }
-
-    /// Whether the peer has proven that it belongs here.
-    pub(crate) fn is_proven(&self, peer: &PeerId) -> bool {
-        self.proven.contains(peer)
+    /// Whether so many connections have been opened by those who have proven nothing that there may be no more.
+    fn is_crowded(&self) -> bool {
+        self.inbound.values().filter(|peer| !peer.is_proven()).count() >= self.max_strangers
     }
 
     /// A link to a peer is up.
@@ -122,12 +113,11 @@ impl NetworkBehaviour for Streams {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        if !self.is_proven(&peer) {
-            if self.strangers.len() >= self.max_strangers {
-                return Err(ConnectionDenied::new(Crowded));
-            }
-            self.strangers.insert(connection);
+        let standing = self.peers.standing(peer);
+        if !standing.is_proven() && self.is_crowded() {
+            return Err(ConnectionDenied::new(Crowded));
         }
+        self.inbound.insert(connection, standing);
         Ok(Handler::new(Part::Accept))
     }
 
@@ -149,22 +139,12 @@ impl NetworkBehaviour for Streams {
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
         match event {
-            FromSwarm::ConnectionEstablished(ConnectionEstablished { peer_id, connection_id, .. }) => {
-                self.connections.entry(peer_id).or_default().insert(connection_id);
-            }
-            FromSwarm::ConnectionClosed(ConnectionClosed { peer_id, connection_id, .. }) => {
-                self.strangers.remove(&connection_id);
-                if let Some(connections) = self.connections.get_mut(&peer_id) {
-                    connections.remove(&connection_id);
-                    if connections.is_empty() {
-                        self.connections.remove(&peer_id);
-                        self.proven.remove(&peer_id);
-                    }
-                }
+            FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. }) => {
+                self.inbound.remove(&connection_id);
             }
             FromSwarm::ListenFailure(failure) => {
                 // Another behaviour would not have it.
-                self.strangers.remove(&failure.connection_id);
+                self.inbound.remove(&failure.connection_id);
             }
             _ => {}
         }

@@ -16,7 +16,7 @@ pub mod pause;
 pub mod runtime;
 
 pub use inbox::{Deliveries, Inbox, Stopped};
-pub use outbox::Outbox;
+pub use outbox::{Limits, Outbox};
 pub use outstanding::{Outstanding, Ticket};
 
 /// Whether the `n`th occurrence of something that can happen very often is still worth a line in the log.

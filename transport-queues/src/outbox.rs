@@ -1,20 +1,35 @@
 //! What waits to be sent on one link: bounded, and never waited for.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use paxoskv_core::transport::Closing;
 use tokio::sync::{Notify, watch};
 
-use crate::outstanding::Ticket;
+use crate::outstanding::{Outstanding, Ticket};
 use crate::runtime::{Instant, sleep_until};
 
+/// What may wait to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes on one link.
+    pub bytes: usize,
+    /// Frames on one link.
+    pub frames: usize,
+    /// Bytes on all links together. One link may have as much waiting as is left of it, so that however many do not
+    /// read, there is room for others; with `n` that do not, each has an `n + 1`th.
+    pub all_bytes: usize,
+}
+
 /// The queue of a link. One task takes out of it.
+///
+/// The share of each link in what all of them may hold is that of Choudhury and Hahne, "Dynamic Queue Length Thresholds
+/// for Shared-Memory Packet Switches" (1998), section II.
 #[derive(Debug)]
 pub struct Outbox {
-    max_bytes: usize,
-    max_frames: usize,
+    limits: Limits,
+    outstanding: Arc<Outstanding>,
     queue: Mutex<Queue>,
     filled: Notify,
     /// Why this side closes the link, and since when.
@@ -30,12 +45,12 @@ struct Queue {
 }
 
 impl Outbox {
-    /// At most so many bytes, in so many frames.
+    /// Empty; what is put in is outstanding until it has been sent.
     #[must_use]
-    pub fn new(max_bytes: usize, max_frames: usize) -> Self {
+    pub fn new(limits: Limits, outstanding: &Arc<Outstanding>) -> Self {
         Self {
-            max_bytes,
-            max_frames,
+            limits,
+            outstanding: Arc::clone(outstanding),
             queue: Mutex::default(),
             filled: Notify::new(),
             closing: watch::Sender::new(None),
@@ -46,16 +61,21 @@ impl Outbox {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Queues a frame; false if there is no room for it, and it is dropped. A frame that is alone always has room.
-    pub fn push(&self, frame: Vec<u8>, ticket: Ticket) -> bool {
+    /// Queues a frame; false if there is no room for it, and it is dropped. A frame that is alone has room, unless all
+    /// links together have twice of what they may.
+    pub fn push(&self, frame: Vec<u8>) -> bool {
         let mut queue = self.queue();
         if queue.closing.is_some() {
             return true; // On a link that is closed, frames are dropped by contract: that is no overflow.
         }
-        let full = queue.frames.len() >= self.max_frames || queue.bytes + frame.len() > self.max_bytes;
-        if full && !queue.frames.is_empty() {
+        let Limits { bytes, frames, all_bytes } = self.limits;
+        let waiting = self.outstanding.bytes();
+        let may_have = bytes.min(all_bytes.saturating_sub(waiting));
+        let full = queue.frames.len() >= frames || queue.bytes + frame.len() > may_have;
+        if full && !(queue.frames.is_empty() && waiting < 2 * all_bytes) {
             return false;
         }
+        let ticket = self.outstanding.ticket(frame.len());
         queue.bytes += frame.len();
         queue.frames.push_back((frame, ticket));
         drop(queue);
@@ -87,12 +107,12 @@ impl Outbox {
     }
 
     /// Takes no more frames; those that wait are still sent. Only the first closing counts.
-    pub fn close(&self, closing: Closing, ticket: Ticket) {
+    pub fn close(&self, closing: Closing) {
         let mut queue = self.queue();
         if queue.closing.is_some() {
             return;
         }
-        queue.closing = Some(ticket);
+        queue.closing = Some(self.outstanding.ticket(0));
         drop(queue);
         self.closing.send_replace(Some((closing, Instant::now())));
         self.filled.notify_one();
@@ -129,5 +149,37 @@ impl Outbox {
         let gone = std::mem::take(&mut *queue);
         drop(queue);
         drop(gone);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { bytes: 100, frames: 10, all_bytes: 200 };
+
+    fn filled(outstanding: &Arc<Outstanding>, frame: usize) -> (Outbox, usize) {
+        let outbox = Outbox::new(LIMITS, outstanding);
+        let taken = (0..100).take_while(|_| outbox.push(vec![0; frame])).count();
+        (outbox, taken)
+    }
+
+    #[test]
+    fn a_link_has_its_own_limits() {
+        assert_eq!(filled(&Arc::default(), 25).1, 4);
+        assert_eq!(filled(&Arc::default(), 5).1, 10);
+        assert_eq!(filled(&Arc::default(), 1000).1, 1);
+    }
+
+    #[test]
+    fn however_many_do_not_read_there_is_room_for_others_and_all_is_bounded() {
+        let outstanding = Arc::default();
+        let links: Vec<_> = (0..1000).map(|_| filled(&outstanding, 10).0).collect();
+        assert!(outstanding.bytes() <= 2 * LIMITS.all_bytes, "{}", outstanding.bytes());
+        links[2..].iter().for_each(Outbox::clear);
+        assert!(outstanding.bytes() < LIMITS.all_bytes, "{}", outstanding.bytes());
+        assert!(filled(&outstanding, 1).1 > 1);
+        drop(links);
+        assert_eq!(outstanding.bytes(), 0);
     }
 }

@@ -14,19 +14,29 @@ use crate::runtime::{Runtime, Sleep};
 #[derive(Debug, Default)]
 pub struct Outstanding {
     count: AtomicUsize,
+    bytes: AtomicUsize,
     waker: AtomicWaker,
 }
 
 /// Something that has still to go out, until it is dropped.
 #[derive(Debug)]
-pub struct Ticket(Arc<Outstanding>);
+pub struct Ticket {
+    outstanding: Arc<Outstanding>,
+    bytes: usize,
+}
 
 impl Outstanding {
-    /// One thing more.
-    #[must_use]
-    pub fn ticket(self: &Arc<Self>) -> Ticket {
+    /// One thing more, of so many bytes.
+    pub(crate) fn ticket(self: &Arc<Self>, bytes: usize) -> Ticket {
         self.count.fetch_add(1, Ordering::AcqRel);
-        Ticket(Arc::clone(self))
+        self.bytes.fetch_add(bytes, Ordering::AcqRel);
+        Ticket { outstanding: Arc::clone(self), bytes }
+    }
+
+    /// How many bytes have still to go out, on all links.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes.load(Ordering::Acquire)
     }
 
     /// Whether nothing is left; if something is, wakes when nothing is.
@@ -38,8 +48,9 @@ impl Outstanding {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.waker.wake();
+        self.outstanding.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+        if self.outstanding.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.outstanding.waker.wake();
         }
     }
 }

@@ -32,6 +32,7 @@ const IN_PROCESS: &[&str] = &["broken_rules", "codec", "model", "simulation"];
 const CLUSTER: &[&str] = &[
     "damage",
     "ephemeral",
+    "flood",
     "goodbye",
     "hostile",
     "kill",

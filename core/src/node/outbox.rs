@@ -5,6 +5,9 @@
 //! acceptor, and on no other seat's word that it was durable. And so does every question above generation 0, since it
 //! says that an earlier generation is over, which this store's own vote may have decided. Nothing at all is said
 //! before the node's boot is durable.
+//!
+//! What waits is bounded, since a short question may have a long answer: what finds no room is dropped, as it may be on
+//! any link, and who asked asks again.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -18,6 +21,10 @@ use crate::rules::Rules;
 use crate::sorted::Map;
 use crate::storage::Batch;
 use crate::transport::{Closing, LinkId};
+
+/// How many bytes of messages may wait here, for all links together. A link may have as much waiting as is left of it, so
+/// that however many ask for much, there is room for others.
+const MAX_WAITING: usize = 32 << 20;
 
 #[derive(Clone)]
 pub(super) struct Outbox {
@@ -141,7 +148,7 @@ impl Outbox {
 
     /// Whether anything waits to be covered by a batch.
     pub(super) fn has_answers(&self) -> bool {
-        !self.bound.0.is_empty() || !self.bound_outputs.is_empty()
+        !self.bound.links.is_empty() || !self.bound_outputs.is_empty()
     }
 
     /// Starts a batch. All that was said so far waits for it.
@@ -198,14 +205,30 @@ fn is_failure(output: &Output) -> bool {
 
 /// Messages gathered into frames, by link.
 #[derive(Clone, Default, Hash)]
-struct Frames(Map<LinkId, Vec<(usize, Vec<u8>)>>);
+struct Frames {
+    links: Map<LinkId, Gathered>,
+    bytes: usize,
+}
+
+/// Frames of one link: how many messages each has, and these.
+#[derive(Clone, Default, Hash)]
+struct Gathered {
+    frames: Vec<(usize, Vec<u8>)>,
+    bytes: usize,
+}
 
 impl Frames {
     /// An array head takes nine bytes at most.
     const HEAD: usize = 9;
 
     fn add(&mut self, link: LinkId, message: &[u8], max_frame: usize) {
-        let frames = self.0.entry(link).or_default();
+        let Gathered { frames, bytes } = self.links.entry(link).or_default();
+        let full = *bytes + message.len() > MAX_WAITING.saturating_sub(self.bytes);
+        if full && !(frames.is_empty() && self.bytes < 2 * MAX_WAITING) {
+            return;
+        }
+        *bytes += message.len();
+        self.bytes += message.len();
         match frames.last_mut() {
             Some((count, bytes)) if bytes.len() + message.len() + Self::HEAD <= max_frame => {
                 *count += 1;
@@ -216,15 +239,17 @@ impl Frames {
     }
 
     fn take(&mut self, link: LinkId) -> Vec<Vec<u8>> {
-        let frames = self.0.remove(&link).unwrap_or_default();
+        let Gathered { frames, bytes } = self.links.remove(&link).unwrap_or_default();
+        self.bytes -= bytes;
         frames.into_iter().map(|(count, messages)| frame(count, &messages)).collect()
     }
 
     fn take_all(&mut self) -> Vec<Output> {
         let mut all = Vec::new();
-        for (link, frames) in mem::take(&mut self.0) {
+        for (link, gathered) in mem::take(self).links {
             all.extend(
-                frames
+                gathered
+                    .frames
                     .into_iter()
                     .map(|(count, messages)| Output::Send { link, frame: frame(count, &messages) }),
             );
@@ -238,4 +263,35 @@ fn frame(count: usize, messages: &[u8]) -> Vec<u8> {
     w.array(count);
     w.raw(messages);
     w.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of so many messages are kept for a link.
+    fn kept(frames: &mut Frames, link: u64, messages: usize, length: usize) -> usize {
+        let before = frames.bytes;
+        (0..messages).for_each(|_| frames.add(LinkId(link), &vec![0; length], 4 << 20));
+        (frames.bytes - before) / length
+    }
+
+    #[test]
+    fn what_waits_is_bounded_and_however_many_ask_for_much_there_is_room_for_others() {
+        let mut frames = Frames::default();
+        assert!((1..MAX_WAITING >> 20).contains(&kept(&mut frames, 0, 1000, 1 << 20)));
+        for link in 1..1000 {
+            kept(&mut frames, link, 3, 1 << 20);
+        }
+        assert!(frames.bytes <= 2 * MAX_WAITING);
+        let mut frames = Frames::default();
+        for link in 0..4 {
+            kept(&mut frames, link, 100, 100 << 10);
+        }
+        assert_eq!(kept(&mut frames, 10, 900, 1000), 900);
+        let bytes: usize = frames.take(LinkId(10)).iter().map(Vec::len).sum();
+        assert!(bytes >= 900_000);
+        frames.take_all();
+        assert_eq!((frames.bytes, frames.links.len()), (0, 0));
+    }
 }

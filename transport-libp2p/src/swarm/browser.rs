@@ -3,12 +3,13 @@
 //! A browser dials WebSockets and cannot listen. Who is to reach it does so through a node that it is linked to.
 
 use libp2p::swarm::NetworkBehaviour;
-use libp2p::{Swarm, SwarmBuilder, Transport, identify, noise, ping, relay, yamux};
+use libp2p::{Swarm, SwarmBuilder, Transport, identify, ping, relay, yamux};
 
 use super::config::{Libp2pConfig, SetupError};
 use super::happened::Happened;
 use super::socket::WebSockets;
 use crate::members::Members;
+use crate::peers::Peers;
 use crate::streams::Streams;
 
 /// All of it. What comes first is asked first whether a connection may be.
@@ -37,33 +38,36 @@ impl From<BehaviourEvent> for Happened {
 }
 
 /// The swarm. There is nothing that it could listen on.
-pub(super) async fn swarm(config: &Libp2pConfig) -> Result<Swarm<Behaviour>, SetupError> {
+pub(super) async fn swarm(config: &Libp2pConfig, peers: &Peers) -> Result<Swarm<Behaviour>, SetupError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| SetupError::System(format!("{what}: {error}"));
     let builder = SwarmBuilder::with_existing_identity(config.identity.key_pair().clone())
         .with_wasm_bindgen()
         .with_other_transport(|key| {
             Ok(WebSockets
                 .upgrade(libp2p::core::upgrade::Version::V1Lazy)
-                .authenticate(noise::Config::new(key)?)
+                .authenticate(peers.guard()(key)?)
                 .multiplex(yamux::Config::default()))
         })
         .map_err(|error| failed("WebSocket", &error))?
-        .with_relay_client(noise::Config::new, yamux::Config::default)
+        .with_relay_client(peers.guard(), yamux::Config::default)
         .map_err(|error| failed("relays", &error))?
         .with_behaviour(|key, relay_client| Behaviour {
-            streams: Streams::new(config.max_handshakes),
-            members: Members::new(Offers {
-                identify: identify::Behaviour::new(
-                    identify::Config::new("/paxoskv/1".into(), key.public())
-                        .with_agent_version(concat!("paxoskv/", env!("CARGO_PKG_VERSION")).into()),
-                ),
-                ping: ping::Behaviour::new(
-                    ping::Config::new()
-                        .with_interval(config.ping_interval)
-                        .with_timeout(config.ping_interval * 2),
-                ),
-                relay_client,
-            }),
+            streams: Streams::new(config.max_handshakes, peers),
+            members: Members::new(
+                Offers {
+                    identify: identify::Behaviour::new(
+                        identify::Config::new("/paxoskv/1".into(), key.public())
+                            .with_agent_version(concat!("paxoskv/", env!("CARGO_PKG_VERSION")).into()),
+                    ),
+                    ping: ping::Behaviour::new(
+                        ping::Config::new()
+                            .with_interval(config.ping_interval)
+                            .with_timeout(config.ping_interval * 2),
+                    ),
+                    relay_client,
+                },
+                peers,
+            ),
         })
         .map_err(|error| failed("libp2p", &error))?;
     let idle = config.handshake_timeout;

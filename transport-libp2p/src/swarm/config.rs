@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
+use paxoskv_transport_queues::Limits;
 use paxoskv_transport_queues::pause::backoff;
 
 use crate::address::is_loopback;
@@ -39,6 +40,9 @@ pub struct Libp2pConfig {
     pub queue_bytes: usize,
     /// How many frames may wait, likewise. 4096.
     pub queue_frames: usize,
+    /// How many bytes may wait to be sent on all links together. One link may have as much waiting as is left of it.
+    /// 128 MiB.
+    pub total_queue_bytes: usize,
     /// How many bytes of received frames may wait for the core, over all links, before links are read no further.
     /// 32 MiB.
     pub inbound_bytes: usize,
@@ -80,6 +84,7 @@ impl Default for Libp2pConfig {
             max_frame: 4 << 20,
             queue_bytes: 16 << 20,
             queue_frames: 4096,
+            total_queue_bytes: 128 << 20,
             inbound_bytes: 32 << 20,
             max_links: 1024,
             max_handshakes: 64,
@@ -182,6 +187,11 @@ impl Libp2pConfig {
             return Err(SetupError::PagesNeedSecret(address));
         }
         Ok(address)
+    }
+
+    /// What may wait to be sent on a link.
+    pub(super) fn queue_limits(&self) -> Limits {
+        Limits { bytes: self.queue_bytes, frames: self.queue_frames, all_bytes: self.total_queue_bytes }
     }
 
     /// The pause after so many failures in a row before this one.

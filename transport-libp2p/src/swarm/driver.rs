@@ -22,6 +22,7 @@ use super::link::{Ended, Opened, run};
 use super::platform::{Behaviour, BehaviourEvent};
 use super::relays::Relays;
 use crate::address::{Address, is_loopback, is_relayed, is_scoped};
+use crate::peers::Standing;
 use crate::refusal::Code;
 use crate::streams;
 
@@ -38,6 +39,7 @@ struct Connection {
     remote: Multiaddr,
     relayed: bool,
     since: Instant,
+    standing: Arc<Standing>,
 }
 
 pub(super) struct Driver {
@@ -191,7 +193,9 @@ impl Driver {
         let remote = endpoint.get_remote_address().clone();
         // Dialed addresses end with the peer's name, others do not.
         let remote = remote.iter().take_while(|part| *part != Protocol::P2p(peer)).collect();
-        self.connections.insert(connection, Connection { peer, remote, relayed, since: Instant::now() });
+        let standing = self.hub.peers.standing(peer);
+        let new = Connection { peer, remote, relayed, since: Instant::now(), standing };
+        self.connections.insert(connection, new);
         self.book.connected(connection, peer);
         if endpoint.is_dialer() && self.streams().is_linked(&peer, !relayed) {
             // No stream is opened on it, since there is a link, on which the two have told each other all.
@@ -285,10 +289,7 @@ impl Driver {
 
     fn report(&mut self, report: Report) {
         match report {
-            Report::Proven { peer } => {
-                self.streams().prove(peer);
-                self.swarm.behaviour().members.prove(peer);
-            }
+            Report::Proven { peer } => self.swarm.behaviour().members.prove(peer),
             Report::Up { peer, relayed } => {
                 self.streams().link_up(peer, relayed);
                 self.tell_addresses();
@@ -337,12 +338,11 @@ impl Driver {
     /// needed.
     fn patrol(&mut self) {
         let allowed = self.hub.config.handshake_timeout;
-        let streams = &self.swarm.behaviour().streams;
         let late: Vec<ConnectionId> = self
             .connections
             .iter()
             .filter(|(_, connection)| {
-                connection.since.elapsed() > allowed && !streams.is_proven(&connection.peer)
+                connection.since.elapsed() > allowed && !connection.standing.is_proven()
             })
             .map(|(connection, _)| *connection)
             .collect();

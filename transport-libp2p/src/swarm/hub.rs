@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::config::Libp2pConfig;
 use super::link::Ended;
+use crate::peers::Peers;
 
 /// What tasks of links tell the swarm's.
 #[derive(Debug)]
@@ -34,6 +35,7 @@ struct Entry {
 
 pub(super) struct Hub {
     pub(super) config: Libp2pConfig,
+    pub(super) peers: Peers,
     pub(super) inbox: Inbox,
     pub(super) outstanding: Arc<Outstanding>,
     /// As many reports wait as there are connections, and their number is bounded.
@@ -55,7 +57,10 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Hub {
-    pub(super) fn new(config: Libp2pConfig) -> (Arc<Self>, Deliveries, mpsc::UnboundedReceiver<Report>) {
+    pub(super) fn new(
+        config: Libp2pConfig,
+        peers: Peers,
+    ) -> (Arc<Self>, Deliveries, mpsc::UnboundedReceiver<Report>) {
         let (inbox, deliveries) = Inbox::new(config.inbound_bytes);
         let (reports, reported) = mpsc::unbounded_channel();
         let hub = Self {
@@ -69,6 +74,7 @@ impl Hub {
             links: Mutex::default(),
             last_link: AtomicU64::new(0),
             config,
+            peers,
         };
         (Arc::new(hub), deliveries, reported)
     }
@@ -113,7 +119,7 @@ impl Hub {
             self.leaving.store(true, Ordering::Relaxed);
         }
         if let Some(outbox) = self.outbox(link) {
-            outbox.close(closing, self.outstanding.ticket());
+            outbox.close(closing);
         }
     }
 

@@ -102,7 +102,7 @@ async fn run_to_end(hub: &Hub, opened: Opened) -> (bool, Ended) {
     if !relayed {
         hub.replace_relayed(peer).await;
     }
-    let outbox = Arc::new(Outbox::new(hub.config.queue_bytes, hub.config.queue_frames));
+    let outbox = Arc::new(Outbox::new(hub.config.queue_limits(), &hub.outstanding));
     let (up, alive) = watch::channel(());
     let Some(link) = hub.enter(&outbox, (peer, relayed), alive) else { return (false, Ended::TooMany) };
     if hub.config.wait_at_relays && dialed && !relayed {

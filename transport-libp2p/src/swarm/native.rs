@@ -5,12 +5,13 @@ use std::time::Duration;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{Swarm, SwarmBuilder, autonat, dcutr, identify, mdns, noise, ping, quic, relay, tcp, yamux};
+use libp2p::{Swarm, SwarmBuilder, autonat, dcutr, identify, mdns, ping, quic, relay, tcp, yamux};
 
 use super::config::{Libp2pConfig, SetupError};
 use super::happened::Happened;
 use crate::address::is_loopback;
 use crate::members::Members;
+use crate::peers::Peers;
 use crate::streams::Streams;
 
 /// Streams that one connection may have at a time: a link's, and a few of what members are offered.
@@ -71,21 +72,21 @@ impl From<BehaviourEvent> for Happened {
 }
 
 /// The swarm, which does not listen yet.
-pub(super) async fn swarm(config: &Libp2pConfig) -> Result<Swarm<Behaviour>, SetupError> {
+pub(super) async fn swarm(config: &Libp2pConfig, peers: &Peers) -> Result<Swarm<Behaviour>, SetupError> {
     let failed = |what: &str, error: &dyn std::fmt::Display| SetupError::System(format!("{what}: {error}"));
     let builder = SwarmBuilder::with_existing_identity(config.identity.key_pair().clone())
         .with_tokio()
-        .with_tcp(tcp::Config::new().nodelay(true), noise::Config::new, muxer)
+        .with_tcp(tcp::Config::new().nodelay(true), peers.guard(), muxer)
         .map_err(|error| failed("TCP", &error))?
         .with_quic_config(bounded)
         .with_dns()
         .map_err(|error| failed("the system's name resolution", &error))?
-        .with_websocket(noise::Config::new, muxer)
+        .with_websocket(peers.guard(), muxer)
         .await
         .map_err(|error| failed("WebSocket", &error))?
-        .with_relay_client(noise::Config::new, muxer)
+        .with_relay_client(peers.guard(), muxer)
         .map_err(|error| failed("relays", &error))?
-        .with_behaviour(|_, relay_client| behaviour(config, relay_client).map_err(Box::from))
+        .with_behaviour(|_, relay_client| behaviour(config, peers, relay_client).map_err(Box::from))
         .map_err(|error| failed("multicast DNS", &error))?;
     // A link keeps its connection; what is idle was made in vain, or is one too many.
     let idle = config.handshake_timeout;
@@ -105,14 +106,16 @@ fn muxer() -> yamux::Config {
 
 fn bounded(mut quic: quic::Config) -> quic::Config {
     quic.max_concurrent_stream_limit = MAX_STREAMS.into();
-    // What one peer that is not read may make this node hold.
-    quic.max_stream_data = 1 << 20;
-    quic.max_connection_data = 4 << 20;
+    // What one peer that is not read may make this node hold, a stranger's connection included. It is also what may be
+    // on its way at a time: over a round trip of 100 ms, 5 MiB a second on a link.
+    quic.max_stream_data = 512 << 10;
+    quic.max_connection_data = 1 << 20;
     quic
 }
 
 fn behaviour(
     config: &Libp2pConfig,
+    peers: &Peers,
     relay_client: relay::client::Behaviour,
 ) -> Result<Behaviour, std::io::Error> {
     let me = config.identity.peer_id();
@@ -148,8 +151,8 @@ fn behaviour(
     });
     Ok(Behaviour {
         limits: connection_limits::Behaviour::new(limits),
-        streams: Streams::new(config.max_handshakes),
-        members: Members::new(offers),
+        streams: Streams::new(config.max_handshakes, peers),
+        members: Members::new(offers, peers),
         mdns: mdns.transpose()?.into(),
     })
 }

@@ -21,6 +21,7 @@ use super::driver::Driver;
 use super::hub::Hub;
 use super::platform::swarm;
 use crate::address::Address;
+use crate::peers::Peers;
 
 /// How long it is waited for the system to say on which addresses this node listens.
 const LISTENING: Duration = Duration::from_secs(1);
@@ -62,7 +63,8 @@ impl Libp2pTransport {
     async fn start(config: Libp2pConfig) -> Result<Self, SetupError> {
         let runtime = Runtime::current().ok_or(SetupError::NoRuntime)?;
         let listen = config.listeners()?;
-        let mut swarm = swarm(&config).await?;
+        let peers = Peers::default();
+        let mut swarm = swarm(&config, &peers).await?;
         let mut waiting: HashSet<ListenerId> = HashSet::new();
         for address in listen {
             Libp2pConfig::check_free(&address)?;
@@ -72,7 +74,7 @@ impl Libp2pTransport {
             };
             waiting.insert(swarm.listen_on(address.clone()).map_err(|error| failed(&error))?);
         }
-        let (hub, deliveries, reports) = Hub::new(config);
+        let (hub, deliveries, reports) = Hub::new(config, peers);
         let (dial, dialed) = mpsc::unbounded_channel();
         let mut driver = Driver::new(Arc::clone(&hub), swarm);
         // Where there is no network yet, addresses come later.
@@ -112,7 +114,7 @@ impl Transport for Libp2pTransport {
         let Some(outbox) = self.hub.outbox(link) else { return };
         if frame.len() > self.hub.config.max_frame {
             self.hub.count_dropped(link, "it is over the limit");
-        } else if !outbox.push(frame, self.hub.outstanding.ticket()) {
+        } else if !outbox.push(frame) {
             self.hub.count_dropped(link, "the other side is too slow, its queue is full");
         }
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use paxoskv_transport_queues::Limits;
 use paxoskv_transport_queues::pause::backoff;
 
 use crate::noise;
@@ -26,6 +27,9 @@ pub struct WsConfig {
     pub queue_bytes: usize,
     /// How many frames may wait, likewise. 4096.
     pub queue_frames: usize,
+    /// How many bytes may wait to be sent on all links together. One link may have as much waiting as is left of it.
+    /// 128 MiB.
+    pub total_queue_bytes: usize,
     /// How many bytes of received frames may wait for the core, over all links, before links are read no further.
     /// 32 MiB.
     pub inbound_bytes: usize,
@@ -65,6 +69,7 @@ impl Default for WsConfig {
             max_frame: 4 << 20,
             queue_bytes: 16 << 20,
             queue_frames: 4096,
+            total_queue_bytes: 128 << 20,
             inbound_bytes: 32 << 20,
             max_links: 1024,
             max_relays: 256,
@@ -87,6 +92,11 @@ impl WsConfig {
         let wire = if self.secret.is_some() { noise::sealed_len(self.max_frame) } else { self.max_frame };
         // The handshake's messages have to fit, however short frames are.
         wire.max(1024)
+    }
+
+    /// What may wait to be sent on a link.
+    pub(super) fn queue_limits(&self) -> Limits {
+        Limits { bytes: self.queue_bytes, frames: self.queue_frames, all_bytes: self.total_queue_bytes }
     }
 
     /// The pause after so many failures in a row before this one.

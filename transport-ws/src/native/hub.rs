@@ -146,7 +146,7 @@ impl Hub {
             self.leaving.store(true, Ordering::Relaxed);
         }
         if let Some(outbox) = self.outbox(link) {
-            outbox.close(closing, self.outstanding.ticket());
+            outbox.close(closing);
         }
     }
 

@@ -26,7 +26,7 @@ const FLUSH_EVERY: usize = 32;
 pub(super) async fn run(hub: &Hub, ready: Ready) -> Ended {
     let Ready { socket, keys, token, dialed } = ready;
     let (sealer, opener) = keys.unzip();
-    let outbox = Arc::new(Outbox::new(hub.config.queue_bytes, hub.config.queue_frames));
+    let outbox = Arc::new(Outbox::new(hub.config.queue_limits(), &hub.outstanding));
     let (up, alive) = watch::channel(());
     let Some(link) = hub.enter(&outbox, token, alive) else { return Ended::TooMany };
     if hub.tell(Event::Up { link, dialed, attested: false }).await.is_err() {

@@ -117,7 +117,7 @@ impl Transport for WsTransport {
         let Some(outbox) = self.hub.outbox(link) else { return };
         if frame.len() > self.hub.config.max_frame {
             self.count_dropped(link, "it is over the limit");
-        } else if !outbox.push(frame, self.hub.outstanding.ticket()) {
+        } else if !outbox.push(frame) {
             self.count_dropped(link, "the other side is too slow, its queue is full");
         }
     }
