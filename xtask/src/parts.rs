@@ -41,6 +41,7 @@ const CLUSTER: &[&str] = &[
     "locks",
     "quorum",
     "refusals",
+    "relays",
     "shell",
     "three_nodes",
     "tickets",

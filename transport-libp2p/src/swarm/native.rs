@@ -5,7 +5,7 @@ use std::time::Duration;
 use libp2p::connection_limits::{self, ConnectionLimits};
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::swarm::behaviour::toggle::Toggle;
-use libp2p::{Swarm, SwarmBuilder, autonat, dcutr, identify, mdns, ping, quic, relay, tcp, yamux};
+use libp2p::{PeerId, Swarm, SwarmBuilder, autonat, dcutr, identify, mdns, ping, quic, relay, tcp, yamux};
 
 use super::config::{Libp2pConfig, SetupError};
 use super::happened::Happened;
@@ -133,7 +133,7 @@ fn behaviour(
         ping: ping::Behaviour::new(
             ping::Config::new().with_interval(config.ping_interval).with_timeout(config.ping_interval * 2),
         ),
-        relay_server: config.relay.then(|| relay::Behaviour::new(me, relayed())).into(),
+        relay_server: config.relay.then(|| relay_server(me)).into(),
         relay_client,
         // Who listens nowhere need not ask.
         reachable: (!config.listen.is_empty()).then(autonat::v2::client::Behaviour::default).into(),
@@ -155,6 +155,14 @@ fn behaviour(
         members: Members::new(offers, peers),
         mdns: mdns.transpose()?.into(),
     })
+}
+
+/// Members ask for its help, wherever this node believes that it can be reached. It would tell all its connections of a
+/// change of mind, and libp2p-relay 0.22 does not bear that where one of them is itself relayed.
+fn relay_server(me: PeerId) -> relay::Behaviour {
+    let mut relay = relay::Behaviour::new(me, relayed());
+    relay.set_status(Some(relay::Status::Enable));
+    relay
 }
 
 /// Links last: the usual limits, of two minutes and 128 KiB, would end them. The usual limits by address would be
