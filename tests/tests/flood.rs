@@ -95,7 +95,7 @@ async fn flooded(way: &str, suffix: &str) -> u64 {
     let at = |seat| cluster.multiaddr(seat).replace("/tcp/", way) + suffix;
     let nodes = [1, 2].map(|seat| {
         let arguments = cluster.arguments(seat).with("--transport", "libp2p").with("--secret-file", &file);
-        arguments.with("--libp2p-listen", &at(seat)).with("--join", &at(3 - seat)).start()
+        arguments.with("--libp2p-listen", at(seat)).with("--join", at(3 - seat)).start()
     });
     nodes.iter().for_each(|node| node.seats(true, 2));
     let address: Multiaddr = at(1).parse().unwrap();

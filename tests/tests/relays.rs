@@ -91,10 +91,8 @@ async fn who_relays_cannot_read() {
     std::fs::write(&file, secret).unwrap();
     let at = cluster.multiaddr(1);
     let relay = cluster.arguments(1).with("--transport", "libp2p").with("--libp2p-listen", &at);
-    let relay = relay
-        .with("--join", &cluster.multiaddr(2))
-        .with("--secret-file", &file.display().to_string())
-        .start();
+    let relay =
+        relay.with("--join", cluster.multiaddr(2)).with("--secret-file", file.display().to_string()).start();
     relay.logs("listening");
 
     let mut a = Member::new(1, &cluster, secret).await;
