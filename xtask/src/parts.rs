@@ -55,8 +55,15 @@ const OVER_EACH: &[&str] =
 const NETWORK: &[&str] = &["network"];
 
 /// Tests in `tests/tests` that start browsers.
-const BROWSER: &[&str] =
-    &["browser_crash", "browser_libp2p", "browser_many", "browser_native", "browser_refused", "browser_tabs"];
+const BROWSER: &[&str] = &[
+    "browser_crash",
+    "browser_libp2p",
+    "browser_many",
+    "browser_native",
+    "browser_page",
+    "browser_refused",
+    "browser_tabs",
+];
 
 /// Tests of the core that have no host of their own, and so run under Node, too.
 const EVERYWHERE: &[&str] = &["cluster", "leases", "recipes"];

@@ -31,6 +31,7 @@ impl Site {
         let with_libp2p = bare.replace("/pkg/", "/pkg/libp2p/");
         std::fs::write(folder.path().join("libp2p.html"), with_libp2p).unwrap();
         std::os::unix::fs::symlink(package, folder.path().join("pkg")).unwrap();
+        std::os::unix::fs::symlink(xtask::web::folder().join("www"), folder.path().join("www")).unwrap();
         Self::serve(address, folder)
     }
 
@@ -52,6 +53,11 @@ impl Site {
     /// Where the same page is with the build of the package that has libp2p.
     pub fn libp2p_url(&self) -> String {
         format!("{}libp2p.html", self.url())
+    }
+
+    /// Where the page is that people use, for a cluster of that name.
+    pub fn page_url(&self, cluster: &str) -> String {
+        format!("{}www/?cluster={cluster}", self.url())
     }
 
     /// Where it comes from, as browsers say it.

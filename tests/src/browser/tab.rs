@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value as Json, json};
-use thirtyfour::WindowHandle;
+use thirtyfour::prelude::By;
+use thirtyfour::{TypingData, WindowHandle};
 
 use super::Browser;
 
@@ -81,6 +82,50 @@ impl Tab {
     #[track_caller]
     pub fn show(&self) {
         self.browser.switch(&self.window);
+    }
+
+    /// Clicks on what a selector of CSS finds, which must be there to be clicked on.
+    #[track_caller]
+    pub fn click(&self, what: &str) {
+        self.browser.switch(&self.window);
+        self.browser.drive(async |session| session.find(By::Css(what)).await?.click().await);
+    }
+
+    /// Puts text in the place of what a field holds, key by key.
+    #[track_caller]
+    pub fn fill(&self, field: &str, text: &str) {
+        self.browser.switch(&self.window);
+        self.browser.drive(async |session| {
+            let field = session.find(By::Css(field)).await?;
+            field.clear().await?;
+            field.send_keys(text).await
+        });
+    }
+
+    /// Presses keys where the focus is.
+    #[track_caller]
+    pub fn press(&self, keys: impl Into<TypingData>) {
+        self.browser.switch(&self.window);
+        let keys = keys.into();
+        self.browser.drive(async |session| session.active_element().await?.send_keys(keys).await);
+    }
+
+    /// Waits until what a selector finds has a text that begins so.
+    #[track_caller]
+    pub fn shows(&self, what: &str, text: &str) {
+        let given = json!({ "what": what, "text": text });
+        let seen = self.attempt(
+            "const read = () => document.querySelector(given.what)?.textContent.trim();
+             const end = Date.now() + 30000;
+             while (!read()?.startsWith(given.text)) {
+                 if (Date.now() > end) throw new Error(read() ?? 'it is not there');
+                 await new Promise((done) => setTimeout(done, 30));
+             }",
+            given,
+        );
+        if let Err(thrown) = seen {
+            panic!("{what} was to show {text:?}: {thrown}");
+        }
     }
 
     /// Closes it.
