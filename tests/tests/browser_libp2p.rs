@@ -27,10 +27,15 @@ struct Nodes {
 
 impl Nodes {
     fn new() -> Self {
+        Self::with(&[])
+    }
+
+    /// With further options.
+    fn with(options: &[&str]) -> Self {
         let secret = NamedTempFile::new().unwrap();
         std::fs::write(&secret, SECRET).unwrap();
         let ports = (0..3).map(|_| (free_port(), free_port())).collect();
-        Self { cluster: Cluster::default(), secret, ports }
+        Self { cluster: Cluster::new(options), secret, ports }
     }
 
     fn start(&self, seat: u8) -> Process {
@@ -102,6 +107,21 @@ fn tabs_and_nodes_share_keys_and_see_each_other_go(kind: Kind) {
     two.seats(true, 3);
     tab.up(3);
     // The tab goes.
+    tab.run("await cluster.put('mine', 'me', { session: cluster.session })");
+    let watch = nodes.command(1, &["watch", "mine"]);
+    assert_eq!(watch.prints(0), r#"{"generation":0,"value":"me"}"#);
+    tab.close();
+    assert_eq!(watch.prints(1), r#"{"generation":1,"vacant":true}"#);
+}
+
+/// Nobody is taken for gone for being silent, or for a lost link, in the time that this test has. Firefox ends a page
+/// before the goodbye has found its way through libp2p's tasks; there the grace decides.
+#[test]
+fn a_closed_tab_of_chromium_is_gone_at_once() {
+    let (browser, site) = (Browser::start(Kind::Chromium), Site::new());
+    let nodes = Nodes::with(&["--peer-timeout", "10m", "--session-grace", "10m"]);
+    let _nodes = nodes.three();
+    let tab = nodes.join(&browser, &site, &[1, 2, 3], json!({}));
     tab.run("await cluster.put('mine', 'me', { session: cluster.session })");
     let watch = nodes.command(1, &["watch", "mine"]);
     assert_eq!(watch.prints(0), r#"{"generation":0,"value":"me"}"#);
