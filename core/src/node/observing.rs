@@ -73,7 +73,7 @@ impl Node {
     }
 
     fn ask(&mut self, call: CallId) {
-        let mut seats = self.links.seats();
+        let seats = self.links.seats();
         let number = if self.rules.match_requests { self.next_question().number } else { call.0 };
         let Some(asked) = self.asked.get_mut(&call) else { return };
         self.asked_by_number.remove(&asked.number);
@@ -82,13 +82,9 @@ impl Node {
         }
         asked.number = number;
         self.asked_by_number.insert(number, call);
-        if seats.is_empty() {
-            return;
-        }
-        if is_a_view(&asked.op) {
-            seats.sort_by_key(|(_, link)| *link);
-        }
-        let (_, link) = seats[asked.tries % seats.len()];
+        let Some(first) = seats.iter().map(|(_, link)| *link).min() else { return };
+        let asks_first = asked.tries == 0 && is_a_view(&asked.op);
+        let link = if asks_first { first } else { seats[asked.tries % seats.len()].1 };
         asked.tries = asked.tries.wrapping_add(1);
         asked.link = Some(link);
         asked.due = self.now + patience(&asked.op);
