@@ -53,7 +53,6 @@ pub mod memory;
 pub mod message;
 pub mod node;
 pub mod paxos;
-mod random;
 pub mod recipes;
 mod roster;
 mod rules;

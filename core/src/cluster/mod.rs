@@ -13,6 +13,8 @@ use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::{Stream, stream};
+use rand_chacha::ChaCha12Rng;
+use rand_chacha::rand_core::Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -20,7 +22,6 @@ use crate::error::Error;
 use crate::key::{Bucket, Key};
 use crate::lease::SessionId;
 use crate::message::{Listed, Op, Outcome, Version};
-use crate::random::Random;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::sorted::Set;
@@ -86,7 +87,7 @@ pub(crate) struct Shared {
     name: String,
     commands: mpsc::UnboundedSender<Command>,
     next_call: AtomicU64,
-    random: Mutex<Random>,
+    rng: Mutex<ChaCha12Rng>,
     settings: Settings,
     rules: Rules,
     news: Arc<News>,
@@ -131,7 +132,7 @@ impl Cluster {
         name: String,
         settings: Settings,
         rules: Rules,
-        random: Random,
+        rng: ChaCha12Rng,
         news: Arc<News>,
     ) -> (Self, mpsc::UnboundedReceiver<Command>) {
         let (commands, inbox) = mpsc::unbounded();
@@ -140,7 +141,7 @@ impl Cluster {
             name,
             commands,
             next_call,
-            random: Mutex::new(random),
+            rng: Mutex::new(rng),
             settings,
             rules,
             news,
@@ -365,6 +366,8 @@ impl Cluster {
     }
 
     fn random(&self) -> [u8; 16] {
-        self.shared.random.lock().unwrap_or_else(PoisonError::into_inner).name()
+        let mut bytes = [0; 16];
+        self.shared.rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
+        bytes
     }
 }

@@ -6,6 +6,9 @@
 
 use std::time::Duration;
 
+use rand_chacha::ChaCha12Rng;
+
+use super::random;
 use crate::ballot::{Generation, Opening, Seat};
 use crate::codec::{Malformed, Reader, decode, encode, wire_struct};
 use crate::error::Error;
@@ -14,7 +17,6 @@ use crate::key::{KeyId, Register};
 use crate::lease::{ENDS, Lease};
 use crate::message::{Digest, Held, Version};
 use crate::paxos::Acceptor;
-use crate::random::Random;
 use crate::rules::Rules;
 use crate::sorted::{Map, Set};
 use crate::storage::{Batch, Loaded, Record};
@@ -112,7 +114,7 @@ impl Store {
         cluster_size: u8,
         seat: Seat,
         loaded: Loaded,
-        random: &mut Random,
+        rng: &mut ChaCha12Rng,
         rules: Rules,
     ) -> Result<Self, Error> {
         let cluster_size = u32::from(cluster_size);
@@ -125,7 +127,7 @@ impl Store {
                 });
             }
             None => {
-                let (store, node) = (StoreId(random.name()), NodeId(random.name()));
+                let (store, node) = (StoreId(random(rng)), NodeId(random(rng)));
                 let cluster = cluster.to_owned();
                 Meta { format: FORMAT, cluster, cluster_size, seat: Some(seat), store, node, boot: 0 }
             }
