@@ -3,14 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::SeedableRng;
-
 use crate::ballot::Seat;
 use crate::cluster::{Cluster, News};
 use crate::driver::Driver;
 use crate::error::Error;
 use crate::node::Setup;
+use crate::random::Random;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::storage::{NoStorage, Storage};
@@ -145,11 +143,10 @@ impl<S: Storage, T: Transport, C: Timer> Builder<S, T, C> {
             return Err(Error::invalid(format!("a cluster has 1 to {} seats", Seat::MAX)));
         }
         // Two streams of one seed: one for the handle, one for the node.
-        let mut rng = ChaCha12Rng::from_seed(entropy);
-        rng.set_stream(1);
+        let random = Random::new(entropy, 1);
         let news = Arc::new(News::default());
         let name = self.cluster.clone().unwrap_or_default();
-        let (cluster, commands) = Cluster::new(name, self.settings.clone(), self.rules, rng, news.clone());
+        let (cluster, commands) = Cluster::new(name, self.settings.clone(), self.rules, random, news.clone());
         let setup = Setup {
             cluster: self.cluster,
             cluster_size: size,

@@ -53,6 +53,7 @@ pub mod memory;
 pub mod message;
 pub mod node;
 pub mod paxos;
+mod random;
 pub mod recipes;
 mod roster;
 mod rules;

@@ -13,8 +13,6 @@ use std::time::Duration;
 
 use futures::channel::{mpsc, oneshot};
 use futures::{Stream, stream};
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::Rng;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -22,6 +20,7 @@ use crate::error::Error;
 use crate::key::{Bucket, Key};
 use crate::lease::SessionId;
 use crate::message::{Listed, Op, Outcome, Version};
+use crate::random::Random;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::sorted::Set;
@@ -87,7 +86,7 @@ pub(crate) struct Shared {
     name: String,
     commands: mpsc::UnboundedSender<Command>,
     next_call: AtomicU64,
-    rng: Mutex<ChaCha12Rng>,
+    random: Mutex<Random>,
     settings: Settings,
     rules: Rules,
     news: Arc<News>,
@@ -132,7 +131,7 @@ impl Cluster {
         name: String,
         settings: Settings,
         rules: Rules,
-        rng: ChaCha12Rng,
+        random: Random,
         news: Arc<News>,
     ) -> (Self, mpsc::UnboundedReceiver<Command>) {
         let (commands, inbox) = mpsc::unbounded();
@@ -141,7 +140,7 @@ impl Cluster {
             name,
             commands,
             next_call,
-            rng: Mutex::new(rng),
+            random: Mutex::new(random),
             settings,
             rules,
             news,
@@ -366,8 +365,6 @@ impl Cluster {
     }
 
     fn random(&self) -> [u8; 16] {
-        let mut bytes = [0; 16];
-        self.shared.rng.lock().unwrap_or_else(PoisonError::into_inner).fill_bytes(&mut bytes);
-        bytes
+        self.shared.random.lock().unwrap_or_else(PoisonError::into_inner).name()
     }
 }

@@ -6,14 +6,13 @@
 
 use std::hash::{Hash, Hasher};
 
-use rand_chacha::rand_core::SeedableRng;
-
 use super::Node;
 use super::attempts::{Attempt, Stage};
 use crate::ballot::{Ballot, Generation};
 use crate::key::KeyId;
 use crate::message::{Held, Question};
 use crate::paxos::Acceptor;
+use crate::random::Random;
 
 /// What an attempt waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +61,7 @@ impl Node {
             ready: _,
             changed: _,
             // Randomness comes anew with each input.
-            rng: _,
+            random: _,
             // Heartbeats, sessions of its own, what is finished in the background: no time passes for them.
             started: _,
             unix: _,
@@ -111,7 +110,7 @@ impl Node {
 
     /// From here on randomness comes from this.
     pub fn reseed(&mut self, entropy: [u8; 32]) {
-        self.rng = rand_chacha::ChaCha12Rng::from_seed(entropy);
+        self.random = Random::new(entropy, 0);
     }
 
     /// What this seat's acceptor holds of a key, if anything.

@@ -197,7 +197,7 @@ impl Node {
 
     /// Puts something for the cluster's own sake.
     pub(super) fn propose(&mut self, id: KeyId, value: Value) {
-        let entry = Entry { value, leases: Vec::new(), request: RequestId(super::random(&mut self.rng)) };
+        let entry = Entry { value, leases: Vec::new(), request: RequestId(self.random.name()) };
         self.want(id, Asker::Cluster, Want::Put { entry, within: None, wait: false });
     }
 }

@@ -57,9 +57,6 @@ mod watches;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use rand_chacha::ChaCha12Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-
 use crate::ballot::{Epoch, Round, Seat};
 use crate::cluster::CallId;
 use crate::error::Error;
@@ -68,6 +65,7 @@ use crate::key::KeyId;
 use crate::lease::SessionId;
 use crate::message::{Claim, Message, Op, Outcome, Question};
 use crate::paxos::Learner;
+use crate::random::Random;
 use crate::roster::Roster;
 use crate::rules::Rules;
 use crate::settings::Settings;
@@ -247,7 +245,7 @@ pub struct Node {
     boot: u64,
     settings: Settings,
     rules: Rules,
-    rng: ChaCha12Rng,
+    random: Random,
     started: Option<Duration>,
     now: Duration,
     /// The wall clock.
@@ -299,15 +297,15 @@ impl Node {
     /// [`Error::InvalidArgument`] where the setup makes no sense.
     pub fn new(setup: Setup, loaded: Loaded) -> Result<Self, Error> {
         let Setup { cluster, cluster_size, seat, settings, entropy, rules } = setup;
-        let mut rng = ChaCha12Rng::from_seed(entropy);
+        let mut random = Random::new(entropy, 0);
         if cluster_size.is_some_and(|size| Seat::new(size).is_none()) {
             return Err(Error::invalid(format!("a cluster has 1 to {} seats", Seat::MAX)));
         }
         settings.check().map_err(Error::invalid)?;
         let store = match (seat, &cluster, cluster_size) {
-            (None, ..) => Store::observer(random(&mut rng)),
+            (None, ..) => Store::observer(random.name()),
             (Some(seat), Some(cluster), Some(size)) if seat.get() <= size => {
-                Store::load(cluster, size, seat, loaded, &mut rng, rules)?
+                Store::load(cluster, size, seat, loaded, &mut random, rules)?
             }
             (Some(seat), Some(_), Some(size)) => {
                 return Err(Error::invalid(format!("{seat} is not in a cluster of {size} seats")));
@@ -323,7 +321,7 @@ impl Node {
             node: store.meta.node,
             boot: store.meta.boot,
             rules,
-            rng,
+            random,
             started: None,
             now: Duration::ZERO,
             unix: Duration::ZERO,
@@ -620,17 +618,11 @@ impl Node {
     /// A random time up to `most`.
     fn jitter(&mut self, most: Duration) -> Duration {
         let micros = u64::try_from(most.as_micros()).unwrap_or(u64::MAX).saturating_add(1);
-        Duration::from_micros(self.rng.next_u64() % micros)
+        Duration::from_micros(self.random.number() % micros)
     }
 }
 
 /// The acceptor in a stored row.
 pub(crate) fn stored_acceptor(row: &[u8]) -> Option<crate::paxos::Acceptor> {
     crate::codec::decode::<store::Row>(row).ok().map(|row| row.acceptor)
-}
-
-fn random(rng: &mut ChaCha12Rng) -> [u8; 16] {
-    let mut bytes = [0; 16];
-    rng.fill_bytes(&mut bytes);
-    bytes
 }

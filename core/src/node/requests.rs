@@ -222,7 +222,7 @@ impl Node {
                     }
                     _ => return Err(failed(Error::invalid("a deadline ends when its time has come"))),
                 }
-                let request = RequestId(super::random(&mut self.rng));
+                let request = RequestId(self.random.name());
                 let entry = Entry { value: Value::yes(), leases: Vec::new(), request };
                 Ok(Wish::Decide(lease.end(), Want::End(entry)))
             }

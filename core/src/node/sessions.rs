@@ -262,7 +262,7 @@ impl Node {
         if self.seat.is_none() {
             return self.ask_for_itself(Op::End { lease });
         }
-        let request = RequestId(super::random(&mut self.rng));
+        let request = RequestId(self.random.name());
         let entry = Entry { value: Value::yes(), leases: Vec::new(), request };
         self.want(lease.end(), Asker::Cluster, Want::End(entry));
     }

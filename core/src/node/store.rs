@@ -6,9 +6,6 @@
 
 use std::time::Duration;
 
-use rand_chacha::ChaCha12Rng;
-
-use super::random;
 use crate::ballot::{Generation, Opening, Seat};
 use crate::codec::{Malformed, Reader, decode, encode, wire_struct};
 use crate::error::Error;
@@ -17,6 +14,7 @@ use crate::key::{KeyId, Register};
 use crate::lease::{ENDS, Lease};
 use crate::message::{Digest, Held, Version};
 use crate::paxos::Acceptor;
+use crate::random::Random;
 use crate::rules::Rules;
 use crate::sorted::{Map, Set};
 use crate::storage::{Batch, Loaded, Record};
@@ -114,7 +112,7 @@ impl Store {
         cluster_size: u8,
         seat: Seat,
         loaded: Loaded,
-        rng: &mut ChaCha12Rng,
+        random: &mut Random,
         rules: Rules,
     ) -> Result<Self, Error> {
         let cluster_size = u32::from(cluster_size);
@@ -127,7 +125,7 @@ impl Store {
                 });
             }
             None => {
-                let (store, node) = (StoreId(random(rng)), NodeId(random(rng)));
+                let (store, node) = (StoreId(random.name()), NodeId(random.name()));
                 let cluster = cluster.to_owned();
                 Meta { format: FORMAT, cluster, cluster_size, seat: Some(seat), store, node, boot: 0 }
             }
