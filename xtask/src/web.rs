@@ -16,7 +16,7 @@ use crate::tools::{NODE, NPM, WASM_BINDGEN};
 pub const WANTED: usize = 150_000;
 
 /// It is larger than that still. Until it is not, this keeps it from growing.
-pub const LARGEST: usize = 253_000;
+pub const LARGEST: usize = 256_000;
 
 /// What the bindings are called in the package, and by what they are made.
 const GLUE: &[(&str, &str)] =
