@@ -114,8 +114,8 @@ fn tabs_and_nodes_share_keys_and_see_each_other_go(kind: Kind) {
     assert_eq!(watch.prints(1), r#"{"generation":1,"vacant":true}"#);
 }
 
-/// Nobody is taken for gone for being silent, or for a lost link, in the time that this test has. Firefox ends a page
-/// before the goodbye has found its way through libp2p's tasks; there the grace decides.
+/// Nobody is taken for gone for being silent, or for a lost link, in the time that this test has. In Firefox
+/// the goodbye is lost, and the grace decides.
 #[test]
 fn a_closed_tab_of_chromium_is_gone_at_once() {
     let (browser, site) = (Browser::start(Kind::Chromium), Site::new());
