@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use tempfile::NamedTempFile;
 
 in_both_browsers!(
+    a_closed_tab_is_gone_at_once,
     tabs_and_nodes_share_keys_and_see_each_other_go,
     tabs_hold_seats_and_reach_each_other_through_a_node,
     who_has_not_the_secret_stays_outside,
@@ -114,11 +115,9 @@ fn tabs_and_nodes_share_keys_and_see_each_other_go(kind: Kind) {
     assert_eq!(watch.prints(1), r#"{"generation":1,"vacant":true}"#);
 }
 
-/// Nobody is taken for gone for being silent, or for a lost link, in the time that this test has. In Firefox
-/// the goodbye is lost, and the grace decides.
-#[test]
-fn a_closed_tab_of_chromium_is_gone_at_once() {
-    let (browser, site) = (Browser::start(Kind::Chromium), Site::new());
+/// Nobody is taken for gone for being silent, or for a lost link, in the time that this test has.
+fn a_closed_tab_is_gone_at_once(kind: Kind) {
+    let (browser, site) = (Browser::start(kind), Site::new());
     let nodes = Nodes::with(&["--peer-timeout", "10m", "--session-grace", "10m"]);
     let _nodes = nodes.three();
     let tab = nodes.join(&browser, &site, &[1, 2, 3], json!({}));

@@ -152,7 +152,7 @@ async fn move_up(tab: &Tab, plan: &Plan) {
 
 /// Leaves when the page does, be it for good or into the cache for going back: what comes back from there is frozen
 /// time, in which the others have gone on.
-fn on_page_hide(tab: &Rc<OnceCell<Weak<Tab>>>) -> Listener {
+fn on_page_hide(tab: &Rc<OnceCell<Weak<Tab>>>) -> [Listener; 2] {
     let tab = tab.clone();
     Listener::on_page_hide(move || {
         let Some(tab) = tab.get().and_then(Weak::upgrade) else { return };
