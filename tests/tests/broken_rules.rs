@@ -13,7 +13,6 @@ const SEEDS: u64 = 20_000;
 const OF_LEASES: &[&str] = &[
     "finish_ends",
     "testimony_of_quorum",
-    "testimony_is_fresh",
     "vouching",
     "later_boot_ends",
     "look_at_accepted",
@@ -24,9 +23,10 @@ const OF_LEASES: &[&str] = &[
 /// Rules that the model check finds missing at once, and this only after long, if at all.
 const BY_MODEL: &[&str] = &["flags_from_knowers", "win_must_stand"];
 
-/// And those that a node fed by hand shows: `core/tests/node.rs`. (`check_before_grant` is a rule of the handle:
-/// `core/tests/recipes.rs`.)
-const BY_HAND: &[&str] = &["beats_from_sending"];
+/// And those that a node fed by hand shows: `core/tests/node.rs` and `core/tests/testimony.rs`. (`check_before_grant` is a
+/// rule of the handle: `core/tests/recipes.rs`.) The simulation finds the second only by luck: an answer has to be on its
+/// way while its owner comes back and is lost once more.
+const BY_HAND: &[&str] = &["beats_from_sending", "testimony_is_fresh"];
 
 /// The first schedule that notices.
 fn first_find(rule: &str) -> Option<(u64, String)> {
@@ -85,7 +85,6 @@ found!(
     bind_to_generation,
     finish_ends,
     testimony_of_quorum,
-    testimony_is_fresh,
     vouching,
     later_boot_ends,
     look_at_accepted,
