@@ -124,9 +124,11 @@ pub enum Message {
         /// Of the ping.
         number: u64,
     },
-    /// Where other seats can be reached.
+    /// Where a seat can be reached.
     Addresses {
-        /// As far as I know.
+        /// Which, in which opening of its store.
+        claim: Claim,
+        /// As it said itself then.
         addresses: Vec<String>,
     },
     /// Phase 1a.
@@ -330,7 +332,7 @@ wire_enum!(Message, "a message" {
     2 => Goodbye {},
     3 => Ping { number, learned },
     4 => Pong { number },
-    5 => Addresses { addresses },
+    5 => Addresses { claim, addresses },
     10 => Prepare { register, ballot, asked },
     11 => Promise { register, ballot, held, ended },
     12 => Accept { register, ballot, entry },

@@ -46,7 +46,7 @@ fn entry() -> Entry {
 fn messages() -> Vec<(&'static str, Message)> {
     let (register, ballot, entry, asked) = (register(), ballot(), entry(), leases());
     let question = Question { opening: Opening(4), number: 5 };
-    let claim = Some(Claim { seat: Seat::new(1).unwrap(), store: StoreId([4; 16]), opening: Opening(4) });
+    let claim = Claim { seat: Seat::new(1).unwrap(), store: StoreId([4; 16]), opening: Opening(4) };
     let hello = Hello {
         protocol: 1,
         cluster: Some("demo".into()),
@@ -54,7 +54,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         founding: Some(FoundingId([5; 16])),
         node: NodeId([6; 16]),
         boot: 2,
-        claim,
+        claim: Some(claim),
         epoch: Epoch(0),
         addresses: vec!["ws://127.0.0.1:7401".into()],
     };
@@ -86,7 +86,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("goodbye", Message::Goodbye {}),
         ("ping", Message::Ping { number: 1, learned: 300 }),
         ("pong", Message::Pong { number: 1 }),
-        ("addresses", Message::Addresses { addresses: vec!["ws://h:1".into()] }),
+        ("addresses", Message::Addresses { claim, addresses: vec!["ws://h:1".into()] }),
         ("prepare", Message::Prepare { register: register.clone(), ballot, asked }),
         (
             "promise nothing",

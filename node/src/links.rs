@@ -1,6 +1,6 @@
 //! The transports of a native node, as one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
@@ -13,25 +13,29 @@ use paxoskv_transport_ws::WsTransport;
 #[cfg(not(feature = "libp2p"))]
 pub(crate) type Libp2pTransport = paxoskv_core::transport::NoTransport;
 
-/// Addresses that are remembered; the core remembers as many.
+/// Addresses that are remembered; a new one takes the place of the oldest.
 const MAX_KNOWN: usize = 256;
 
 /// Where members of the cluster are, as far as is known; shared with the node's handle.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Known(Arc<Mutex<BTreeSet<String>>>);
+pub(crate) struct Known(Arc<Mutex<VecDeque<String>>>);
 
 impl Known {
     pub(crate) fn all(&self) -> Vec<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+        let mut all = Vec::from(self.0.lock().unwrap_or_else(PoisonError::into_inner).clone());
+        all.sort_unstable();
+        all
     }
 
     fn add(&self, addresses: &[String]) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for address in addresses {
-            if known.len() < MAX_KNOWN {
-                known.insert(address.clone());
+            if !known.contains(address) {
+                known.push_back(address.clone());
             }
         }
+        let too_many = known.len().saturating_sub(MAX_KNOWN);
+        known.drain(..too_many);
     }
 }
 

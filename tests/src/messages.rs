@@ -49,7 +49,7 @@ fn links() -> impl Strategy<Value = Message> {
         Just(Message::Goodbye {}),
         (number(), number()).prop_map(|(number, learned)| Message::Ping { number, learned }),
         number().prop_map(|number| Message::Pong { number }),
-        vec(text(), 0..4).prop_map(|addresses| Message::Addresses { addresses }),
+        (claim(), vec(text(), 0..4)).prop_map(|(claim, addresses)| Message::Addresses { claim, addresses }),
     ]
 }
 

@@ -76,6 +76,8 @@ impl Node {
             asked: _,
             asked_by_number: _,
             refused: _,
+            // Nobody has an address.
+            reaches: _,
             status,
         } = self;
         for (id, row) in &store.rows {

@@ -1,4 +1,4 @@
-//! Who is at the other end: greeting, refusing, heartbeats, addresses.
+//! Who is at the other end: greeting, refusing, heartbeats.
 //!
 //! A link counts for something once both ends have said Hello and neither had a reason to refuse. What a peer says
 //! as a *seat* counts only while the roster says that its store holds that seat.
@@ -15,12 +15,8 @@ use crate::error::Error;
 use crate::identity::Life;
 use crate::key::KeyId;
 use crate::message::{Hello, Message, PROTOCOL, protocol_of, read_frame};
-use crate::sorted::{Map, Set};
+use crate::sorted::Map;
 use crate::transport::{Closing, LinkId};
-
-/// Addresses that a node remembers, and how long one may be.
-const ADDRESSES: usize = 256;
-const ADDRESS: usize = 512;
 
 /// How long a node that has just started waits for somebody who does not refuse it, and until when a refusal is
 /// news about this node rather than about the one that came later.
@@ -34,8 +30,6 @@ pub(super) struct Links {
     voters: Map<Seat, LinkId>,
     /// The link to each seat that somebody says to sit in.
     claims: Map<Seat, LinkId>,
-    /// Where seats can be reached.
-    addresses: Set<String>,
 }
 
 #[derive(Clone)]
@@ -57,6 +51,11 @@ impl Links {
 
     fn greeted(&self) -> impl Iterator<Item = (LinkId, &Link, &Hello)> {
         self.links.iter().filter_map(|(name, link)| Some((*name, link, link.hello.as_ref()?)))
+    }
+
+    /// The links at whose other end somebody has said Hello.
+    pub(super) fn peers(&self) -> impl Iterator<Item = LinkId> {
+        self.greeted().map(|(link, ..)| link)
     }
 
     pub(super) fn hello(&self, link: LinkId) -> Option<&Hello> {
@@ -228,7 +227,8 @@ impl Node {
         }
         self.adopt(&hello);
         self.refused = None;
-        let seat = hello.claim.map(|claim| claim.seat);
+        let claim = hello.claim;
+        let seat = claim.map(|claim| claim.seat);
         let addresses = hello.addresses.clone();
         self.life_linked(hello.life());
         debug!(link = link.0, peer = %hello.node, ?seat, "linked");
@@ -236,8 +236,8 @@ impl Node {
             link.hello = Some(hello);
         }
         self.review();
-        if seat.is_some() {
-            self.learn_addresses(Some(link), addresses);
+        if let Some(claim) = claim {
+            self.learn_addresses(link, claim, addresses);
             self.teach_roster(link);
         }
         self.tell_addresses(link);
@@ -454,29 +454,7 @@ impl Node {
     }
 
     pub(super) fn goodbye(&mut self) {
-        let links: Vec<LinkId> = self.links.greeted().map(|(link, ..)| link).collect();
+        let links: Vec<LinkId> = self.links.peers().collect();
         self.outbox.send(&links, &Message::Goodbye {});
-    }
-
-    /// Remembers where seats can be reached, and tells the others what is new.
-    pub(super) fn learn_addresses(&mut self, from: Option<LinkId>, addresses: Vec<String>) {
-        let room = ADDRESSES - self.links.addresses.len().min(ADDRESSES);
-        let usable = |address: &String| address.len() <= ADDRESS && !self.links.addresses.contains(address);
-        let new: Vec<String> = addresses.into_iter().filter(usable).take(room).collect();
-        if new.is_empty() {
-            return;
-        }
-        self.links.addresses.extend(new.iter().cloned());
-        let links: Vec<LinkId> =
-            self.links.greeted().map(|(link, ..)| link).filter(|link| Some(*link) != from).collect();
-        self.outbox.send(&links, &Message::Addresses { addresses: new.clone() });
-        self.outbox.output(Output::Dial(new));
-    }
-
-    fn tell_addresses(&mut self, link: LinkId) {
-        if !self.links.addresses.is_empty() {
-            let addresses = self.links.addresses.iter().cloned().collect();
-            self.outbox.send(&[link], &Message::Addresses { addresses });
-        }
     }
 }

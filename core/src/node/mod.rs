@@ -23,7 +23,8 @@
 //! |---|---|
 //! | `store` | what the acceptor remembers, and the batches that make it durable |
 //! | `outbox` | what is said to whom, and when it may leave |
-//! | `links` | who is at the other end: greeting, refusing, heartbeats, addresses |
+//! | `links` | who is at the other end: greeting, refusing, heartbeats |
+//! | `addresses` | where seats can be reached |
 //! | `founding` | how a cluster begins, and how empty seats are filled |
 //! | `voting` | the acceptor's and learner's side of the protocol |
 //! | `attempts` | the proposer's side: what is done for a key until all who wait for it have their answer |
@@ -37,6 +38,7 @@
 //! | `watches` | who is told of changes |
 //! | `digest` | what a model check has to know of a node |
 
+mod addresses;
 mod alarms;
 mod attempts;
 mod catch_up;
@@ -75,6 +77,7 @@ use crate::storage::{Batch, Loaded};
 use crate::timer::Moment;
 use crate::transport::{Closing, LinkId};
 
+use addresses::Reaches;
 use alarms::{Alarm, Alarms};
 use attempts::Attempt;
 use catch_up::Pull;
@@ -257,6 +260,7 @@ pub struct Node {
     /// What the node says to its own seat.
     inbox: VecDeque<Message>,
     links: Links,
+    reaches: Reaches,
     learners: Map<KeyId, Learner>,
     attempts: Map<KeyId, Attempt>,
     /// Keys that wait for an end register, by that.
@@ -330,6 +334,7 @@ impl Node {
             store,
             inbox: VecDeque::new(),
             links: Links::default(),
+            reaches: Reaches::new(),
             learners: Map::new(),
             attempts: Map::new(),
             ending: Map::new(),

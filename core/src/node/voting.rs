@@ -57,7 +57,7 @@ impl Node {
                 self.consider_pull(link, learned);
             }
             Message::Pong { .. } => {}
-            Message::Addresses { addresses } => self.learn_addresses(Some(link), addresses),
+            Message::Addresses { claim, addresses } => self.learn_addresses(link, claim, addresses),
             Message::Request { number, op, patience } => {
                 self.observed(link, number, op, patience.map(Duration::from_millis));
             }
