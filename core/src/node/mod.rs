@@ -21,6 +21,7 @@
 //!
 //! | module | subject |
 //! |---|---|
+//! | `inputs` | what goes in and what comes out |
 //! | `store` | what the acceptor remembers, and the batches that make it durable |
 //! | `outbox` | what is said to whom, and when it may leave |
 //! | `links` | who is at the other end: greeting, refusing, heartbeats |
@@ -32,6 +33,7 @@
 //! | `requests` | calls of the own handle and of observers |
 //! | `observing` | what a node without a seat does: ask a seat |
 //! | `catch_up` | learning what was missed |
+//! | `standing` | how the cluster stands: who is up, and whether that is a quorum |
 //! | `lives` | whose lives a seat hears of |
 //! | `testimony` | how sessions and deadlines end |
 //! | `sessions` | the node's own sessions |
@@ -44,6 +46,7 @@ mod attempts;
 mod catch_up;
 mod digest;
 mod founding;
+mod inputs;
 mod links;
 mod lives;
 mod observing;
@@ -51,6 +54,7 @@ mod outbox;
 mod requests;
 mod sessions;
 mod settle;
+mod standing;
 mod store;
 mod testimony;
 mod voting;
@@ -64,18 +68,17 @@ use crate::cluster::CallId;
 use crate::error::Error;
 use crate::identity::NodeId;
 use crate::key::KeyId;
-use crate::lease::SessionId;
-use crate::message::{Claim, Message, Op, Outcome, Question};
+use crate::message::{Claim, Message, Outcome, Question};
 use crate::paxos::Learner;
 use crate::random::Random;
 use crate::roster::Roster;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::sorted::Map;
-use crate::status::{SeatState, SeatStatus, Status};
-use crate::storage::{Batch, Loaded};
+use crate::status::Status;
+use crate::storage::Loaded;
 use crate::timer::Moment;
-use crate::transport::{Closing, LinkId};
+use crate::transport::Closing;
 
 use addresses::Reaches;
 use alarms::{Alarm, Alarms};
@@ -84,6 +87,7 @@ use catch_up::Pull;
 #[doc(hidden)]
 pub use digest::Awaited;
 use founding::Founded;
+pub use inputs::{Input, Output, Setup};
 use links::Links;
 use lives::Lives;
 use observing::Asked;
@@ -94,148 +98,6 @@ pub use sessions::{Grant, Loss, SessionState};
 use store::Store;
 use testimony::Testimony;
 use watches::Watches;
-
-/// Something that happened.
-#[derive(Clone, Debug)]
-pub enum Input {
-    /// A link is up.
-    LinkUp {
-        /// Its name.
-        link: LinkId,
-        /// Whether this side dialed.
-        dialed: bool,
-        /// Whether the transport knows by itself whether the peer lives.
-        attested: bool,
-        /// Where this node can be reached, as its transport knows by now.
-        addresses: Vec<String>,
-    },
-    /// A link is down.
-    LinkDown {
-        /// Its name.
-        link: LinkId,
-        /// Whether the node at the other end is gone for certain.
-        gone: bool,
-    },
-    /// A frame came in.
-    Frame {
-        /// On this link.
-        link: LinkId,
-        /// The frame.
-        bytes: Vec<u8>,
-    },
-    /// Somebody turned a connection away before there was a link.
-    Refused {
-        /// The reason.
-        reason: String,
-    },
-    /// The batch under way is durable.
-    Persisted,
-    /// The batch under way has failed; nothing is known about what is on the disk.
-    PersistFailed {
-        /// What the storage said.
-        why: String,
-    },
-    /// The handle asks for something.
-    Call {
-        /// To be named in the reply.
-        call: CallId,
-        /// What.
-        op: Op,
-        /// How long it will wait; for ever where this is `None`.
-        timeout: Option<Duration>,
-    },
-    /// The handle does not want it any more.
-    Cancel {
-        /// Which call.
-        call: CallId,
-    },
-    /// The handle opens a session.
-    OpenSession {
-        /// To be named in the answer, [`Output::Opened`].
-        call: CallId,
-        /// How long it will wait for a quorum; for ever where this is `None`.
-        timeout: Option<Duration>,
-    },
-    /// Nobody uses a session of this node any more.
-    CloseSession {
-        /// Which.
-        n: u64,
-    },
-    /// Time has passed.
-    Tick,
-    /// Say goodbye. The node does nothing more but make durable what it holds.
-    Leave,
-}
-
-/// Something to be done.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Make this durable, then come back with [`Input::Persisted`].
-    Persist(Batch),
-    /// Send a frame.
-    Send {
-        /// On this link.
-        link: LinkId,
-        /// The frame.
-        frame: Vec<u8>,
-    },
-    /// Take a link down.
-    Close {
-        /// Which.
-        link: LinkId,
-        /// Why.
-        closing: Closing,
-    },
-    /// Keep links to these addresses.
-    Dial(Vec<String>),
-    /// Answer a call.
-    Reply {
-        /// Which.
-        call: CallId,
-        /// With this.
-        outcome: Outcome,
-    },
-    /// A session is open, or cannot be opened.
-    Opened {
-        /// Who asked for it.
-        call: CallId,
-        /// Its name.
-        result: Result<SessionId, Error>,
-    },
-    /// A session's state has changed.
-    Session {
-        /// Which of this node's sessions.
-        n: u64,
-        /// How it is now.
-        state: SessionState,
-    },
-    /// A quorum testifies that the node of this session is lost, so its end is proposed.
-    Lost {
-        /// Which.
-        session: SessionId,
-    },
-    /// The state of the cluster has changed.
-    Status(Status),
-    /// Every seat that could be reached has refused this node, which was never a member.
-    Refused(Error),
-}
-
-/// What a node is told about itself when it starts.
-#[derive(Clone, Debug)]
-pub struct Setup {
-    /// The cluster's name; an observer may leave it open.
-    pub cluster: Option<String>,
-    /// The cluster's size; an observer may leave it open.
-    pub cluster_size: Option<u8>,
-    /// The seat, for those who have one.
-    pub seat: Option<Seat>,
-    /// Limits and times.
-    pub settings: Settings,
-    /// Where all randomness comes from; must differ for each start of each node.
-    pub entropy: [u8; 32],
-    #[doc(hidden)]
-    pub rules: Rules,
-}
 
 /// A node: see the [module](self).
 #[derive(Clone)]
@@ -544,60 +406,6 @@ impl Node {
             Input::LinkUp { link, .. } => self.outbox.close(link, Closing::Leaving),
             _ => {}
         }
-    }
-
-    /// Tells of a change of the cluster's state.
-    fn news(&mut self) {
-        if !std::mem::take(&mut self.changed) {
-            return;
-        }
-        let status = self.current_status();
-        if self.status.as_ref() != Some(&status) {
-            self.outbox.output(Output::Status(status.clone()));
-            let had_quorum = self.status.replace(status).is_some_and(|before| before.quorum);
-            if !had_quorum && self.has_quorum() {
-                self.count_anew();
-                self.ready.extend(self.attempts.keys().cloned());
-                self.settle_all();
-            }
-        }
-    }
-
-    pub(super) fn current_status(&self) -> Status {
-        let state = |seat| match self.seat {
-            Some(own) if own == seat => SeatState::Own,
-            _ if self.link_to(seat).is_some() => SeatState::Connected,
-            _ if self.roster.holder(seat).is_some() => SeatState::Lost,
-            _ => SeatState::Empty,
-        };
-        Status {
-            cluster: self.cluster.clone().or_else(|| self.links.cluster()).unwrap_or_default(),
-            cluster_size: u32::from(self.roster.cluster_size),
-            quorum: self.has_quorum(),
-            epoch: self.roster.epoch,
-            seats: Seat::all(self.roster.cluster_size)
-                .map(|seat| SeatStatus { seat, state: state(seat) })
-                .collect(),
-            observers: self.links.observers(),
-        }
-    }
-
-    /// Whether more than half of the cluster's seats are up: linked, and known to be held by those who are there.
-    fn has_quorum(&self) -> bool {
-        self.seats_up() >= self.quorum()
-    }
-
-    fn seats_up(&self) -> usize {
-        if self.seat.is_none() {
-            return self.links.seats().len();
-        }
-        let others =
-            Seat::all(self.roster.cluster_size).filter(|seat| self.voter_link(*seat).is_some()).count();
-        others + usize::from(self.may_vote())
-    }
-
-    fn quorum(&self) -> usize {
-        if self.rules.quorum_of_size { self.roster.quorum() } else { self.seats_up() / 2 + 1 }
     }
 
     fn epoch(&self) -> Epoch {
