@@ -9,7 +9,8 @@
 //! | module | subject |
 //! |---|---|
 //! | [`plan`] | what a seed makes of a run |
-//! | `world` | hosts, links, disks, and the queue of what happens next |
+//! | `world` | hosts, disks, and the queue of what happens next |
+//! | `links` | links between hosts, and what passes on them |
 //! | `faults` | what goes wrong |
 //! | `clients` | who wants what, and the history of it |
 //! | `owners` | who owns sessions and holds locks |
@@ -17,6 +18,7 @@
 
 mod clients;
 mod faults;
+mod links;
 pub mod oracle;
 mod owners;
 pub mod plan;
