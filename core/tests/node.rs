@@ -124,6 +124,37 @@ fn closes_in_silence(attested: bool) -> bool {
     closed
 }
 
+/// Of thousands of observers each costs a seat an answer a heartbeat, and no question.
+#[test]
+fn a_seat_pings_seats_and_answers_observers() {
+    let mut node = fresh(1);
+    outputs(&mut node, Input::Tick);
+    outputs(&mut node, Input::Persisted);
+    let observer = NodeId([9; 16]);
+    let Message::Hello { hello: seated } = hello_from(2, 1, Vec::new()) else { unreachable!() };
+    let observer = write_frame(&[Message::Hello { hello: Hello { claim: None, node: observer, ..seated } }]);
+    for (link, bytes) in [(LinkId(2), hello(2)), (LinkId(9), observer)] {
+        outputs(&mut node, Input::LinkUp { link, dialed: false, attested: false, addresses: Vec::new() });
+        outputs(&mut node, Input::Frame { link, bytes });
+    }
+    let mut said = |input| {
+        node.handle(Moment { steady: Duration::from_millis(600), ..Moment::default() }, input);
+        node.end_turn();
+        let sent = std::iter::from_fn(|| node.next_output()).filter_map(|output| match output {
+            Output::Send { link, frame } => Some((link, read_frame(&frame).unwrap())),
+            _ => None,
+        });
+        sent.flat_map(|(link, messages)| messages.into_iter().map(move |message| (link, message)))
+            .collect::<Vec<_>>()
+    };
+    let beat = said(Input::Tick);
+    let pinged = beat.iter().filter(|(_, message)| matches!(message, Message::Ping { .. }));
+    assert_eq!(pinged.map(|(link, _)| *link).collect::<Vec<_>>(), [LinkId(2)]);
+    let ping = write_frame(&[Message::Ping { number: 7, learned: 0 }]);
+    let answer = said(Input::Frame { link: LinkId(9), bytes: ping });
+    assert_eq!(answer, [(LinkId(9), Message::Pong { number: 7 })]);
+}
+
 #[test]
 fn silence_fells_only_links_that_nobody_attests_to() {
     assert!(closes_in_silence(false));

@@ -404,14 +404,17 @@ impl Node {
 
     pub(super) fn heartbeat(&mut self) {
         self.alarms.set(self.now + self.settings.heartbeat, Alarm::Heartbeat);
-        let mut greeted = Vec::new();
+        let mut pinged = Vec::new();
         for name in self.links.names() {
             let Some(link) = self.links.links.get(&name) else { continue };
             if !link.attested && self.now >= link.heard + self.settings.peer_timeout {
                 let silence = format!("nothing was heard for {} ms", self.settings.peer_timeout.as_millis());
                 self.close(name, Closing::Faulty(silence));
             } else if let Some(hello) = &link.hello {
-                greeted.push(name);
+                // Who has no seat pings those who have, and is heard by that.
+                if hello.claim.is_some() || self.seat.is_none() {
+                    pinged.push(name);
+                }
                 let unsure = !self.may_vote() || hello.founding != self.roster.founding;
                 if hello.claim.is_some() && self.seat.is_some() && unsure {
                     self.say_hello(name, Vec::new());
@@ -421,7 +424,7 @@ impl Node {
             }
         }
         let number = self.now.as_millis() as u64;
-        self.outbox.send(&greeted, &Message::Ping { number, learned: self.store.durably_learned() });
+        self.outbox.send(&pinged, &Message::Ping { number, learned: self.store.durably_learned() });
         self.consider_founding();
         self.consider_seats();
         self.consider_refusal();
