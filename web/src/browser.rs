@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use js_sys::{JsString, Reflect};
+use js_sys::{JsString, Promise, Reflect};
 use paxoskv_core::Timer;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Event, EventTarget};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Event, EventTarget, MessageChannel};
 
 use crate::timer::WebTimer;
 
@@ -75,6 +76,15 @@ impl Drop for Listener {
     fn drop(&mut self) {
         let function = self.closure.as_ref().unchecked_ref();
         let _ = self.target.remove_event_listener_with_callback_and_bool(self.kind, function, self.captures);
+    }
+}
+
+/// Lets the browser do what waits already, such as messages that have come.
+pub(crate) async fn next_turn() {
+    let Ok(channel) = MessageChannel::new() else { return };
+    let there = Promise::new(&mut |there, _| channel.port1().set_onmessage(Some(&there)));
+    if channel.port2().post_message(&JsValue::UNDEFINED).is_ok() {
+        JsFuture::from(there).await.ok();
     }
 }
 

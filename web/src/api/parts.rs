@@ -6,6 +6,7 @@ use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::storage::{Batch, Loaded, Storage, StorageError};
 use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
 
+use crate::browser::next_turn;
 use crate::indexed_db::IndexedDb;
 
 /// Where a seat keeps what it must remember.
@@ -30,7 +31,12 @@ impl Storage for Store {
     async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
         match self {
             Self::None => Err(StorageError::Failed("an observer has no store".into())),
-            Self::Memory(store) => store.apply(batch).await,
+            Self::Memory(store) => {
+                store.apply(batch).await?;
+                // As a disk would, it lets what has come meanwhile go together.
+                next_turn().await;
+                Ok(())
+            }
             Self::IndexedDb(store) => store.apply(batch).await,
         }
     }
