@@ -61,8 +61,10 @@ impl Node {
         if new.iter().all(|address| before.contains(address)) {
             return;
         }
+        // All of them, for whoever knows an earlier opening forgets what it said.
+        let addresses = reach.addresses.iter().cloned().collect();
         let links: Vec<LinkId> = self.links.peers().filter(|link| *link != from).collect();
-        self.outbox.send(&links, &Message::Addresses { claim, addresses: new.clone() });
+        self.outbox.send(&links, &Message::Addresses { claim, addresses });
         self.outbox.output(Output::Dial(new));
     }
 
