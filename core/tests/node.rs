@@ -124,9 +124,8 @@ fn closes_in_silence(attested: bool) -> bool {
     closed
 }
 
-/// Of thousands of observers each costs a seat an answer a heartbeat, and no question.
-#[test]
-fn a_seat_pings_seats_and_answers_observers() {
+/// Whom a seat pings that is linked to a seat and an observer, every 600 ms.
+fn pinged(observer_pings: bool) -> [Vec<LinkId>; 3] {
     let mut node = fresh(1);
     outputs(&mut node, Input::Tick);
     outputs(&mut node, Input::Persisted);
@@ -137,22 +136,29 @@ fn a_seat_pings_seats_and_answers_observers() {
         outputs(&mut node, Input::LinkUp { link, dialed: false, attested: false, addresses: Vec::new() });
         outputs(&mut node, Input::Frame { link, bytes });
     }
-    let mut said = |input| {
-        node.handle(Moment { steady: Duration::from_millis(600), ..Moment::default() }, input);
+    let mut pinged_at = |ms| {
+        let ping = write_frame(&[Message::Ping { number: 7, learned: 0 }]);
+        let input = if observer_pings { Input::Frame { link: LinkId(9), bytes: ping } } else { Input::Tick };
+        node.handle(Moment { steady: Duration::from_millis(ms), ..Moment::default() }, input);
         node.end_turn();
-        let sent = std::iter::from_fn(|| node.next_output()).filter_map(|output| match output {
-            Output::Send { link, frame } => Some((link, read_frame(&frame).unwrap())),
+        let pings = std::iter::from_fn(|| node.next_output()).filter_map(|output| match output {
+            Output::Send { link, frame } => {
+                let is_ping = |message: &Message| matches!(message, Message::Ping { .. });
+                read_frame(&frame).unwrap().iter().any(is_ping).then_some(link)
+            }
             _ => None,
         });
-        sent.flat_map(|(link, messages)| messages.into_iter().map(move |message| (link, message)))
-            .collect::<Vec<_>>()
+        pings.collect()
     };
-    let beat = said(Input::Tick);
-    let pinged = beat.iter().filter(|(_, message)| matches!(message, Message::Ping { .. }));
-    assert_eq!(pinged.map(|(link, _)| *link).collect::<Vec<_>>(), [LinkId(2)]);
-    let ping = write_frame(&[Message::Ping { number: 7, learned: 0 }]);
-    let answer = said(Input::Frame { link: LinkId(9), bytes: ping });
-    assert_eq!(answer, [(LinkId(9), Message::Pong { number: 7 })]);
+    [600, 1200, 1800].map(&mut pinged_at)
+}
+
+/// Of thousands of observers each costs a seat an answer a heartbeat, and no question.
+#[test]
+fn a_seat_pings_seats_and_of_observers_those_that_are_silent() {
+    let (seat, both) = (vec![LinkId(2)], vec![LinkId(2), LinkId(9)]);
+    assert_eq!(pinged(true), [seat.clone(), seat.clone(), seat.clone()]);
+    assert_eq!(pinged(false), [seat, both.clone(), both]);
 }
 
 #[test]

@@ -411,8 +411,10 @@ impl Node {
                 let silence = format!("nothing was heard for {} ms", self.settings.peer_timeout.as_millis());
                 self.close(name, Closing::Faulty(silence));
             } else if let Some(hello) = &link.hello {
-                // Who has no seat pings those who have, and is heard by that.
-                if hello.claim.is_some() || self.seat.is_none() {
+                // Who has no seat pings those who have, and is heard by that; unless it is a hidden tab whose
+                // timers hardly run, which answers all the same.
+                let silent = self.now >= link.heard + 2 * self.settings.heartbeat;
+                if hello.claim.is_some() || self.seat.is_none() || silent {
                     pinged.push(name);
                 }
                 let unsure = !self.may_vote() || hello.founding != self.roster.founding;
