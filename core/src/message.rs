@@ -32,11 +32,9 @@ pub struct Hello {
     pub claim: Option<Claim>,
     /// The sender's roster.
     pub epoch: Epoch,
-    /// Where the sender can be reached.
-    pub addresses: Vec<String>,
 }
 
-wire_struct!(Hello { protocol, cluster, cluster_size, founding, node, boot, claim, epoch, addresses });
+wire_struct!(Hello { protocol, cluster, cluster_size, founding, node, boot, claim, epoch });
 
 /// A seat that a node says it sits in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +126,9 @@ pub enum Message {
     Addresses {
         /// Which, in which opening of its store.
         claim: Claim,
-        /// As it said itself then.
+        /// Counts what it has said of itself in that opening.
+        revision: u64,
+        /// As it said itself then: all of them.
         addresses: Vec<String>,
     },
     /// Phase 1a.
@@ -332,7 +332,7 @@ wire_enum!(Message, "a message" {
     2 => Goodbye {},
     3 => Ping { number, learned },
     4 => Pong { number },
-    5 => Addresses { claim, addresses },
+    5 => Addresses { claim, revision, addresses },
     10 => Prepare { register, ballot, asked },
     11 => Promise { register, ballot, held, ended },
     12 => Accept { register, ballot, entry },

@@ -56,7 +56,6 @@ fn messages() -> Vec<(&'static str, Message)> {
         boot: 2,
         claim: Some(claim),
         epoch: Epoch(0),
-        addresses: vec!["ws://127.0.0.1:7401".into()],
     };
     let seats = vec![SeatStatus { seat: Seat::new(1).unwrap(), state: SeatState::Own }];
     let status = Status {
@@ -86,7 +85,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("goodbye", Message::Goodbye {}),
         ("ping", Message::Ping { number: 1, learned: 300 }),
         ("pong", Message::Pong { number: 1 }),
-        ("addresses", Message::Addresses { claim, addresses: vec!["ws://h:1".into()] }),
+        ("addresses", Message::Addresses { claim, revision: 2, addresses: vec!["ws://h:1".into()] }),
         ("prepare", Message::Prepare { register: register.clone(), ballot, asked }),
         (
             "promise nothing",

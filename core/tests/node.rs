@@ -30,15 +30,11 @@ fn outputs(node: &mut Node, input: Input) -> Vec<Output> {
 }
 
 fn hello(seat: u8) -> Vec<u8> {
-    write_frame(&[hello_from(seat, 1, Vec::new())])
+    write_frame(&[hello_from(seat)])
 }
 
-fn claim(seat: u8, opening: u64) -> Claim {
-    Claim { seat: Seat::new(seat).unwrap(), store: StoreId([seat; 16]), opening: Opening(opening) }
-}
-
-/// What a seat says that has started so often.
-fn hello_from(seat: u8, opening: u64, addresses: Vec<String>) -> Message {
+fn hello_from(seat: u8) -> Message {
+    let claim = Claim { seat: Seat::new(seat).unwrap(), store: StoreId([seat; 16]), opening: Opening(1) };
     Message::Hello {
         hello: Hello {
             protocol: PROTOCOL,
@@ -46,10 +42,9 @@ fn hello_from(seat: u8, opening: u64, addresses: Vec<String>) -> Message {
             cluster_size: Some(3),
             founding: None,
             node: NodeId([seat; 16]),
-            boot: opening,
-            claim: Some(claim(seat, opening)),
+            boot: 1,
+            claim: Some(claim),
             epoch: Epoch(0),
-            addresses,
         },
     }
 }
@@ -130,7 +125,7 @@ fn pinged(observer_pings: bool) -> [Vec<LinkId>; 3] {
     outputs(&mut node, Input::Tick);
     outputs(&mut node, Input::Persisted);
     let observer = NodeId([9; 16]);
-    let Message::Hello { hello: seated } = hello_from(2, 1, Vec::new()) else { unreachable!() };
+    let Message::Hello { hello: seated } = hello_from(2) else { unreachable!() };
     let observer = write_frame(&[Message::Hello { hello: Hello { claim: None, node: observer, ..seated } }]);
     for (link, bytes) in [(LinkId(2), hello(2)), (LinkId(9), observer)] {
         outputs(&mut node, Input::LinkUp { link, dialed: false, attested: false, addresses: Vec::new() });
@@ -210,63 +205,4 @@ fn another_version_is_refused_for_what_it_is() {
         _ => None,
     });
     assert_eq!(refusal.unwrap(), "protocol versions differ: 9 and 1");
-}
-
-/// What a seat is told of addresses when it is linked, by a node that was linked before, each time to be told this.
-fn told_of<const N: usize>(told: impl IntoIterator<Item = [Message; N]>) -> Vec<(Claim, Vec<String>)> {
-    let mut node = fresh(1);
-    outputs(&mut node, Input::Tick);
-    outputs(&mut node, Input::Persisted);
-    let up = |link| Input::LinkUp { link, dialed: false, attested: false, addresses: Vec::new() };
-    for messages in told {
-        let bytes = write_frame(&messages);
-        outputs(&mut node, up(LinkId(1)));
-        outputs(&mut node, Input::Frame { link: LinkId(1), bytes });
-        outputs(&mut node, Input::LinkDown { link: LinkId(1), gone: false });
-    }
-    outputs(&mut node, up(LinkId(3)));
-    let said = outputs(&mut node, Input::Frame { link: LinkId(3), bytes: hello(3) });
-    let frames = said.into_iter().filter_map(|output| match output {
-        Output::Send { link: LinkId(3), frame } => Some(read_frame(&frame).unwrap()),
-        _ => None,
-    });
-    let addresses = frames.flatten().filter_map(|message| match message {
-        Message::Addresses { claim, addresses } => Some((claim, addresses)),
-        _ => None,
-    });
-    addresses.collect()
-}
-
-fn place(n: u64) -> Vec<String> {
-    vec![format!("ws://tab:{n}")]
-}
-
-/// As a tab is, whose addresses are new each time that it is loaded.
-#[test]
-fn a_seat_that_is_somewhere_else_each_time_is_known_where_it_is() {
-    let starts = (1..=1_000).map(|n| [hello_from(2, n, place(n))]);
-    assert_eq!(told_of(starts), [(claim(2, 1_000), place(1_000))]);
-}
-
-#[test]
-fn where_a_seat_was_before_is_no_news() {
-    let says = |opening| Message::Addresses { claim: claim(2, opening), addresses: place(opening) };
-    let told = |opening| [hello_from(3, 1, Vec::new()), says(opening)];
-    assert_eq!(told_of([told(5), told(4)]), [(claim(2, 5), place(5))]);
-    assert_eq!(told_of([told(4), told(5)]), [(claim(2, 5), place(5))]);
-}
-
-/// Until they are founded, any number of stores may claim a seat.
-#[test]
-fn addresses_are_remembered_of_so_many_stores_and_no_more() {
-    let says = |n: u8| {
-        let claim = Claim { store: StoreId([n; 16]), ..claim(2, 1) };
-        [
-            hello_from(3, 1, Vec::new()),
-            Message::Addresses { claim, addresses: (0..99).flat_map(place).collect() },
-        ]
-    };
-    let told = told_of((1..=200).map(says));
-    assert_eq!(told.len(), 64);
-    assert!(told.iter().all(|(_, addresses)| addresses.len() == 32));
 }

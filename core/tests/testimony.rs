@@ -96,7 +96,6 @@ impl Seats {
             boot: 1,
             claim: None,
             epoch: Epoch(0),
-            addresses: Vec::new(),
         };
         self.turn(1, up(OWNER, false));
         self.turn(1, Input::Frame { link: OWNER, bytes: write_frame(&[Message::Hello { hello }]) });

@@ -36,7 +36,6 @@ pub fn greeting(cluster: &str, node: NodeId, claim: Option<Claim>) -> Vec<u8> {
         boot: 1,
         claim,
         epoch: Epoch(0),
-        addresses: Vec::new(),
     };
     write_frame(&[Message::Hello { hello }])
 }
@@ -49,7 +48,11 @@ fn links() -> impl Strategy<Value = Message> {
         Just(Message::Goodbye {}),
         (number(), number()).prop_map(|(number, learned)| Message::Ping { number, learned }),
         number().prop_map(|number| Message::Pong { number }),
-        (claim(), vec(text(), 0..4)).prop_map(|(claim, addresses)| Message::Addresses { claim, addresses }),
+        (claim(), number(), vec(text(), 0..4)).prop_map(|(claim, revision, addresses)| Message::Addresses {
+            claim,
+            revision,
+            addresses
+        }),
     ]
 }
 
@@ -337,7 +340,6 @@ prop_compose! {
         boot in number(),
         claim in option::of(claim()),
         epoch in number(),
-        addresses in vec(text(), 0..4),
     ) -> Hello {
         Hello {
             protocol,
@@ -348,7 +350,6 @@ prop_compose! {
             boot,
             claim,
             epoch: Epoch(epoch),
-            addresses,
         }
     }
 }

@@ -109,3 +109,35 @@ async fn an_address_that_never_answers_makes_room_for_another() {
     }
     link(&mut a, &mut b).await;
 }
+
+/// Members that are somewhere else each time they start leave addresses behind, which must not cost the others theirs.
+#[tokio::test]
+async fn of_those_that_never_answer_the_latest_makes_room() {
+    let (first, second) =
+        (Node::listening(quick()).await.stop().await, Node::listening(quick()).await.stop().await);
+    let mut b = Node::listening(quick()).await;
+    let mut a = Node::dialing(WsConfig { max_addresses: 2, ..quick() });
+    a.transport.dial(&[first.to_string()]);
+    a.transport.dial(&[second.to_string()]);
+    a.transport.dial(&[b.address()]);
+    let mut failures = [0, 0];
+    while failures.iter().any(|failures| *failures < 9) {
+        failures[usize::from(unreachable(&mut a).await != format!("ws://{first}"))] += 1;
+    }
+    link(&mut a, &mut b).await;
+    // Of the other a failure may still be told.
+    let mut last = String::new();
+    for _ in 0..5 {
+        last = unreachable(&mut a).await;
+    }
+    assert_eq!(last, format!("ws://{first}"));
+}
+
+/// The next address that cannot be reached.
+async fn unreachable(node: &mut Node) -> String {
+    node.until(|event| match event {
+        Event::Unreachable { address, .. } => Some(address.clone()),
+        _ => None,
+    })
+    .await
+}

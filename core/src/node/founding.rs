@@ -130,7 +130,7 @@ impl Node {
         if self.founded == Founded::InFlight {
             self.founded = Founded::Durably;
             for (_, link) in self.links.seats() {
-                self.say_hello(link, Vec::new());
+                self.say_hello(link);
             }
             // Before the votes of that batch, which nobody would count otherwise.
             self.outbox.flush();

@@ -15,6 +15,7 @@ use crate::error::Error;
 use crate::identity::Life;
 use crate::key::KeyId;
 use crate::message::{Hello, Message, PROTOCOL, protocol_of, read_frame};
+use crate::settings::Settings;
 use crate::sorted::Map;
 use crate::transport::{Closing, LinkId};
 
@@ -97,10 +98,11 @@ impl Node {
         }
         let new = Link { dialed, attested, hello: None, heard: self.now, greeted: self.now };
         self.links.links.insert(link, new);
-        self.say_hello(link, addresses);
+        self.now_at(addresses);
+        self.say_hello(link);
     }
 
-    pub(super) fn say_hello(&mut self, link: LinkId, addresses: Vec<String>) {
+    pub(super) fn say_hello(&mut self, link: LinkId) {
         let hello = Hello {
             protocol: PROTOCOL,
             cluster: self.cluster.clone(),
@@ -110,7 +112,6 @@ impl Node {
             boot: self.boot,
             claim: self.claim(),
             epoch: self.epoch(),
-            addresses,
         };
         self.outbox.send(&[link], &Message::Hello { hello });
         if let Some(link) = self.links.links.get_mut(&link) {
@@ -204,7 +205,7 @@ impl Node {
                     self.teach_roster(link);
                 }
                 if due && self.links.hello(link).is_some() {
-                    self.say_hello(link, Vec::new());
+                    self.say_hello(link);
                 }
                 return;
             }
@@ -227,17 +228,14 @@ impl Node {
         }
         self.adopt(&hello);
         self.refused = None;
-        let claim = hello.claim;
-        let seat = claim.map(|claim| claim.seat);
-        let addresses = hello.addresses.clone();
+        let seat = hello.claim.map(|claim| claim.seat);
         self.life_linked(hello.life());
         debug!(link = link.0, peer = %hello.node, ?seat, "linked");
         if let Some(link) = self.links.links.get_mut(&link) {
             link.hello = Some(hello);
         }
         self.review();
-        if let Some(claim) = claim {
-            self.learn_addresses(link, claim, addresses);
+        if seat.is_some() {
             self.teach_roster(link);
         }
         self.tell_addresses(link);
@@ -413,16 +411,17 @@ impl Node {
             } else if let Some(hello) = &link.hello {
                 // Who has no seat pings those who have, and is heard by that; unless it is a hidden tab whose
                 // timers hardly run, which answers all the same.
-                let silent = self.now >= link.heard + 2 * self.settings.heartbeat;
+                let Settings { heartbeat, peer_timeout, .. } = self.settings;
+                let silent = self.now + heartbeat >= link.heard + peer_timeout / 2;
                 if hello.claim.is_some() || self.seat.is_none() || silent {
                     pinged.push(name);
                 }
                 let unsure = !self.may_vote() || hello.founding != self.roster.founding;
                 if hello.claim.is_some() && self.seat.is_some() && unsure {
-                    self.say_hello(name, Vec::new());
+                    self.say_hello(name);
                 }
             } else {
-                self.say_hello(name, Vec::new());
+                self.say_hello(name);
             }
         }
         let number = self.now.as_millis() as u64;

@@ -57,7 +57,9 @@ impl Node {
                 self.consider_pull(link, learned);
             }
             Message::Pong { .. } => {}
-            Message::Addresses { claim, addresses } => self.learn_addresses(link, claim, addresses),
+            Message::Addresses { claim, revision, addresses } => {
+                self.learn_addresses(link, claim, revision, addresses);
+            }
             Message::Request { number, op, patience } => {
                 self.observed(link, number, op, patience.map(Duration::from_millis));
             }

@@ -41,6 +41,7 @@ pub(super) struct Target {
     /// Whoever is there, if that is known.
     peer: Option<PeerId>,
     state: State,
+    since: Instant,
     /// Failures in a row.
     pub(super) failures: u32,
 }
@@ -94,21 +95,23 @@ impl Book {
             told,
             peer: address.peer,
             state: State::Waits(Instant::now()),
+            since: Instant::now(),
             failures: 0,
         };
         self.targets.insert(key, target);
     }
 
-    /// Whether there is room for one more; one that never answers makes some, a stranger first.
+    /// Whether there is room for one more; one that never answers makes some, a stranger first, and then the latest:
+    /// members that are somewhere else each time they start leave addresses behind, and those from before are of
+    /// others.
     fn make_room(&mut self, most: usize) -> bool {
         if self.targets.len() < most {
             return true;
         }
-        let worst = self.targets.iter().max_by_key(|(_, target)| (!target.told, target.failures));
-        match worst.map(|(key, target)| (key.clone(), target.failures)) {
-            Some((key, failures)) if failures >= HOPELESS => self.targets.remove(&key).is_some(),
-            _ => false,
-        }
+        let hopeless = self.targets.iter().filter(|(_, target)| target.failures >= HOPELESS);
+        let first =
+            hopeless.max_by_key(|(_, target)| (!target.told, target.since)).map(|(key, _)| key.clone());
+        first.is_some_and(|key| self.targets.remove(&key).is_some())
     }
 
     /// The local network no longer tells of this one.
@@ -317,6 +320,13 @@ mod tests {
         }
         book.add(address(3, None), true, &config);
         assert!(!book.targets.contains_key(&Key::Peer(heard)) && book.targets.len() == 2);
+        // Then the latest.
+        for target in book.targets.values_mut() {
+            target.failures = HOPELESS;
+        }
+        book.add(address(4, None), true, &config);
+        let is_there = |port| book.targets.contains_key(&Key::Way(address(port, None).way));
+        assert_eq!([1, 3, 4].map(is_there), [true, false, true]);
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl Driver {
     /// Until the transport is dropped.
     pub(super) async fn run(
         mut self,
-        mut dial: mpsc::UnboundedReceiver<Address>,
+        mut dial: mpsc::Receiver<Address>,
         mut reports: mpsc::UnboundedReceiver<Report>,
     ) {
         let mut patrol = interval(PATROL);

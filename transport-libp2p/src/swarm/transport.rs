@@ -23,6 +23,9 @@ use super::platform::swarm;
 use crate::address::Address;
 use crate::peers::Peers;
 
+/// How many addresses may wait for the driver to take them in.
+const DIALS: usize = 4096;
+
 /// How long it is waited for the system to say on which addresses this node listens.
 const LISTENING: Duration = Duration::from_secs(1);
 
@@ -33,9 +36,7 @@ pub struct Libp2pTransport {
     hub: Arc<Hub>,
     deliveries: Deliveries,
     runtime: Runtime,
-    dial: mpsc::UnboundedSender<Address>,
-    /// What was handed on to be dialed, so that what is told again and again does not pile up.
-    known: HashSet<Address>,
+    dial: mpsc::Sender<Address>,
     flush: Flush,
 }
 
@@ -75,12 +76,12 @@ impl Libp2pTransport {
             waiting.insert(swarm.listen_on(address.clone()).map_err(|error| failed(&error))?);
         }
         let (hub, deliveries, reports) = Hub::new(config, peers);
-        let (dial, dialed) = mpsc::unbounded_channel();
+        let (dial, dialed) = mpsc::channel(DIALS);
         let mut driver = Driver::new(Arc::clone(&hub), swarm);
         // Where there is no network yet, addresses come later.
         let _ = timeout(LISTENING, driver.listening(waiting)).await;
         runtime.spawn(driver.run(dialed, reports));
-        Ok(Self { hub, deliveries, runtime, dial, known: HashSet::new(), flush: Flush::default() })
+        Ok(Self { hub, deliveries, runtime, dial, flush: Flush::default() })
     }
 
     /// This node's name on libp2p.
@@ -103,10 +104,8 @@ impl Transport for Libp2pTransport {
 
     fn dial(&mut self, addresses: &[String]) {
         for address in addresses.iter().filter_map(|text| text.parse::<Address>().ok()) {
-            // The core remembers as many as there may be, of all transports.
-            if self.known.len() < 4 * self.hub.config.max_addresses && self.known.insert(address.clone()) {
-                let _ = self.dial.send(address);
-            }
+            // The driver takes in at once what there is; if it cannot, a node is told again when it links anew.
+            let _ = self.dial.try_send(address);
         }
     }
 

@@ -103,7 +103,7 @@ impl<C: Timer> WebSockets<C> {
                 connection.send(greeting.first());
                 let until = now + HANDSHAKE;
                 let state = State::Greeting { socket, connection, greeting: Some(greeting), until };
-                self.lines.insert(Place::Came(socket), Line { failures: 0, state });
+                self.lines.insert(Place::Came(socket), Line { since: now, failures: 0, state });
             }
             Happened::Message(_) | Happened::Unwanted(_) | Happened::Closed { .. } => {
                 line.end(place, now, &Next::Backoff);

@@ -41,6 +41,7 @@ impl Place {
 }
 
 pub(super) struct Line {
+    pub(super) since: Duration,
     /// In a row.
     pub(super) failures: u32,
     pub(super) state: State,
@@ -91,7 +92,7 @@ pub(super) enum Next {
 
 impl Line {
     pub(super) fn new(now: Duration) -> Self {
-        Self { failures: 0, state: State::Pausing(now) }
+        Self { since: now, failures: 0, state: State::Pausing(now) }
     }
 
     /// When something is to be done by itself.

@@ -184,19 +184,17 @@ impl<C> WebSockets<C> {
         self.addresses().any(|(node, _)| self.name.at(node) == *address)
     }
 
-    /// Whether there is room for one more address; an address that never answers makes some.
+    /// Whether there is room for one more address; the latest of those that never answer makes some.
     fn make_room(&mut self) -> bool {
         if self.addresses().count() < ADDRESSES {
             return true;
         }
-        let worst = self.addresses().max_by_key(|(_, line)| line.failures);
-        match worst.map(|(address, line)| (address.clone(), line.failures)) {
-            Some((address, failures)) if failures >= HOPELESS => {
-                self.lines.remove(&Place::WaitsAt(address.clone()));
-                self.lines.remove(&Place::At(address)).is_some()
-            }
-            _ => false,
-        }
+        let hopeless = self.addresses().filter(|(_, line)| line.failures >= HOPELESS);
+        let latest = hopeless.max_by_key(|(_, line)| line.since).map(|(address, _)| address.clone());
+        latest.is_some_and(|address| {
+            self.lines.remove(&Place::WaitsAt(address.clone()));
+            self.lines.remove(&Place::At(address)).is_some()
+        })
     }
 }
 

@@ -21,6 +21,7 @@ use crate::relay::is_relayed;
 
 /// An address that is dialed, as the transport sees it.
 pub(super) struct Dialed {
+    pub(super) since: Instant,
     /// Failures in a row.
     failures: Arc<AtomicU32>,
     /// Dropped, it ends the task at its next pause.
@@ -37,7 +38,7 @@ impl Dialed {
         }
         let dialer = Dialer { hub: Arc::clone(hub), address, failures: Arc::clone(&failures), kept };
         runtime.spawn(dialer.run());
-        Self { failures, _keep: keep }
+        Self { since: Instant::now(), failures, _keep: keep }
     }
 
     pub(super) fn failures(&self) -> u32 {

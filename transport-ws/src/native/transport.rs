@@ -76,16 +76,15 @@ impl WsTransport {
         }
     }
 
-    /// Whether there is room for one more address; an address that never answers makes some.
+    /// Whether there is room for one more address; one that never answers makes some. The latest of these: members
+    /// that are somewhere else each time they start leave addresses behind, and those from before are of others.
     fn make_room(&mut self) -> bool {
         if self.dialed.len() < self.hub.config.max_addresses {
             return true;
         }
-        let worst = self.dialed.iter().max_by_key(|(_, dialed)| dialed.failures());
-        match worst.map(|(address, dialed)| (address.clone(), dialed.failures())) {
-            Some((address, failures)) if failures >= HOPELESS => self.dialed.remove(&address).is_some(),
-            _ => false,
-        }
+        let hopeless = self.dialed.iter().filter(|(_, dialed)| dialed.failures() >= HOPELESS);
+        let latest = hopeless.max_by_key(|(_, dialed)| dialed.since).map(|(address, _)| address.clone());
+        latest.is_some_and(|address| self.dialed.remove(&address).is_some())
     }
 }
 
