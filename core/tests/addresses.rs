@@ -156,10 +156,41 @@ fn what_a_seat_knows_late_of_itself_is_told_on() {
     let observer = nodes.observer();
     nodes.link((observer, &[]), (seat, &["lan", "loopback"]));
     assert!(nodes.was_told(outside, "lan"));
-    nodes.link((seat, &["elsewhere"]), (outside, &[]));
-    let late = nodes.observer();
-    nodes.link((late, &[]), (beside, &[]));
-    assert_eq!(nodes.dialed[late], ["elsewhere"]);
+}
+
+/// Which of its addresses a transport knows may change with each link.
+#[test]
+fn addresses_that_come_and_go_are_news_once() {
+    let mut nodes = Nodes::new();
+    let [seat, beside] = [1, 2].map(|seat| nodes.seat(seat));
+    nodes.link((seat, &["a", "b"]), (beside, &[]));
+    for addresses in [&["b", "a"][..], &["a"], &[], &["b"]] {
+        let observer = nodes.observer();
+        nodes.link((seat, addresses), (observer, &[]));
+    }
+    assert_eq!(nodes.dialed[beside], ["a", "b"]);
+    let observer = nodes.observer();
+    nodes.link((seat, &["c"]), (observer, &[]));
+    assert_eq!(nodes.dialed[beside], ["a", "b", "c", "a", "b"]);
+}
+
+/// Everybody tells everybody, and no news comes back to go around again.
+#[test]
+fn news_goes_around_once() {
+    let mut nodes = Nodes::new();
+    let [a, b, c] = [1, 2, 3].map(|seat| nodes.seat(seat));
+    let (d, e) = (nodes.observer(), nodes.observer());
+    for (n, pair) in
+        [(a, b), (a, c), (b, c), (d, a), (d, b), (d, c), (e, a), (e, b), (e, c)].into_iter().enumerate()
+    {
+        nodes.link((pair.0, &[&format!("{n}")]), (pair.1, &[]));
+    }
+    let before = nodes.frames;
+    let observer = nodes.observer();
+    nodes.link((a, &["new"]), (observer, &[]));
+    assert!([b, c, d, e].iter().all(|at| nodes.was_told(*at, "new")));
+    // To its four peers and the newcomer, and by each of the four to no more than the three others.
+    assert!(nodes.frames - before < 40, "{} frames", nodes.frames - before);
 }
 
 /// What a node with these links is told of addresses, and then tells a newcomer.
@@ -185,6 +216,26 @@ fn only_what_is_newer_is_news() {
     for order in [[&old, &again, &later], [&later, &again, &old], [&again, &later, &old]] {
         assert_eq!(told_on(order.map(Clone::clone)), ["later"]);
     }
+}
+
+/// It may have been given up meanwhile.
+#[test]
+fn what_is_told_again_is_dialed_again() {
+    let mut nodes = Nodes::new();
+    let [seat, beside] = [1, 2].map(|seat| nodes.seat(seat));
+    for _ in 0..2 {
+        nodes.link((seat, &["there"]), (beside, &[]));
+        nodes.lose(beside);
+        nodes.lose(seat);
+    }
+    assert_eq!(nodes.dialed[beside], ["there", "there"]);
+}
+
+#[test]
+fn of_seats_that_are_none_nothing_is_remembered() {
+    let claim = Claim { seat: Seat::new(4).unwrap(), store: StoreId([7; 16]), opening: Opening(1) };
+    let message = Message::Addresses { claim, revision: 1, addresses: vec!["nowhere".into()] };
+    assert_eq!(told_on([message]), Vec::<String>::new());
 }
 
 /// Until they are founded, any number of stores may claim a seat.

@@ -8,7 +8,6 @@ use super::{Node, Output};
 use crate::ballot::Opening;
 use crate::identity::StoreId;
 use crate::message::{Claim, Message};
-use crate::roster::Roster;
 use crate::sorted::Map;
 use crate::transport::LinkId;
 
@@ -40,27 +39,38 @@ impl Reach {
     }
 }
 
-/// Whether that store sits there, or may yet.
-fn may_hold(roster: &Roster, claim: &Claim) -> bool {
-    roster.holder(claim.seat).is_none_or(|holder| holder == claim.store)
-}
-
+/// What is remembered of so many.
 fn usable(mut addresses: Vec<String>) -> Vec<String> {
     addresses.retain(|address| address.len() <= ADDRESS);
     addresses.truncate(ADDRESSES);
+    // What somebody else sends may have had room for millions.
+    addresses.shrink_to_fit();
     addresses
 }
 
 impl Node {
-    /// Tells everybody where this seat can be reached, if that has changed.
+    /// Tells everybody where this seat can be reached, if some of that is new. Where it was before comes last: what a
+    /// transport knows of itself comes and goes with its links.
     pub(super) fn now_at(&mut self, addresses: Vec<String>) {
         let Some(claim) = self.claim() else { return };
-        let addresses = usable(addresses);
+        let mut addresses = usable(addresses);
         let known = self.reaches.get(&claim.store);
-        if known.map_or(&[][..], |reach| &reach.addresses) != addresses {
-            let revision = known.map_or(0, |reach| reach.revision) + 1;
-            self.tell_on(None, Reach { claim, revision, addresses });
+        let before = known.map_or(&[][..], |known| &known.addresses);
+        if addresses.iter().all(|address| before.contains(address)) {
+            return;
         }
+        let others: Vec<String> =
+            before.iter().filter(|address| !addresses.contains(address)).cloned().collect();
+        addresses.extend(others);
+        let revision = known.map_or(0, |known| known.revision) + 1;
+        self.tell_on(None, Reach { claim, revision, addresses: usable(addresses) });
+    }
+
+    /// Whether that store sits there, or may yet.
+    fn may_hold(&self, claim: &Claim) -> bool {
+        // An observer may not know yet how many seats there are.
+        let is_seat = self.cluster_size.is_none() || claim.seat.get() <= self.roster.cluster_size;
+        is_seat && self.roster.holder(claim.seat).is_none_or(|holder| holder == claim.store)
     }
 
     /// Takes in where a seat can be reached, and tells the others, if that is news.
@@ -71,21 +81,27 @@ impl Node {
         revision: u64,
         addresses: Vec<String>,
     ) {
+        if claim.store == self.store.meta.store || !self.may_hold(&claim) {
+            return;
+        }
         let reach = Reach { claim, revision, addresses: usable(addresses) };
-        let known = self.reaches.get(&claim.store);
-        let is_news = known.is_none_or(|known| known.version() < reach.version());
-        if claim.store == self.store.meta.store || !is_news || !may_hold(&self.roster, &claim) {
+        let known = self.reaches.get(&claim.store).map(Reach::version);
+        if known.is_some_and(|known| known > reach.version()) {
             return;
         }
         if known.is_none() && self.reaches.len() >= STORES {
-            self.reaches.retain(|_, reach| may_hold(&self.roster, &reach.claim));
+            let mut reaches = std::mem::take(&mut self.reaches);
+            reaches.retain(|_, reach| self.may_hold(&reach.claim));
+            self.reaches = reaches;
             if self.reaches.len() >= STORES {
                 return;
             }
         }
-        // Also what was dialed before: it may have been given up.
+        // Also what is known, for it may have been given up.
         self.outbox.output(Output::Dial(reach.addresses.clone()));
-        self.tell_on(Some(from), reach);
+        if known != Some(reach.version()) {
+            self.tell_on(Some(from), reach);
+        }
     }
 
     fn tell_on(&mut self, from: Option<LinkId>, reach: Reach) {
@@ -96,8 +112,9 @@ impl Node {
 
     /// Tells somebody all that is known.
     pub(super) fn tell_addresses(&mut self, link: LinkId) {
-        for reach in self.reaches.values().filter(|reach| may_hold(&self.roster, &reach.claim)) {
-            self.outbox.send(&[link], &reach.message());
+        let known = self.reaches.values().filter(|reach| self.may_hold(&reach.claim));
+        for message in known.map(Reach::message).collect::<Vec<_>>() {
+            self.outbox.send(&[link], &message);
         }
     }
 }

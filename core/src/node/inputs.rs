@@ -105,7 +105,7 @@ pub enum Output {
         /// Why.
         closing: Closing,
     },
-    /// Keep links to these addresses.
+    /// Keep links to these addresses, of which some may have been named before.
     Dial(Vec<String>),
     /// Answer a call.
     Reply {

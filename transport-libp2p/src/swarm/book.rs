@@ -108,7 +108,9 @@ impl Book {
         if self.targets.len() < most {
             return true;
         }
-        let hopeless = self.targets.iter().filter(|(_, target)| target.failures >= HOPELESS);
+        let is_hopeless =
+            |target: &Target| target.failures >= HOPELESS && !matches!(target.state, State::Connected(_));
+        let hopeless = self.targets.iter().filter(|(_, target)| is_hopeless(target));
         let first =
             hopeless.max_by_key(|(_, target)| (!target.told, target.since)).map(|(key, _)| key.clone());
         first.is_some_and(|key| self.targets.remove(&key).is_some())
@@ -320,13 +322,22 @@ mod tests {
         }
         book.add(address(3, None), true, &config);
         assert!(!book.targets.contains_key(&Key::Peer(heard)) && book.targets.len() == 2);
-        // Then the latest.
+        // Then the latest, however often others have failed; but nobody who is linked.
         for target in book.targets.values_mut() {
             target.failures = HOPELESS;
         }
+        book.targets.get_mut(&Key::Way(address(1, None).way)).unwrap().failures *= 2;
         book.add(address(4, None), true, &config);
         let is_there = |port| book.targets.contains_key(&Key::Way(address(port, None).way));
         assert_eq!([1, 3, 4].map(is_there), [true, false, true]);
+        for target in book.targets.values_mut() {
+            target.failures = HOPELESS;
+        }
+        let linked = State::Connected(ConnectionId::new_unchecked(1));
+        book.targets.get_mut(&Key::Way(address(4, None).way)).unwrap().state = linked;
+        book.add(address(5, None), true, &config);
+        let is_there = |port| book.targets.contains_key(&Key::Way(address(port, None).way));
+        assert_eq!([1, 4, 5].map(is_there), [false, true, true]);
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Transport for Libp2pTransport {
 
     fn dial(&mut self, addresses: &[String]) {
         for address in addresses.iter().filter_map(|text| text.parse::<Address>().ok()) {
-            // The driver takes in at once what there is; if it cannot, a node is told again when it links anew.
+            // The driver takes in at once what there is. If it cannot, the core says so again with its next link.
             let _ = self.dial.try_send(address);
         }
     }

@@ -189,7 +189,7 @@ impl<C> WebSockets<C> {
         if self.addresses().count() < ADDRESSES {
             return true;
         }
-        let hopeless = self.addresses().filter(|(_, line)| line.failures >= HOPELESS);
+        let hopeless = self.addresses().filter(|(_, line)| line.failures >= HOPELESS && line.up().is_none());
         let latest = hopeless.max_by_key(|(_, line)| line.since).map(|(address, _)| address.clone());
         latest.is_some_and(|address| {
             self.lines.remove(&Place::WaitsAt(address.clone()));

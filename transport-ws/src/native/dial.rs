@@ -101,9 +101,11 @@ impl Dialer {
             Err(failure) => return self.unreachable(failure).await,
         };
         let up = Instant::now();
+        // Who is linked makes no room for others.
+        let failures = self.failures.swap(0, Ordering::Relaxed);
         let ended = run(&self.hub, ready).await;
-        if up.elapsed() >= self.hub.config.backoff_cap {
-            self.failures.store(0, Ordering::Relaxed);
+        if up.elapsed() < self.hub.config.backoff_cap {
+            self.failures.store(failures, Ordering::Relaxed);
         }
         match &ended {
             Ended::Here(Closing::Itself) | Ended::There(Some(Code::Itself), _) => Next::Forget,
