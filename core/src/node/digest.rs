@@ -115,6 +115,11 @@ impl Node {
         self.random = Random::new(entropy, 0);
     }
 
+    /// Whether this store holds its seat, so that its word counts.
+    pub fn votes(&self) -> bool {
+        self.may_vote()
+    }
+
     /// What this seat's acceptor holds of a key, if anything.
     pub fn acceptor(&self, id: &KeyId) -> Option<&Acceptor> {
         self.store.row(id).map(|row| &row.acceptor)

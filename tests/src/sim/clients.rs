@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use paxoskv_core::message::{Op, Outcome};
+use paxoskv_core::node::Node;
 use paxoskv_core::{
     Bucket, CallId, Entry, Error, FoundingId, Generation, Key, KeyId, Lease, Register, RequestId, Value,
 };
@@ -315,6 +316,10 @@ impl World {
                 continue;
             }
             for host in (0..self.hosts.len()).filter(|host| self.has_quorum(*host)) {
+                // Where a seat was given twice, whoever is turned away has a quorum of links now and then.
+                if !self.hosts[host].node.as_ref().is_some_and(Node::votes) {
+                    continue;
+                }
                 let Some(disk) = self.hosts[host].disk.map(|disk| &self.disks[disk]) else { continue };
                 if disk.founding != Some(founding) {
                     continue;
