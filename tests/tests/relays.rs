@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join;
+use paxoskv_core::message::{Message, Op, read_frame, write_frame};
 use paxoskv_core::transport::{Event, LinkId};
-use paxoskv_core::{NodeId, Transport};
+use paxoskv_core::{Bucket, Entry, Key, KeyId, NodeId, RequestId, Transport, Value};
 use paxoskv_tests::messages::greeting;
 use paxoskv_tests::processes::{Cluster, PATIENCE, Process};
 use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, Secret};
@@ -111,11 +112,21 @@ async fn who_relays_cannot_read() {
     }
     assert_eq!(count(&relay, &private), 0);
 
-    // What is said to the node itself is there, so it would have been found.
-    let open = format!("a says to the relay: {}", cluster.name()).into_bytes();
-    a.transport.send(to_relay, open.clone());
-    // It is no frame of the core's, which ends the link.
-    while !matches!(a.event().await, Event::Down { link, .. } if link == to_relay) {}
-    assert!(count(&relay, &open) > 0);
+    // What is said to the node itself is there, so it would have been found: a put, which waits for a quorum.
+    let open = format!("a says to the relay: {}", cluster.name());
+    let id = KeyId { bucket: Bucket::default(), key: Key::new("key").unwrap() };
+    let value = Value::new(&open).unwrap();
+    let entry = Entry { value, leases: Vec::new(), request: RequestId([1; 16]) };
+    let op = Op::Put { id, entry, within: None, wait: false };
+    let put = Message::Request { number: 1, op, patience: None };
+    let ping = Message::Ping { number: 7, learned: 0 };
+    a.transport.send(to_relay, write_frame(&[put, ping]));
+    loop {
+        let Event::Frame { bytes, .. } = a.event().await else { continue };
+        if read_frame(&bytes).unwrap_or_default().contains(&Message::Pong { number: 7 }) {
+            break;
+        }
+    }
+    assert!(count(&relay, open.as_bytes()) > 0);
     assert!(!panicked.load(Ordering::Relaxed));
 }
