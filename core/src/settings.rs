@@ -15,7 +15,7 @@ pub struct Settings {
     pub max_requests: usize,
     /// Links at one node. 1,024.
     pub max_links: usize,
-    /// How often links are pinged. 500 ms.
+    /// How often links are pinged; those of observers only while these are silent. 500 ms.
     pub heartbeat: Duration,
     /// A link that is silent for so long is taken down. 3 s.
     pub peer_timeout: Duration,
