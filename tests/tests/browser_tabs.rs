@@ -10,6 +10,7 @@ use tempfile::TempDir;
 in_both_browsers!(
     a_fourth_tab_moves_up,
     hidden_tabs_answer_and_keep_their_locks,
+    tabs_may_keep_their_votes_in_memory,
     tabs_that_are_loaded_anew_sit_down_again,
     three_tabs_agree,
     values_outlive_all_tabs,
@@ -82,6 +83,21 @@ fn a_fourth_tab_moves_up(kind: Kind) {
     one.close();
     assert_eq!(three.put("with two", json!(3))["won"], true);
     assert_eq!(fourth.get("with two")["value"], 3);
+}
+
+fn tabs_may_keep_their_votes_in_memory(kind: Kind) {
+    let (browser, site) = (Browser::start(kind), Site::new());
+    let tabs = browser.tabs::<3>(&site);
+    for tab in &tabs {
+        tab.join("demo", json!({ "memory": true }));
+    }
+    tabs[2].up(3);
+    // Many at once go together, and each is answered.
+    tabs[0].run("await Promise.all(Array.from({ length: 200 }, (_, n) => cluster.put(n, n)))");
+    for n in [0, 99, 199] {
+        assert_eq!(tabs[1].run(&format!("return (await cluster.get({n})).value")), n);
+    }
+    assert_eq!(tabs[2].put("again", json!(1))["won"], true);
 }
 
 fn values_outlive_all_tabs(kind: Kind) {

@@ -86,6 +86,8 @@ pub(crate) async fn next_turn() {
     if channel.port2().post_message(&JsValue::UNDEFINED).is_ok() {
         JsFuture::from(there).await.ok();
     }
+    // An open port is kept by the browser though nobody knows it.
+    channel.port1().close();
 }
 
 /// The name of an error, such as `QuotaExceededError`, and what it says.
