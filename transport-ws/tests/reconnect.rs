@@ -137,6 +137,24 @@ async fn of_those_that_never_answer_the_latest_makes_room() {
     assert_eq!(last, format!("ws://{first}"));
 }
 
+/// However often it failed before.
+#[tokio::test]
+async fn who_is_linked_makes_no_room() {
+    let at = Node::listening(quick()).await.stop().await;
+    let mut a = Node::dialing(WsConfig { max_addresses: 1, ..quick() });
+    a.transport.dial(&[at.to_string()]);
+    for _ in 0..10 {
+        unreachable(&mut a).await;
+    }
+    let mut back = Node::listening_at(at, quick()).await;
+    back.up().await;
+    a.until(|event| matches!(event, Event::Up { .. }).then_some(())).await;
+
+    let mut other = Node::listening(quick()).await;
+    a.transport.dial(&[other.address()]);
+    other.nothing_for(quick().backoff_cap * 4).await;
+}
+
 /// The next address that cannot be reached.
 async fn unreachable(node: &mut Node) -> String {
     node.until(|event| match event {
