@@ -20,7 +20,8 @@
 //! old one.
 //!
 //! On web-sys itself, rather than on a wrapper with futures: a batch is one pipeline of requests whose verdict falls in
-//! the callback of the first, so that it does not depend on when a future is polled.
+//! the callback of the first, so that it does not depend on when a future is polled; and a future that is dropped takes
+//! its transaction back.
 
 mod database;
 mod format;
@@ -202,7 +203,6 @@ impl Log {
             match append(&store, self.next, &batch.puts, &batch.removes) {
                 Ok(next) => self.next = next,
                 Err(error) => {
-                    let _ = transaction.inner().abort();
                     return Err(StorageError::Failed(format!(
                         "the browser does not take a record: {}",
                         explain(&error)
@@ -221,10 +221,7 @@ impl Log {
     async fn write_anew(&mut self) -> Result<(), StorageError> {
         let transaction = self.database.begin(Mode::Write)?;
         let found = transaction.result(transaction.store(META)?.get(&OPENING.into())).await?;
-        if let Err(wrong) = is_ours(read_opening(found), self.opening) {
-            let _ = transaction.inner().abort();
-            return Err(wrong);
-        }
+        is_ours(read_opening(found), self.opening)?;
         let store = transaction.store(LOG)?;
         let Read { records, next, .. } = read(&transaction, &store).await?;
         let next = rewrite(&store, next, &records).map_err(|error| failed(&error))?;

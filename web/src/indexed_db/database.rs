@@ -133,11 +133,21 @@ fn make(request: &IdbOpenDbRequest, stores: &Array) {
     }
 }
 
-/// A transaction, which commits by itself once nothing more is asked of it.
+/// A transaction. The browser commits it by itself once nothing more is asked of it; dropped before it is [`done`], it
+/// is taken back, for what was to be asked yet, or looked at, is not any more.
+///
+/// [`done`]: Self::done
 pub(super) struct Transaction {
     inner: IdbTransaction,
     done: oneshot::Receiver<Result<(), StorageError>>,
     _listeners: [Listener; 2],
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        // It fails where there is nothing to take back any more.
+        let _ = self.inner.abort();
+    }
 }
 
 impl Transaction {
@@ -187,8 +197,8 @@ impl Transaction {
     }
 
     /// Resolves once the transaction is on the disk, or has failed.
-    pub(super) async fn done(self) -> Result<(), StorageError> {
-        self.done.await.unwrap_or_else(|_| Err(failed_with(None)))
+    pub(super) async fn done(mut self) -> Result<(), StorageError> {
+        (&mut self.done).await.unwrap_or_else(|_| Err(failed_with(None)))
     }
 }
 

@@ -168,6 +168,77 @@ async fn damage_is_refused_loudly() {
     }
 }
 
+/// Deletes the number of its opening.
+async fn forget_the_opening(cluster: &str) {
+    let database = Database::open(&format!("paxoskv/{cluster}/1"), VERSION, &[META, LOG]).await.unwrap();
+    let transaction = database.begin(Mode::Write).unwrap();
+    transaction.store(META).unwrap().delete(&format::OPENING.into()).unwrap();
+    transaction.done().await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn what_is_damaged_stays_so() {
+    let cluster = fresh("stays-damaged");
+    let mut store = IndexedDb::new(&cluster, 1);
+    store.open().await.unwrap();
+    store.apply(puts(1, vec![record(b"a", b"1")])).await.unwrap();
+    drop(store);
+    forget_the_opening(&cluster).await;
+    for _ in 0..2 {
+        let why = failure(IndexedDb::new(&cluster, 1).open().await.unwrap_err());
+        assert!(why.contains("damaged"), "{why}");
+    }
+}
+
+/// Lets `put` of all object stores fail from the so many-th call on, or never again.
+fn puts_fail_after(calls: i32) {
+    let code = format!(
+        "const prototype = IDBObjectStore.prototype; let left = {calls}; prototype.real ??= prototype.put;
+        prototype.put = function (...all) {{
+            if (left-- === 0) throw new RangeError('no room');
+            return this.real(...all);
+        }};"
+    );
+    js_sys::Function::new_no_args(&code).call0(&wasm_bindgen::JsValue::UNDEFINED).unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn a_log_that_cannot_be_written_anew_stays_as_it_was() {
+    let cluster = fresh("half");
+    let mut store = IndexedDb::new(&cluster, 1);
+    store.open().await.unwrap();
+    // Three entries when it is written anew.
+    let large = |n: u8| record(&[n], &vec![n; 3 << 20]);
+    let all: Vec<Record> = (0..4).map(large).collect();
+    for _ in 0..3 {
+        for record in &all {
+            store.apply(puts(1, vec![record.clone()])).await.unwrap();
+        }
+    }
+    drop(store);
+    // One for the opening, and one of the log.
+    puts_fail_after(2);
+    let failed = IndexedDb::new(&cluster, 1).open().await;
+    puts_fail_after(-1);
+    let why = failure(failed.unwrap_err());
+    assert!(why.contains("no room"), "{why}");
+    assert!(IndexedDb::new(&cluster, 1).open().await.unwrap().records == all);
+}
+
+#[wasm_bindgen_test]
+async fn a_batch_that_is_dropped_is_judged_all_the_same() {
+    let cluster = fresh("dropped");
+    let (mut first, mut second) = (IndexedDb::new(&cluster, 1), IndexedDb::new(&cluster, 1));
+    first.open().await.unwrap();
+    second.open().await.unwrap();
+    second.apply(puts(2, vec![record(b"a", b"second")])).await.unwrap();
+    let batch = first.apply(puts(1, vec![record(b"a", b"first")]));
+    // Its requests go out when it is polled first.
+    assert!(futures::FutureExt::now_or_never(batch).is_none());
+    drop((first, second));
+    assert_eq!(IndexedDb::new(&cluster, 1).open().await.unwrap().records, [record(b"a", b"second")]);
+}
+
 #[wasm_bindgen_test]
 async fn a_store_of_a_later_release_is_left_alone() {
     let cluster = fresh("later");
