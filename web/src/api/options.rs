@@ -2,11 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use js_sys::{Array, Date, Reflect};
+use js_sys::{Array, Reflect};
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
 use super::error::{Thrown, invalid};
+use super::value;
 
 /// Options by name. What is `undefined` or `null` is not there.
 pub(crate) struct Options(JsValue);
@@ -86,7 +87,7 @@ impl Options {
     /// A moment: a `Date`, or milliseconds since 1970.
     pub(crate) fn moment(&self, name: &str) -> Result<Option<SystemTime>, Thrown> {
         self.read(name, "a Date, or a number of milliseconds since 1970", |value| {
-            let ms = value.as_f64().or_else(|| Some(value.dyn_ref::<Date>()?.get_time()))?;
+            let ms = value.as_f64().or_else(|| value::milliseconds(value).ok())?;
             let since = Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).ok()?;
             UNIX_EPOCH.checked_add(since).filter(|_| !ms.is_nan())
         })

@@ -37,6 +37,9 @@ use {
 #[cfg(target_family = "wasm")]
 const DEPTH: usize = 64;
 
+#[cfg(target_family = "wasm")]
+pub(crate) use write::milliseconds;
+
 /// The key for a JavaScript value.
 #[cfg(target_family = "wasm")]
 pub(crate) fn key(key: &JsValue) -> Result<Key, Error> {

@@ -85,7 +85,7 @@ fn what_cannot_be_put_is_named_with_the_path_to_it() {
             "value.values()[0]: an instance of RegExp cannot be put: put an object of its properties",
         ),
         ("new Map([[Symbol(), 1]])", "value.keys()[0]: a symbol cannot be put"),
-        ("({ get broken() { throw 1 } })", "value.broken: this property throws when it is read"),
+        ("({ get broken() { throw 1 } })", "value.broken: it cannot be read: unknown error"),
         ("'\\ud800'", "value: a string with half of a surrogate pair cannot be put"),
         ("({ '\\udfff': 1 })", "value.\u{fffd}: a string with half of a surrogate pair cannot be put"),
         ("new DataView(new ArrayBuffer(1))", "value: a DataView cannot be put"),
@@ -103,6 +103,36 @@ fn what_cannot_be_put_is_named_with_the_path_to_it() {
     assert!(value(&eval("(() => { let a = 1; for (let i = 0; i < 63; i++) a = [a]; return a })()")).is_ok());
     // One key twice, once it is an integer.
     assert_eq!(key(&eval("new Map([[1, 0], [1n, 0]])")).unwrap_err().code(), "InvalidArgument");
+}
+
+/// An exception that flies past Rust leaves the stack of WebAssembly where it was; a thousand of them would be its end.
+#[wasm_bindgen_test]
+fn what_throws_while_it_is_read_is_refused_and_does_no_harm() {
+    for expression in [
+        "Object.defineProperty([1], 0, { get() { throw new Error('no') } })",
+        "new Proxy([1], { get() { throw new Error('no') } })",
+        "new Proxy(new Date(), {})",
+        "new Proxy(new Map([[1, 2]]), {})",
+        "new Proxy(new Set([1]), {})",
+        "new Proxy(new Uint8Array(1), {})",
+        "new Proxy(new Float64Array(1), {})",
+        "new Proxy({}, { ownKeys() { throw new Error('no') } })",
+        "new Proxy({}, { getPrototypeOf() { throw new Error('no') } })",
+        "(() => { const made = Proxy.revocable({}, {}); made.revoke(); return made.proxy })()",
+        "(() => { const buffer = new ArrayBuffer(8); structuredClone(buffer, { transfer: [buffer] }); return buffer })()",
+        "(() => { const view = new Uint8Array(8); structuredClone(view.buffer, { transfer: [view.buffer] }); return view })()",
+        "(() => { const view = new Int16Array(8); structuredClone(view.buffer, { transfer: [view.buffer] }); return view })()",
+        "Object.create(Date.prototype)",
+        "Object.create(Map.prototype)",
+        "Object.create(Uint8Array.prototype)",
+        "Object.create(Float32Array.prototype)",
+        "({ get broken() { throw new Error('no') } })",
+    ] {
+        let unfit = eval(expression);
+        for _ in 0..2000 {
+            assert_eq!(value(&unfit).unwrap_err().code(), "InvalidArgument", "{expression}");
+        }
+    }
 }
 
 #[wasm_bindgen_test]

@@ -1,12 +1,14 @@
 //! From JavaScript to CBOR.
 
 use ciborium_ll::Header;
-use js_sys::{Array, ArrayBuffer, BigInt, Date, JsString, Map, Object, Reflect, Set, Uint8Array};
+use js_sys::{Array, ArrayBuffer, BigInt, Date, JsString, Map, Reflect, Set, Uint8Array};
 use paxoskv_core::Error;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
 use super::DEPTH;
 use super::cbor::{self, head};
+use crate::browser::describe;
 
 /// How many steps of a path a message shows.
 const STEPS: usize = 8;
@@ -29,7 +31,52 @@ impl Unfit {
     }
 }
 
+/// What is thrown while an object is read.
+impl From<JsValue> for Unfit {
+    fn from(thrown: JsValue) -> Self {
+        Self::new(format!("it cannot be read: {}", describe(&thrown)))
+    }
+}
+
 type Written = Result<(), Unfit>;
+
+// All that can run somebody's code, or find an object that is not what it seems to be: a proxy, a getter that throws, a
+// buffer that was given away. What is thrown there must not fly past Rust, whose stack would stay where it was.
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(catch, js_namespace = Array, js_name = isArray)]
+    fn is_array(value: &JsValue) -> Result<bool, JsValue>;
+
+    /// The members as they are now, in an array that is nothing but that.
+    #[wasm_bindgen(catch, js_namespace = Array, js_name = from)]
+    fn members(value: &JsValue) -> Result<Array, JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = Object, js_name = keys)]
+    fn keys(object: &JsValue) -> Result<Array, JsValue>;
+
+    #[wasm_bindgen(catch, js_namespace = Object, js_name = getPrototypeOf)]
+    fn prototype_of(object: &JsValue) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(extends = Uint8Array, js_name = Uint8Array)]
+    type Bytes;
+
+    #[wasm_bindgen(catch, constructor, js_class = "Uint8Array")]
+    fn copied(from: &JsValue) -> Result<Bytes, JsValue>;
+
+    #[wasm_bindgen(catch, constructor, js_class = "Uint8Array")]
+    fn viewed(buffer: &JsValue, offset: &JsValue, length: &JsValue) -> Result<Bytes, JsValue>;
+
+    #[wasm_bindgen(extends = Date, js_name = Date)]
+    type Moment;
+
+    #[wasm_bindgen(catch, method, js_class = "Date", js_name = getTime)]
+    fn milliseconds(this: &Moment) -> Result<f64, JsValue>;
+}
+
+/// The time of a date, in milliseconds since 1970.
+pub(crate) fn milliseconds(date: &JsValue) -> Result<f64, JsValue> {
+    date.unchecked_ref::<Moment>().milliseconds()
+}
 
 /// The data item for a value; `what` it is begins the path to what cannot be written.
 pub(super) fn encode(value: &JsValue, what: &str) -> Result<Vec<u8>, Error> {
@@ -115,25 +162,22 @@ impl Writer {
     }
 
     fn object(&mut self, value: &JsValue, depth: usize) -> Written {
-        if Array::is_array(value) {
-            return self.array(value.unchecked_ref(), depth);
-        }
-        if let Some(bytes) = value.dyn_ref::<Uint8Array>() {
-            cbor::bytes(&bytes.to_vec(), &mut self.out);
-        } else if value.has_type::<ArrayBuffer>() {
-            cbor::bytes(&Uint8Array::new(value).to_vec(), &mut self.out);
+        if is_array(value)? {
+            self.array(&members(value)?, depth)?;
+        } else if value.has_type::<Uint8Array>() || value.has_type::<ArrayBuffer>() {
+            cbor::bytes(&Bytes::copied(value)?.to_vec(), &mut self.out);
         } else if ArrayBuffer::is_view(value.unchecked_ref()) {
             self.typed_array(value, depth)?;
-        } else if let Some(date) = value.dyn_ref::<Date>() {
+        } else if value.has_type::<Date>() {
             checked(depth, "a date")?;
             self.tag(1);
-            cbor::number(date.get_time() / 1000.0, &mut self.out);
-        } else if let Some(map) = value.dyn_ref::<Map>() {
-            self.map(map, depth)?;
+            cbor::number(milliseconds(value)? / 1000.0, &mut self.out);
+        } else if value.has_type::<Map>() {
+            self.map(&members(value)?, depth)?;
         } else if value.has_type::<Set>() {
             self.tag(258);
             let Some(depth) = depth.checked_sub(1) else { return Err(self.too_deep(value)) };
-            self.array(&Array::from(value), depth)?;
+            self.array(&members(value)?, depth)?;
         } else {
             self.plain(value, depth)?;
         }
@@ -154,20 +198,15 @@ impl Writer {
         let Some((_, tag)) = super::read::TYPED_ARRAYS.iter().find(|(known, _)| *known == name) else {
             return Err(Unfit::new(format!("a {name} cannot be put")));
         };
-        let part = |name: &str| Reflect::get(view, &name.into()).unwrap_or_default();
-        let number = |name: &str| part(name).as_f64().unwrap_or_default() as u32;
-        let bytes = Uint8Array::new_with_byte_offset_and_length(
-            &part("buffer"),
-            number("byteOffset"),
-            number("byteLength"),
-        );
+        let part = |name: &str| Reflect::get(view, &name.into());
+        let bytes = Bytes::viewed(&part("buffer")?, &part("byteOffset")?, &part("byteLength")?)?;
         self.tag(*tag);
         cbor::bytes(&bytes.to_vec(), &mut self.out);
         Ok(())
     }
 
-    fn map(&mut self, map: &Map, depth: usize) -> Written {
-        let pairs = Array::from(map);
+    /// A map, as an array of its pairs.
+    fn map(&mut self, pairs: &Array, depth: usize) -> Written {
         let pair = |at: u32| -> (JsValue, JsValue) {
             let pair: Array = pairs.get(at).unchecked_into();
             (pair.get(0), pair.get(1))
@@ -188,23 +227,21 @@ impl Writer {
 
     /// An object that is nothing but its properties.
     fn plain(&mut self, value: &JsValue, depth: usize) -> Written {
-        let object: &Object = value.unchecked_ref();
-        let prototype = Object::get_prototype_of(object);
+        let prototype = prototype_of(value)?;
         // Of whatever window it is, `Object.prototype` is what has no prototype itself.
-        let is_plain = prototype.is_falsy() || Object::get_prototype_of(&prototype).is_falsy();
+        let is_plain = prototype.is_falsy() || prototype_of(&prototype)?.is_falsy();
         if !is_plain {
             let name = class(value);
             return Err(Unfit::new(format!(
                 "an instance of {name} cannot be put: put an object of its properties"
             )));
         }
-        let keys = Object::keys(object);
+        let keys = keys(value)?;
         head(Header::Map(Some(keys.length() as usize)), &mut self.out);
         for key in keys.iter() {
             let step = || format!(".{}", key.as_string().unwrap_or_default());
             self.item(&key, depth).map_err(|unfit| unfit.at(step))?;
-            let member = Reflect::get(value, &key)
-                .map_err(|_| Unfit::new("this property throws when it is read").at(step))?;
+            let member = Reflect::get(value, &key).map_err(|thrown| Unfit::from(thrown).at(step))?;
             self.item(&member, depth).map_err(|unfit| unfit.at(step))?;
         }
         Ok(())
