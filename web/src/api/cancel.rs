@@ -5,12 +5,16 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
+use std::time::Duration;
 
+use futures::future::{Either, select};
+use paxoskv_core::Timer;
 use wasm_bindgen::prelude::*;
 use web_sys::AbortSignal;
 
 use super::error::Thrown;
 use super::objects::{Work, work};
+use crate::timer::WebTimer;
 
 /// Listens to a signal; no longer when dropped.
 pub(crate) struct Aborts {
@@ -67,7 +71,17 @@ pub(crate) async fn unless_aborted<T>(
     .await
 }
 
-/// The same for what a method does; in a box first, so that there is the code for this once.
+/// Does some work unless the time is over before it is done; nothing comes of it then.
+pub(crate) async fn within<T>(timeout: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
+    let Some(timeout) = timeout else { return Some(work.await) };
+    let timer = WebTimer::new();
+    match select(pin!(work), pin!(timer.sleep_until(timer.now().saturating_add(timeout)))).await {
+        Either::Left((done, _)) => Some(done),
+        Either::Right(_) => None,
+    }
+}
+
+/// Does what a method does unless the signal is aborted; in a box first, so that there is the code for this once.
 pub(crate) fn abortable(
     signal: Option<AbortSignal>,
     future: impl Future<Output = Result<JsValue, Thrown>> + 'static,

@@ -1,6 +1,7 @@
 //! The cluster's handle.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use js_sys::{Function, Promise, Reflect};
@@ -8,13 +9,13 @@ use paxoskv_core::{Bucket, BucketKind, Error, SessionId};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::cancel::{abortable, unless_aborted};
+use super::cancel::{abortable, unless_aborted, within};
 use super::election::Election;
 use super::error::{Reason, Thrown, invalid};
 use super::held::Held;
 use super::iterate::iterate;
 use super::objects::{self, Work, chosen, found, promise, work};
-use super::options::Options;
+use super::options::{Options, integer, optional_text, text};
 use super::session::Session;
 use super::tab::Tab;
 use super::value;
@@ -61,13 +62,18 @@ fn session_id(session: &JsValue) -> Result<SessionId, Thrown> {
     Ok(id.parse()?)
 }
 
-/// The options `session` may be a promise, as `cluster.session` is one.
-async fn bind(mut put: paxoskv_core::Put, session: Option<JsValue>) -> Result<paxoskv_core::Put, Thrown> {
-    if let Some(session) = session {
-        let session = JsFuture::from(Promise::resolve(&session)).await?;
-        put = put.bound_to_peer(session_id(&session)?);
+/// The option `session` may be a promise, as `cluster.session` is one, which waits for a quorum.
+async fn bind(
+    tab: &Rc<Tab>,
+    put: paxoskv_core::Put,
+    session: Option<JsValue>,
+    timeout: Option<Duration>,
+) -> Result<paxoskv_core::Put, Thrown> {
+    let Some(session) = session else { return Ok(put) };
+    match within(timeout, JsFuture::from(Promise::resolve(&session))).await {
+        Some(session) => Ok(put.bound_to_peer(session_id(&session?)?)),
+        None => Err(tab.out_of_time()),
     }
-    Ok(put)
 }
 
 #[wasm_bindgen]
@@ -95,6 +101,7 @@ impl Cluster {
         self.call(|tab| {
             let (key, value) = (value::key(&key)?, value::value(&value)?);
             let options = Options::new(options)?;
+            let timeout = options.duration("timeout")?;
             let mut put = tab.core().put_cbor(Ok(key), Ok(value));
             with!(put, options: timeout bucket);
             if options.flag("erasable")? {
@@ -108,7 +115,9 @@ impl Cluster {
                 put = put.bound_to_key_in(&bucket, Ok(value::key(&parent)?));
             }
             let (session, signal) = (options.get("session")?, options.signal()?);
-            Ok(abortable(signal, async move { chosen(&tab.answer(bind(put, session).await?.await)?) }))
+            Ok(abortable(signal, async move {
+                chosen(&tab.answer(bind(&tab, put, session, timeout).await?.await)?)
+            }))
         })
     }
 
@@ -152,11 +161,11 @@ impl Cluster {
     }
 
     /// The keys that begin with a prefix.
-    pub fn keys(&self, prefix: Option<String>, options: JsValue) -> Result<JsValue, Thrown> {
+    pub fn keys(&self, prefix: JsValue, options: JsValue) -> Result<JsValue, Thrown> {
         let options = Options::new(options)?;
         let bucket = Bucket::new(&options.string("bucket")?.unwrap_or_default())?;
         let tab = self.0.clone();
-        let keys = tab.core().keys(bucket, &prefix.unwrap_or_default());
+        let keys = tab.core().keys(bucket, &optional_text(&prefix, "prefix")?);
         let keys = keys.map(move |next| objects::listed(&tab.answer(next)?));
         Ok(iterate(keys, options.signal()?.as_ref()))
     }
@@ -176,10 +185,10 @@ impl Cluster {
 
     /// The states of all keys that begin with a prefix.
     #[wasm_bindgen(js_name = "watchPrefix")]
-    pub fn watch_prefix(&self, prefix: Option<String>, options: JsValue) -> Result<JsValue, Thrown> {
+    pub fn watch_prefix(&self, prefix: JsValue, options: JsValue) -> Result<JsValue, Thrown> {
         let options = Options::new(options)?;
         let bucket = Bucket::new(&options.string("bucket")?.unwrap_or_default())?;
-        let watch = self.0.core().watch_prefix(bucket, &prefix.unwrap_or_default());
+        let watch = self.0.core().watch_prefix(bucket, &optional_text(&prefix, "prefix")?);
         let tab = self.0.clone();
         let states = watch.map(move |next| {
             let (key, state) = tab.answer(next)?;
@@ -190,8 +199,9 @@ impl Cluster {
 
     /// Decides what a bucket is: `"plain"` or `"droppable"`.
     #[wasm_bindgen(js_name = "createBucket")]
-    pub fn create_bucket(&self, name: String, options: JsValue) -> Promise {
+    pub fn create_bucket(&self, name: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
+            let name = text(&name, "name")?;
             let options = Options::new(options)?;
             let droppable = options.flag("droppable")?;
             let kind = if droppable { BucketKind::Droppable } else { BucketKind::Plain };
@@ -207,16 +217,18 @@ impl Cluster {
 
     /// Drops a droppable bucket with all its keys.
     #[wasm_bindgen(js_name = "dropBucket")]
-    pub fn drop_bucket(&self, name: String, options: JsValue) -> Promise {
+    pub fn drop_bucket(&self, name: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
+            let name = text(&name, "name")?;
             let signal = Options::new(options)?.signal()?;
             Ok(abortable(signal, async move { Ok(tab.answer(tab.core().drop_bucket(&name).await)?.into()) }))
         })
     }
 
     /// Does something while it holds a lock.
-    pub fn lock(&self, name: String, options: JsValue, task: JsValue) -> Promise {
+    pub fn lock(&self, name: JsValue, options: JsValue, task: JsValue) -> Promise {
         self.call(|tab| {
+            let name = text(&name, "name")?;
             let (options, task) =
                 if options.is_function() { (JsValue::UNDEFINED, options) } else { (options, task) };
             let task: Function =
@@ -245,13 +257,16 @@ impl Cluster {
     }
 
     /// The election of that name.
-    pub fn election(&self, name: String) -> Election {
-        Election::new(self.0.clone(), name)
+    pub fn election(&self, name: JsValue) -> Result<Election, Thrown> {
+        Ok(Election::new(self.0.clone(), text(&name, "name")?))
     }
 
     /// Waits at a barrier.
-    pub fn barrier(&self, name: String, parties: u32, options: JsValue) -> Promise {
+    pub fn barrier(&self, name: JsValue, parties: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
+            let name = text(&name, "name")?;
+            let parties =
+                integer(&parties, u32::MAX).ok_or_else(|| invalid("parties: expected how many there are"))?;
             let signal = Options::new(options)?.signal()?;
             Ok(abortable(signal, async move {
                 Ok(objects::number(tab.answer(tab.core().barrier(name, parties).wait().await)?))
@@ -260,8 +275,9 @@ impl Cluster {
     }
 
     /// Registers a name, if nobody bears it.
-    pub fn register(&self, name: String, value: JsValue, options: JsValue) -> Promise {
+    pub fn register(&self, name: JsValue, value: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
+            let name = text(&name, "name")?;
             let value = value::value(&value)?;
             let options = Options::new(options)?;
             let mut register = tab.core().register_cbor(name, Ok(value));
@@ -278,8 +294,9 @@ impl Cluster {
     }
 
     /// What a name was registered with.
-    pub fn whereis(&self, name: String, options: JsValue) -> Promise {
+    pub fn whereis(&self, name: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
+            let name = text(&name, "name")?;
             let options = Options::new(options)?;
             let mut get = tab.core().whereis(&name);
             with!(get, options: timeout);

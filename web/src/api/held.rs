@@ -1,6 +1,6 @@
 //! Locks, offices and names that are held.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 use futures::future::{Either, select};
 use js_sys::Promise;
@@ -17,6 +17,7 @@ use super::watched::Watched;
 #[wasm_bindgen(skip_typescript)]
 #[derive(Clone)]
 pub struct Held {
+    inner: Weak<paxoskv_core::recipes::Held>,
     token: JsValue,
     session: String,
     signal: AbortSignal,
@@ -38,7 +39,9 @@ impl Held {
     pub(crate) fn new(held: paxoskv_core::recipes::Held) -> Result<Self, Thrown> {
         let controller = AbortController::new()?;
         let progress: Rc<Watched<Progress>> = Rc::default();
+        let held = Rc::new(held);
         let this = Self {
+            inner: Rc::downgrade(&held),
             token: number(held.token()),
             session: held.session().id().to_string(),
             signal: controller.signal(),
@@ -57,11 +60,13 @@ impl Held {
                 progress.change(|at| at.lost = true);
                 controller.abort_with_reason(&reason(loss).to_js());
             }
-            let released = match held.release().await {
-                // Who has left holds nothing.
-                Err(Error::Closed {}) => Ok(()),
-                other => other,
+            let released = match Rc::into_inner(held).map(paxoskv_core::recipes::Held::release) {
+                Some(release) => release.await,
+                None => Ok(()), // Nobody else keeps it.
             };
+            // Who has left holds nothing.
+            let released =
+                released.or_else(|error| if error == (Error::Closed {}) { Ok(()) } else { Err(error) });
             progress.change(|at| at.released = Some(released));
         });
         Ok(this)
@@ -77,7 +82,14 @@ impl Held {
     /// # Errors
     /// Why it was lost, if it was.
     pub(crate) fn check(&self) -> Result<(), Thrown> {
-        if self.signal.aborted() { Err(Thrown(self.signal.reason())) } else { Ok(()) }
+        if self.signal.aborted() {
+            return Err(Thrown(self.signal.reason()));
+        }
+        // While the thread was busy, nobody could abort the signal.
+        match self.inner.upgrade() {
+            Some(held) if !held.is_held() => Err(Thrown(reason(Loss::Suspended).to_js())),
+            _ => Ok(()),
+        }
     }
 }
 

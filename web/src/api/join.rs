@@ -7,75 +7,109 @@ use std::rc::{Rc, Weak};
 use futures::StreamExt;
 use futures::future::{Either, LocalBoxFuture, select};
 use js_sys::{Function, Promise, Reflect};
+use paxoskv_core::Error;
 use paxoskv_core::memory::MemoryStorage;
-use paxoskv_core::{Error, Timer};
 use paxoskv_transport_ws::WebSockets;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 
-use super::cancel::abortable;
+use super::cancel::{abortable, within};
 use super::cluster::Cluster;
 use super::error::{Reason, Thrown};
 #[cfg(feature = "libp2p")]
 use super::libp2p;
 use super::objects::promise;
-use super::options::Options;
+use super::options::{Options, text};
 use super::parts::{Maybe, Store};
 use super::plan::Plan;
 use super::tab::Tab;
 use crate::browser::Listener;
 use crate::indexed_db::IndexedDb;
 use crate::tabs::Tabs;
-use crate::tabs::seats::{try_lowest, wait_for_any};
+use crate::tabs::seats::{SeatLock, try_lowest, wait_for_any};
 use crate::timer::WebTimer;
+
+#[wasm_bindgen]
+extern "C" {
+    #[wasm_bindgen(js_namespace = console)]
+    fn warn(text: &str);
+}
 
 /// How many turns of its microtasks a page that is left has for its goodbyes.
 const TURNS: usize = 32;
 
 /// Joins the cluster of that name.
 #[wasm_bindgen(skip_typescript)]
-pub fn join(name: String, options: JsValue) -> Promise {
+pub fn join(name: JsValue, options: JsValue) -> Promise {
     promise((|| {
         let options = Options::new(options)?;
         let (timeout, signal) = (options.duration("timeout")?, options.signal()?);
-        let plan = Rc::new(Plan::read(name, &options)?);
+        let plan = Rc::new(Plan::read(text(&name, "name")?, &options)?);
         Ok(abortable(signal, async move {
-            let joined = pin!(start(plan));
-            let timer = WebTimer::new();
-            let Some(timeout) = timeout else { return joined.await };
-            match select(joined, pin!(timer.sleep_until(timer.now() + timeout))).await {
-                Either::Left((joined, _)) => joined,
-                Either::Right(_) => Err(Error::Timeout {}.into()),
-            }
+            within(timeout, start(plan)).await.unwrap_or_else(|| Err(Error::Timeout {}.into()))
         }))
     })())
 }
 
-/// Starts a node, in a seat if there is one.
+/// Starts a node, in a seat if there is one. A seat whose store cannot be opened is left out, where there is another to
+/// take: one damaged store does not keep every tab from the others.
 async fn start(plan: Rc<Plan>) -> Result<JsValue, Thrown> {
-    let mut seat = plan.seats.first().copied();
-    let mut lock = None;
-    if plan.locks_seats() {
-        lock = try_lowest(&plan.name, plan.seats.iter().copied()).await.map_err(refused)?;
-        seat = lock.as_ref().map(|lock| lock.seat);
-    }
     if !plan.memory && !plan.seats.is_empty() && plan.persist {
         ask_to_persist();
     }
+    let mut seats = plan.seats.clone();
+    loop {
+        let mut lock = None;
+        if plan.locks_seats() {
+            lock = try_lowest(&plan.name, seats.iter().copied()).await.map_err(refused)?;
+        }
+        let locked = lock.as_ref().map(|lock| lock.seat);
+        seats.retain(|seat| Some(*seat) != locked);
+        match (start_one(&plan, lock, &seats).await, locked) {
+            (Ok(tab), _) => return Ok(Cluster::new(tab).into()),
+            (Err(Failure::Store(why)), Some(seat)) if !seats.is_empty() => leave_out(seat, &why),
+            (Err(Failure::Store(why)), _) => return Err(Thrown(why.to_js())),
+            (Err(Failure::Other(thrown)), _) => return Err(thrown),
+        }
+    }
+}
+
+/// Why a node was not started, or has ended at once.
+enum Failure {
+    /// The browser does not open its store, or what is in there is damaged.
+    Store(Reason),
+    Other(Thrown),
+}
+
+impl From<Thrown> for Failure {
+    fn from(thrown: Thrown) -> Self {
+        Self::Other(thrown)
+    }
+}
+
+/// Starts a node in the seat that is locked, or one without a seat, which waits for one of these others.
+async fn start_one(plan: &Rc<Plan>, lock: Option<SeatLock>, others: &[u8]) -> Result<Rc<Tab>, Failure> {
+    let seat =
+        if plan.locks_seats() { lock.as_ref().map(|lock| lock.seat) } else { plan.seats.first().copied() };
     // Before the transports listen for the same: what is said in goodbye needs their links.
-    let page = Rc::new(OnceCell::new());
+    let page = Rc::new(Page::default());
     let hiding = on_page_hide(&page);
-    let (core, driver) = launch(&plan, seat).await?;
+    let unopened = Rc::default();
+    let (core, driver) = launch(plan, seat, &unopened).await?;
+    if page.is_left.get() {
+        // The seat was let go with it, and somebody else may sit there.
+        return Err(Thrown(left_with_the_page().to_js()).into());
+    }
     let mut statuses = core.statuses();
     let tab = Rc::new(Tab::new(core, seat));
     let moves_up = seat.is_none() && plan.locks_seats();
-    page.set(Rc::downgrade(&tab)).ok();
+    page.tab.set(Rc::downgrade(&tab)).ok();
     spawn_local({
-        let tab = tab.clone();
+        let (tab, plan, others) = (tab.clone(), plan.clone(), others.to_vec());
         async move {
             let beside = async {
                 if moves_up {
-                    move_up(&tab, &plan).await
+                    move_up(&tab, &plan, others).await
                 }
             };
             tab.clone().live(driver, lock, beside).await;
@@ -91,9 +125,15 @@ async fn start(plan: Rc<Plan>) -> Result<JsValue, Thrown> {
     };
     leave.disarm();
     match failed {
-        None => Ok(Cluster::new(tab).into()),
-        Some(reason) => Err(Thrown(reason.to_js())),
+        None => Ok(tab),
+        Some(reason) if unopened.get() => Err(Failure::Store(reason)),
+        Some(reason) => Err(Thrown(reason.to_js()).into()),
     }
+}
+
+/// Warns that a seat is left to others.
+fn leave_out(seat: u8, why: &Reason) {
+    warn(&format!("paxoskv: seat {seat} is left out: {}", why.message));
 }
 
 fn refused(why: String) -> Thrown {
@@ -102,14 +142,14 @@ fn refused(why: String) -> Thrown {
 
 type Launched = (paxoskv_core::Cluster, LocalBoxFuture<'static, Result<(), Error>>);
 
-/// Puts a node together.
-async fn launch(plan: &Plan, seat: Option<u8>) -> Result<Launched, Thrown> {
+/// Puts a node together. Notes whether its store cannot be opened.
+async fn launch(plan: &Plan, seat: Option<u8>, unopened: &Rc<Cell<bool>>) -> Result<Launched, Thrown> {
     let mut entropy = [0; 32];
     getrandom::fill(&mut entropy).map_err(|_| refused("this browser has no random numbers".into()))?;
     let store = match seat {
         None => Store::None,
         Some(_) if plan.memory => Store::Memory(MemoryStorage::new()),
-        Some(seat) => Store::IndexedDb(IndexedDb::new(&plan.name, seat)),
+        Some(seat) => Store::IndexedDb(IndexedDb::new(&plan.name, seat), unopened.clone()),
     };
     let tabs = match plan.tabs {
         true => Some(Tabs::open(&plan.name, seat).await.map_err(refused)?),
@@ -141,23 +181,43 @@ async fn launch(plan: &Plan, seat: Option<u8>) -> Result<Launched, Thrown> {
     Ok((cluster, Box::pin(driver)))
 }
 
-/// Waits for a seat, and sits there for as long as that goes well.
-async fn move_up(tab: &Tab, plan: &Plan) {
-    let waiting = wait_for_any(&plan.name, plan.seats.iter().copied());
-    let Some(Ok(lock)) = tab.unless_leaving(waiting).await else { return };
-    let Ok((cluster, driver)) = launch(plan, Some(lock.seat)).await else { return };
-    // A seat that failed once is left to others: this tab goes on without one.
-    tab.sit(lock, cluster, driver).await;
+/// Waits for one of these seats, and sits there for as long as that goes well. A seat that failed once is left to others.
+async fn move_up(tab: &Tab, plan: &Plan, mut seats: Vec<u8>) {
+    while !seats.is_empty() {
+        let waiting = wait_for_any(&plan.name, seats.iter().copied());
+        let Some(Ok(lock)) = tab.unless_leaving(waiting).await else { return };
+        let seat = lock.seat;
+        // Who leaves meanwhile lets the seat go, and must not open its store.
+        let launched = tab.unless_leaving(launch(plan, Some(seat), &Rc::default())).await;
+        let Some(Ok((cluster, driver))) = launched else { return };
+        let reason = tab.sit(lock, cluster, driver).await;
+        if reason.code != (Error::Closed {}).code() {
+            leave_out(seat, &reason);
+        }
+        seats.retain(|other| *other != seat);
+    }
+}
+
+/// The page that a node starts in.
+#[derive(Default)]
+struct Page {
+    is_left: Cell<bool>,
+    tab: OnceCell<Weak<Tab>>,
+}
+
+fn left_with_the_page() -> Reason {
+    let message = "this node has left the cluster with its page; a page that is shown again joins anew";
+    Reason { code: Error::Closed {}.code(), message: message.into() }
 }
 
 /// Leaves when the page does, be it for good or into the cache for going back: what comes back from there is frozen
 /// time, in which the others have gone on.
-fn on_page_hide(tab: &Rc<OnceCell<Weak<Tab>>>) -> [Listener; 2] {
-    let tab = tab.clone();
+fn on_page_hide(page: &Rc<Page>) -> [Listener; 2] {
+    let page = page.clone();
     Listener::on_page_hide(move || {
-        let Some(tab) = tab.get().and_then(Weak::upgrade) else { return };
-        let message = "this node has left the cluster with its page; a page that is shown again joins anew";
-        tab.begin_to_leave(Reason { code: Error::Closed {}.code(), message: message.into() });
+        page.is_left.set(true);
+        let Some(tab) = page.tab.get().and_then(Weak::upgrade) else { return };
+        tab.begin_to_leave(left_with_the_page());
         spawn_local(async move {
             // What is sent now is sent by the browser, even if the page is never run again; to wait for the disk is
             // of no use.

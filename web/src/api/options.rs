@@ -98,7 +98,20 @@ impl Options {
     }
 }
 
-fn integer(value: &JsValue, most: u32) -> Option<u32> {
+/// An argument that must be a string. Bindings would take whatever is given for one, and write anywhere.
+///
+/// # Errors
+/// Where it is something else.
+pub(crate) fn text(value: &JsValue, what: &str) -> Result<String, Thrown> {
+    value.as_string().ok_or_else(|| invalid(format!("{what}: expected a string")))
+}
+
+/// The same where it may be missing.
+pub(crate) fn optional_text(value: &JsValue, what: &str) -> Result<String, Thrown> {
+    if value.is_undefined() || value.is_null() { Ok(String::new()) } else { text(value, what) }
+}
+
+pub(crate) fn integer(value: &JsValue, most: u32) -> Option<u32> {
     value.as_f64().filter(|n| n.fract() == 0.0 && (0.0..=f64::from(most)).contains(n)).map(|n| n as u32)
 }
 

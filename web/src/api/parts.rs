@@ -1,5 +1,7 @@
 //! The parts that a node in a browser is put together from, as `join` chose them.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use paxoskv_core::memory::MemoryStorage;
@@ -15,8 +17,8 @@ pub(crate) enum Store {
     None,
     /// Until the node ends.
     Memory(MemoryStorage),
-    /// For as long as the browser keeps the site's data.
-    IndexedDb(IndexedDb),
+    /// For as long as the browser keeps the site's data; notes whether it cannot be opened.
+    IndexedDb(IndexedDb, Rc<Cell<bool>>),
 }
 
 impl Storage for Store {
@@ -24,7 +26,11 @@ impl Storage for Store {
         match self {
             Self::None => Ok(Loaded::default()),
             Self::Memory(store) => store.open().await,
-            Self::IndexedDb(store) => store.open().await,
+            Self::IndexedDb(store, unopened) => {
+                let loaded = store.open().await;
+                unopened.set(loaded.is_err());
+                loaded
+            }
         }
     }
 
@@ -37,7 +43,7 @@ impl Storage for Store {
                 next_turn().await;
                 Ok(())
             }
-            Self::IndexedDb(store) => store.apply(batch).await,
+            Self::IndexedDb(store, _) => store.apply(batch).await,
         }
     }
 }

@@ -24,14 +24,14 @@ pub struct Session {
 impl Session {
     pub(crate) fn new(tab: Rc<Tab>, session: paxoskv_core::Session) -> Self {
         let id = session.id();
-        let mut states = session.states();
-        tab.keep_session(session);
-        let owner = tab.clone();
-        let ended = promise(Ok(work(async move {
-            while states.next().await.is_some() {}
-            owner.take_session(id);
-            Ok(JsValue::UNDEFINED)
-        })));
+        let (mut states, owner) = (session.states(), tab.clone());
+        let ended = tab.keep_session(session, || {
+            promise(Ok(work(async move {
+                while states.next().await.is_some() {}
+                owner.take_session(id);
+                Ok(JsValue::UNDEFINED)
+            })))
+        });
         Self { tab, id, ended }
     }
 }

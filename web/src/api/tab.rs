@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use futures::future::{AbortHandle, Abortable, Either, select};
 use futures::stream::LocalBoxStream;
-use futures::{Stream, StreamExt};
+use futures::{FutureExt, Stream, StreamExt};
 use js_sys::Promise;
 use paxoskv_core::{Cluster, Error, Session, SessionId, Status};
 
@@ -23,8 +23,8 @@ pub(crate) struct Tab {
     /// The node that calls go to.
     core: Cluster,
     state: Watched<State>,
-    /// Those that JavaScript holds; few, as each is opened by hand.
-    sessions: RefCell<Vec<Session>>,
+    /// Those that JavaScript holds, each with the promise for its end; few, as each is opened by hand.
+    sessions: RefCell<Vec<(Session, Promise)>>,
     closed: OnceCell<Promise>,
     /// Of all nodes that run, to be stopped without a word more.
     stops: RefCell<Vec<AbortHandle>>,
@@ -83,6 +83,14 @@ impl Tab {
             (Error::Closed {}, Some(reason)) => Thrown(reason.to_js()),
             _ => error.into(),
         }
+    }
+
+    /// What a call comes to that had too little time.
+    pub(crate) fn out_of_time(self: &Rc<Self>) -> Thrown {
+        let status = self.statuses().next().now_or_never().flatten();
+        let Some(status) = status.filter(|status| !status.quorum) else { return Error::Timeout {}.into() };
+        let (connected, cluster_size) = (status.up() as u64, u64::from(status.cluster_size));
+        Error::NoQuorum { connected, quorum: cluster_size / 2 + 1, cluster_size }.into()
     }
 
     fn leaving(&self) -> Option<Reason> {
@@ -167,13 +175,13 @@ impl Tab {
         });
     }
 
-    /// Runs a second node in a seat that fell free, until it has ended or the tab leaves.
+    /// Runs a second node in a seat that fell free, until it has ended or the tab leaves. Says why it ended.
     pub(crate) async fn sit(
         &self,
         lock: SeatLock,
         cluster: Cluster,
         driver: impl Future<Output = Result<(), Error>>,
-    ) {
+    ) -> Reason {
         let sit = |seated| {
             self.state.change(|state| {
                 state.seated = seated;
@@ -181,8 +189,9 @@ impl Tab {
             });
         };
         sit(Some((lock.seat, cluster.clone())));
-        self.run(cluster, driver).await;
+        let reason = self.run(cluster, driver).await;
         sit(None);
+        reason
     }
 
     /// Does something until it is done or the tab leaves.
@@ -220,20 +229,29 @@ impl Tab {
         })
     }
 
-    pub(crate) fn keep_session(&self, session: Session) {
+    /// Keeps a session until it has ended; gives the promise for that, which is made once, however often JavaScript asks
+    /// for the session.
+    pub(crate) fn keep_session(&self, session: Session, ended: impl FnOnce() -> Promise) -> Promise {
         let mut sessions = self.sessions.borrow_mut();
-        if !sessions.iter().any(|other| other.id() == session.id()) {
-            sessions.push(session);
+        if let Some((_, ended)) = sessions.iter().find(|(other, _)| other.id() == session.id()) {
+            return ended.clone();
         }
+        let ended = ended();
+        sessions.push((session, ended.clone()));
+        ended
     }
 
     pub(crate) fn take_session(&self, id: SessionId) -> Option<Session> {
         let mut sessions = self.sessions.borrow_mut();
-        let at = sessions.iter().position(|session| session.id() == id)?;
-        Some(sessions.swap_remove(at))
+        let at = sessions.iter().position(|(session, _)| session.id() == id)?;
+        Some(sessions.swap_remove(at).0)
     }
 
     pub(crate) fn look_at_session<R>(&self, id: SessionId, look: impl FnOnce(&Session) -> R) -> Option<R> {
-        self.sessions.borrow().iter().find(|session| session.id() == id).map(look)
+        self.sessions
+            .borrow()
+            .iter()
+            .find(|(session, _)| session.id() == id)
+            .map(|(session, _)| look(session))
     }
 }

@@ -3,7 +3,8 @@
 //! What is posted to a tab that does not run at the moment is kept by the browser, without a bound. So the receiver
 //! says how much it has taken in, and the sender drops frames rather than be too far ahead.
 
-/// Frames and bytes that may be on their way.
+/// No more is sent while so much is on its way. A frame may be longer than that, and few small ones before it are not
+/// told of: so what counts is what went before.
 const FRAMES: u64 = 4096;
 const BYTES: u64 = 16 << 20;
 /// The receiver speaks up after so much.
@@ -32,12 +33,11 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    /// Whether one more frame may go out; it counts as sent then. A frame that is alone always may.
+    /// Whether one more frame may go out, however long it is; it counts as sent then.
     pub(super) fn may_send(&mut self, frame: usize) -> bool {
         let frames = self.sent.frames - self.taken.frames;
         let bytes = self.sent.bytes - self.taken.bytes;
-        let full = frames >= FRAMES || bytes + frame as u64 > BYTES;
-        if full && frames > 0 {
+        if frames >= FRAMES || bytes >= BYTES {
             return false;
         }
         self.sent.add(frame);

@@ -37,6 +37,25 @@ equal((await fails(cluster.put("k", 1, { bucket: "$lock" }))).code, "InvalidArgu
 equal((await fails(cluster.put("k", 1, { boundTo: "nothing" }))).code, "LeaseEnded");
 equal((await fails(cluster.monitor("nobody"))).code, "InvalidArgument");
 
+// A name that is no string. (Numbers once made bindings write where they should not.)
+for (const wrong of [1, undefined, null, {}, ["a"], 1n]) {
+  for (const call of [
+    () => join(wrong, { memory: true, signal: AbortSignal.timeout(1000) }),
+    () => cluster.lock(wrong, () => {}),
+    () => cluster.register(wrong, 1),
+    () => cluster.whereis(wrong),
+    () => cluster.barrier(wrong, 1),
+    () => cluster.createBucket(wrong),
+    () => cluster.dropBucket(wrong),
+    async () => cluster.election(wrong),
+  ]) {
+    equal([String(call), (await fails(call())).code], [String(call), "InvalidArgument"]);
+  }
+}
+for (const call of [() => cluster.keys(1), () => cluster.watchPrefix({}), () => cluster.barrier("b", "two")]) {
+  equal([String(call), (await fails((async () => call())())).code], [String(call), "InvalidArgument"]);
+}
+
 // What is aborted is rejected with the signal's reason.
 const controller = new AbortController();
 const waiting = cluster.get("later", { wait: true, signal: controller.signal });
@@ -101,6 +120,8 @@ for await (const state of session.states()) states.push(state);
 equal(states, ["ended"]);
 await cluster.put("mine", true, { session: cluster.session });
 equal((await cluster.session).id, await cluster.owner("mine"));
+// However often it is asked for, there is one promise for its end.
+equal((await cluster.session).ended === (await cluster.session).ended, true);
 
 // Locks.
 equal(await cluster.lock("l", async (held) => [held.fencingToken, held.signal.aborted]), [0, false]);
@@ -151,3 +172,18 @@ equal(lost.code, "LeaseEnded");
 equal((await cluster.closed).code, "Closed");
 await cluster.leave();
 equal([(await fails(cluster.get("k"))).code, cluster.seat], ["Closed", undefined]);
+
+// The time that a session takes to open is the put's time.
+const lonely = await join("lonely", { transport: [], memory: true });
+equal((await fails(lonely.put("k", 1, { session: lonely.session, timeout: 50 }))).code, "NoQuorum");
+await lonely.leave();
+
+// A lock that was lost while the thread was busy was lost, though nobody could say so meanwhile.
+const busy = await join("busy", { clusterSize: 1, transport: [], memory: true, suspendAfter: 200 });
+const overrun = busy.lock("l", async (held) => {
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  for (const end = performance.now() + 500; performance.now() < end; );
+  return held.signal.aborted;
+});
+equal((await fails(overrun)).code, "LeaseEnded");
+await busy.leave();

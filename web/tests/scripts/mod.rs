@@ -27,7 +27,7 @@ const fails = async (promise) => {
 
 /// Runs the body of an asynchronous function, for which `join`, `equal` and `fails` are there.
 pub(crate) async fn run(script: &str) {
-    let join = Closure::<dyn Fn(String, JsValue) -> Promise>::new(paxoskv_web::join);
+    let join = Closure::<dyn Fn(JsValue, JsValue) -> Promise>::new(paxoskv_web::join);
     let body = format!("{HELP} return (async () => {{ {script} \n}})()");
     let started =
         Function::new_with_args("join", &body).call1(&JsValue::UNDEFINED, join.as_ref().unchecked_ref());
