@@ -10,6 +10,7 @@ in_both_browsers!(
     a_lock_and_an_office_pass_from_tab_to_tab,
     keys_are_put_read_erased_and_watched,
     keys_that_live_with_a_tab_go_with_it,
+    nobody_has_to_scroll_sideways,
     puts_are_timed,
     what_goes_wrong_is_said,
     who_comes_back_joins_anew,
@@ -96,6 +97,30 @@ fn keys_that_live_with_a_tab_go_with_it(kind: Kind) {
     );
     put(&two, "mine", "anew");
     two.shows("#result", "Won: anew, generation 1");
+}
+
+fn nobody_has_to_scroll_sideways(kind: Kind) {
+    let (browser, site) = (Browser::start(kind), Site::new());
+    let tab = browser.open(&site.page_url("by-hand"));
+    let overhang = "
+        const frame = document.createElement('iframe');
+        frame.style.width = `${given.width}px`;
+        frame.src = `${location.pathname}?cluster=${given.cluster}`;
+        document.body.append(frame);
+        await new Promise((loaded) => (frame.onload = loaded));
+        const { documentElement: page } = frame.contentDocument;
+        const joined = () => frame.contentDocument.querySelector('#me-is').hidden === false
+            || frame.contentDocument.querySelector('#cluster-name').textContent === given.cluster;
+        while (!joined()) await new Promise((later) => setTimeout(later, 30));
+        const overhang = page.scrollWidth - page.clientWidth;
+        frame.remove();
+        return overhang";
+    for width in [360, 560, 561, 900, 1280] {
+        for cluster in ["demo".to_owned(), "w".repeat(100)] {
+            let given = json!({ "width": width, "cluster": cluster });
+            assert_eq!(tab.run_with(overhang, given), 0, "{width} px, {cluster}");
+        }
+    }
 }
 
 fn a_lock_and_an_office_pass_from_tab_to_tab(kind: Kind) {

@@ -16,6 +16,10 @@
 
 use std::sync::Arc;
 
+use snow::params::{
+    BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifier, HandshakeModifierList,
+    HandshakePattern, HashChoice, NoiseParams,
+};
 use snow::{Builder, HandshakeState, StatelessTransportState};
 
 use crate::refusal::{Code, Refusal};
@@ -54,6 +58,19 @@ pub enum Broken {
     UsedUp,
 }
 
+/// What [`PATTERN`] says, without the code that reads such names.
+fn params() -> NoiseParams {
+    let modifiers = HandshakeModifierList { list: vec![HandshakeModifier::Psk(0)] };
+    NoiseParams::new(
+        PATTERN.into(),
+        BaseChoice::Noise,
+        HandshakeChoice { pattern: HandshakePattern::NN, modifiers },
+        DHChoice::Curve25519,
+        CipherChoice::ChaChaPoly,
+        HashChoice::Blake2s,
+    )
+}
+
 /// The handshake, one side of it.
 #[derive(Debug)]
 pub struct Handshake(Box<HandshakeState>);
@@ -82,7 +99,7 @@ impl Handshake {
             prologue.extend_from_slice(preface);
         }
         let start = || {
-            let builder = Builder::new(PATTERN.parse()?).prologue(&prologue)?.psk(0, secret.key())?;
+            let builder = Builder::new(params()).prologue(&prologue)?.psk(0, secret.key())?;
             if dialer { builder.build_initiator() } else { builder.build_responder() }
         };
         start().map(|state| Self(Box::new(state))).map_err(|error: snow::Error| failed(&error))
@@ -200,6 +217,11 @@ impl Opener {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_name_says_is_what_is_done() {
+        assert_eq!(PATTERN.parse(), Ok(params()));
+    }
 
     fn sides(theirs: &[u8], dialers_preface: &[u8]) -> Result<[(Sealer, Opener); 2], Refusal> {
         let ours = Secret::new(b"ours").unwrap();

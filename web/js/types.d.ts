@@ -353,8 +353,10 @@ export type Transport = "tabs" | "ws" | "libp2p";
 /**
  * Joins the cluster of that name; resolves as soon as this tab is a part of it, before there is a quorum.
  *
- * Rejected with `Refused` where the browser has no Web Locks or no IndexedDB, as in a page that is no secure context
- * (https, or localhost); with `Storage` where the store cannot be opened; with `InvalidArgument`.
+ * Rejected with `Refused` where the browser has no Web Locks, as in a page that is no secure context (https, or
+ * localhost); with `Storage` where it has no IndexedDB, or the store cannot be opened (a seat whose store is damaged is left
+ * out with a warning in the console, where there are others to take); with `Closed` where the page is left meanwhile; with
+ * `InvalidArgument`.
  */
 export function join(name: string, options?: JoinOptions): Promise<Cluster>;
 

@@ -80,7 +80,7 @@ impl Timer for WebTimer {
     }
 
     fn unix(&self) -> Duration {
-        milliseconds(Date::now())
+        milliseconds(Date::now()).unwrap_or_default()
     }
 
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {
@@ -88,8 +88,9 @@ impl Timer for WebTimer {
     }
 }
 
-fn milliseconds(ms: f64) -> Duration {
-    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or_default()
+/// So many milliseconds, to the microsecond; none where that is no time.
+pub(crate) fn milliseconds(ms: f64) -> Option<Duration> {
+    (ms.is_finite() && ms >= 0.0).then(|| Duration::from_micros((ms * 1000.0) as u64))
 }
 
 struct Clock {
@@ -178,7 +179,7 @@ impl Clock {
     }
 
     fn now(&self) -> Duration {
-        milliseconds(self.performance.now())
+        milliseconds(self.performance.now()).unwrap_or_default()
     }
 
     fn has_worker(&self) {

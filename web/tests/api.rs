@@ -16,3 +16,8 @@ async fn a_cluster_of_one() {
 async fn a_cluster_of_tabs() {
     scripts::run(include_str!("api/tabs.js")).await;
 }
+
+#[wasm_bindgen_test]
+async fn a_page_that_is_left() {
+    scripts::run(include_str!("api/left.js")).await;
+}

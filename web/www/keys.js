@@ -83,6 +83,7 @@ export class Keys {
     const { signal } = this.#watching;
     if (this.#signal.aborted) return;
     this.#rows.clear();
+    this.#ownerless = [];
     this.#live = 0;
     $("keys-body").replaceChildren();
     this.#count();
@@ -116,19 +117,20 @@ export class Keys {
 
   /** A state may come without its owner. Those are asked for one by one, in the order in which they came. */
   async #askForOwner(row) {
-    if (this.#ownerless.push(row) > 1) return;
+    // Each look at the keys has a list of its own: an owner that it asks for may be long in coming.
+    const ownerless = this.#ownerless;
+    if (ownerless.push(row) > 1) return;
     const { signal } = this.#watching;
-    for (; this.#ownerless.length && !signal.aborted; this.#ownerless.shift()) {
-      const { state } = this.#ownerless[0];
+    for (; ownerless.length && !signal.aborted; ownerless.shift()) {
+      const { state } = ownerless[0];
       if (state.vacant || "owner" in state) continue;
       try {
-        state.owner = await this.#cluster.owner(state.key, { bucket: this.#bucket() });
-        this.#draw(this.#ownerless[0]);
+        state.owner = await this.#cluster.owner(state.key, { bucket: this.#bucket(), signal });
+        this.#draw(ownerless[0]);
       } catch {
         // Who asks for the keys is told what is wrong; the owner stays unknown.
       }
     }
-    this.#ownerless = [];
   }
 
   #newRow(id) {

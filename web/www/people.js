@@ -140,12 +140,13 @@ export class People {
   #learn({ key, value, vacant }) {
     if (typeof key !== "string") return;
     const [what, which] = [key.slice(0, 5), key.slice(5)];
+    // Anybody can put anything there.
     if (what === "name/") {
       for (const [session, name] of this.#names) if (name === which) this.#names.delete(session);
-      if (!vacant) this.#names.set(value.session, which);
+      if (!vacant && typeof value?.session === "string") this.#names.set(value.session, which);
     } else if (what === "seat/") {
       if (vacant) this.#seats.delete(Number(which));
-      else this.#seats.set(Number(which), value.name);
+      else if (typeof value?.name === "string") this.#seats.set(Number(which), value.name);
       if (vacant && Number(which) === this.#seat) this.#claim();
     }
     this.#changed();

@@ -406,7 +406,8 @@ impl Node {
         for name in self.links.names() {
             let Some(link) = self.links.links.get(&name) else { continue };
             if !link.attested && self.now >= link.heard + self.settings.peer_timeout {
-                let silence = format!("nothing was heard for {} ms", self.settings.peer_timeout.as_millis());
+                let silence = self.settings.peer_timeout.as_millis() as u64;
+                let silence = format!("nothing was heard for {silence} ms");
                 self.close(name, Closing::Faulty(silence));
             } else if let Some(hello) = &link.hello {
                 // Who has no seat pings those who have, and is heard by that; unless it is a hidden tab whose

@@ -154,5 +154,5 @@ fn jittered(pause: Duration) -> Duration {
     let mut chance = [0; 1];
     // Without chance it is just the longest.
     let _ = getrandom::fill(&mut chance);
-    pause.mul_f64(1.0 - f64::from(chance[0]) / 512.0)
+    pause - pause / 512 * u32::from(chance[0])
 }

@@ -8,6 +8,7 @@ use web_sys::AbortSignal;
 
 use super::error::{Thrown, invalid};
 use super::value;
+use crate::timer::milliseconds;
 
 /// Options by name. What is `undefined` or `null` is not there.
 pub(crate) struct Options(JsValue);
@@ -81,15 +82,16 @@ impl Options {
         let read = self.read(name, "a number of milliseconds that is not negative", |value| {
             value.as_f64().filter(|ms| *ms >= 0.0)
         })?;
-        Ok(read.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()))
+        Ok(read.and_then(milliseconds))
     }
 
     /// A moment: a `Date`, or milliseconds since 1970.
     pub(crate) fn moment(&self, name: &str) -> Result<Option<SystemTime>, Thrown> {
         self.read(name, "a Date, or a number of milliseconds since 1970", |value| {
             let ms = value.as_f64().or_else(|| value::milliseconds(value).ok())?;
-            let since = Duration::try_from_secs_f64(ms.max(0.0) / 1000.0).ok()?;
-            UNIX_EPOCH.checked_add(since).filter(|_| !ms.is_nan())
+            // What was before 1970 is over all the same.
+            let since = milliseconds(if ms < 0.0 { 0.0 } else { ms })?;
+            UNIX_EPOCH.checked_add(since)
         })
     }
 

@@ -63,3 +63,29 @@ for (const [options, code] of [
   equal([options, (await fails(join(name, options))).code], [options, code]);
 }
 await Promise.all([again, another].map((cluster) => cluster.leave()));
+
+// A seat whose store is damaged is left out: the others make the quorum.
+const spoilt = `spoilt ${Math.random()}`;
+const whole = [await join(spoilt), await join(spoilt), await join(spoilt)];
+await whole[0].put("kept", 1);
+for (const cluster of whole) await cluster.get("kept");
+await Promise.all(whole.map((cluster) => cluster.leave()));
+const database = await new Promise((resolve, reject) => {
+  const request = indexedDB.open(`paxoskv/${spoilt}/1`);
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+await new Promise((resolve) => {
+  const transaction = database.transaction("meta", "readwrite");
+  transaction.objectStore("meta").delete("opening");
+  transaction.oncomplete = resolve;
+});
+database.close();
+const rest = [await join(spoilt), await join(spoilt), await join(spoilt)];
+equal(rest.map(({ seat }) => seat), [2, 3, undefined]);
+equal((await rest[2].get("kept")).value, 1);
+equal((await fails(join(spoilt, { seat: 1 }))).code, "Storage");
+// And who waits for a seat does not wait for that one.
+await rest[0].leave();
+for await (const { quorum } of rest[2].statuses()) if (quorum && rest[2].seat === 2) break;
+await Promise.all(rest.map((cluster) => cluster.leave()));
