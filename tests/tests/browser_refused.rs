@@ -8,7 +8,11 @@ use paxoskv_tests::browser::{Browser, Kind, Site, Tab};
 use paxoskv_tests::in_both_browsers;
 use serde_json::json;
 
-in_both_browsers!(an_insecure_page_is_refused, wrong_calls_say_what_is_wrong);
+in_both_browsers!(
+    an_insecure_page_is_refused,
+    who_is_tired_of_loading_is_let_go,
+    wrong_calls_say_what_is_wrong,
+);
 
 /// An address of this machine that is not loopback, as a phone in the same network would use. Nothing is sent.
 fn outer_address() -> IpAddr {
@@ -26,6 +30,18 @@ fn an_insecure_page_is_refused(kind: Kind) {
     assert!(refused.message.contains("secure context"), "{refused}");
     // On its own, with nothing to remember, there is nothing that it lacks.
     assert_eq!(tab.run("return paxos.PaxosError.name"), json!("PaxosError"));
+}
+
+fn who_is_tired_of_loading_is_let_go(kind: Kind) {
+    let (browser, site) = (Browser::start(kind), Site::new());
+    let tab = browser.tab(&site);
+    // The network hangs.
+    let tired = "
+        window.fetch = () => new Promise(() => {});
+        const controller = new AbortController();
+        setTimeout(() => controller.abort(new Error('tired')), 50);
+        await paxos.join('demo', { signal: controller.signal })";
+    assert_eq!(tab.throws(tired).message, "Error: tired");
 }
 
 fn wrong_calls_say_what_is_wrong(kind: Kind) {

@@ -14,8 +14,19 @@ export async function join(name, options) {
     loading = undefined;
     throw error;
   });
-  await loading;
+  await unlessAborted(loading, options?.signal);
   return joinLoaded(name, options);
+}
+
+// The bindings, once they are there, say what is wrong with other signals.
+function unlessAborted(work, signal) {
+  if (!(signal instanceof AbortSignal)) return work;
+  return new Promise((resolve, reject) => {
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
 }
 
 async function load() {
