@@ -261,27 +261,24 @@ impl Node {
     /// Finishes, in the background, what was accepted here or voted on a while ago and is still not learned.
     pub(super) fn finish_unlearned(&mut self) {
         let mut finishing = None;
-        while let Some((at, _)) = self.unlearned.front()
-            && *at <= self.now
-        {
-            let Some((_, id)) = self.unlearned.pop_front() else { return };
+        for _ in 0..self.unlearned.len() {
+            let Some((_, id)) = self.unlearned.pop_front_if(|(at, _)| *at <= self.now) else { return };
             let acceptor = self.store.row(&id).map(|row| &row.acceptor);
             let generation = acceptor.map_or_else(Default::default, |acceptor| acceptor.generation);
             let open = acceptor.is_none_or(|acceptor| acceptor.learned(generation).is_none());
             let wanted =
                 acceptor.is_some_and(|acceptor| acceptor.is_unlearned()) || self.learners.contains_key(&id);
-            if !open || !wanted || self.attempts.contains_key(&id) {
+            if !open || !wanted {
                 continue;
             }
-            let count = finishing.get_or_insert_with(|| self.finishing());
-            if *count >= FINISHING || !self.has_quorum() {
+            // Who is at it already may give up and leave it unfinished.
+            let tried = self.attempts.contains_key(&id);
+            let mut full = || *finishing.get_or_insert_with(|| self.finishing()) >= FINISHING;
+            if tried || !self.has_quorum() || full() {
                 self.unlearned.push_back((self.now + self.settings.finish_after, id));
-                if self.unlearned.len() == 1 {
-                    return;
-                }
                 continue;
             }
-            *count += 1;
+            finishing = finishing.map(|count| count + 1);
             self.want(id, Asker::Cluster, Want::Finish(generation));
         }
     }
