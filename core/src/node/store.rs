@@ -41,7 +41,8 @@ wire_struct!(Meta { format, cluster, cluster_size, seat, store, node, boot });
 #[derive(Clone, Debug, Default)]
 pub(super) struct Row {
     pub(super) acceptor: Acceptor,
-    /// The number of what was learned, counted by this store; 0 where nothing was.
+    /// The number of what was learned last, in this generation or an earlier one, counted by this store; 0 where nothing
+    /// was. It stays when the generation moves on, for no number is given out twice.
     learned: u64,
 }
 
@@ -139,10 +140,10 @@ impl Store {
                 Some(0x82) => {
                     let id: KeyId = decode(&record.key).map_err(damaged)?;
                     let row: Row = decode(&record.value).map_err(damaged)?;
-                    if row.learned > 0 {
+                    store.last_learned = store.last_learned.max(row.learned);
+                    store.batched_learned = store.last_learned;
+                    if row.acceptor.learned(row.acceptor.generation).is_some() {
                         store.log.insert(row.learned, id.clone());
-                        store.last_learned = store.last_learned.max(row.learned);
-                        store.batched_learned = store.last_learned;
                     }
                     store.rows.insert(id, row);
                 }
@@ -301,7 +302,6 @@ impl Store {
         let after = state(&row.acceptor);
         if before.0 != after.0 {
             self.log.remove(&row.learned);
-            row.learned = 0;
             self.changed.push(id.clone());
         }
         if before != after || promised != row.acceptor.promised && self.rules.persist_promises {
