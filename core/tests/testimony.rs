@@ -9,7 +9,7 @@ use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::storage::Loaded;
 use paxoskv_core::transport::LinkId;
 use paxoskv_core::{
-    Bucket, CallId, Entry, Epoch, Key, KeyId, Lease, Moment, NodeId, Opening, RequestId, Rules, Seat,
+    Bucket, CallId, Entry, Epoch, Key, KeyId, Lease, Life, Moment, NodeId, Opening, RequestId, Rules, Seat,
     Settings, Value,
 };
 
@@ -193,4 +193,19 @@ fn who_hears_of_the_owner_ends_nothing() {
     };
     assert!(!ends(Rules::default()));
     assert!(ends(stale()));
+}
+
+/// The others know that the owner is gone, and end its session. The ask of this seat, which nobody has heard, is not kept
+/// for ever.
+#[test]
+fn what_has_ended_is_asked_about_no_longer() {
+    let mut seats = Seats::new(Rules::default());
+    let question = seats.owner_is_lost();
+    let life = Life { node: NodeId([9; 16]), boot: 1 };
+    let bytes = write_frame(&[Message::Gone { life }]);
+    let gone = |from| Input::Frame { link: LinkId(from), bytes: bytes.clone() };
+    let said = seats.settle([(2, gone(3)), (3, gone(2))]);
+    assert!(said.iter().any(|output| matches!(output, Output::Lost { .. })));
+    seats.pass(Duration::from_millis(500));
+    assert!(!seats.ends(question));
 }

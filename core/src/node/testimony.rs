@@ -61,10 +61,13 @@ impl Node {
         self.forget_lives();
         let mut lives: Set<Life> = self.store.lives().copied().collect();
         lives.extend(self.watches.lives());
-        let back: Vec<Life> =
-            self.testimony.asks.keys().filter(|life| !self.testifies(life)).copied().collect();
+        // Who is back is lost anew next time; and where nothing hangs on a life any more, an ask of another seat was
+        // answered first, and this one may never be.
+        let asked = self.testimony.asks.keys();
+        let over = asked.filter(|life| !lives.contains(life) || !self.testifies(life));
+        let over: Vec<Life> = over.copied().collect();
         if self.rules.testimony_is_fresh {
-            back.iter().for_each(|life| drop(self.drop_ask(life)));
+            over.iter().for_each(|life| drop(self.drop_ask(life)));
         }
         for life in lives {
             self.consider(life);
