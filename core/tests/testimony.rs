@@ -209,3 +209,17 @@ fn what_has_ended_is_asked_about_no_longer() {
     seats.pass(Duration::from_millis(500));
     assert!(!seats.ends(question));
 }
+
+/// Else they do not know what to answer, and each has to ask the others itself.
+#[test]
+fn that_the_owner_is_gone_is_said_before_it_is_asked() {
+    let mut seats = Seats::new(Rules::default());
+    let goodbye = write_frame(&[Message::Goodbye {}]);
+    let said = seats.turn(1, Input::Frame { link: OWNER, bytes: goodbye });
+    let frames = said.into_iter().filter_map(|output| match output {
+        Output::Send { link: LinkId(2), frame } => Some(read_frame(&frame).unwrap()),
+        _ => None,
+    });
+    let said: Vec<Message> = frames.flatten().collect();
+    assert!(matches!(said[..], [Message::Gone { .. }, Message::Ask { .. }]), "{said:?}");
+}

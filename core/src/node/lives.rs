@@ -84,14 +84,15 @@ impl Node {
         known.heard = now;
     }
 
-    /// A node is gone, for certain: the other seats are told, who may have had no link to it.
+    /// A node is gone, for certain: the other seats are told, who may have had no link to it, and before they are asked
+    /// whether they have lost it.
     pub(super) fn life_gone(&mut self, life: Life) {
         if self.seat.is_none() {
             return;
         }
-        self.take_for_gone(life);
         let seats: Vec<LinkId> = self.links.seats().into_iter().map(|(_, link)| link).collect();
         self.outbox.send(&seats, &Message::Gone { life });
+        self.take_for_gone(life);
     }
 
     pub(super) fn take_for_gone(&mut self, life: Life) {
