@@ -2,9 +2,9 @@
 
 mod fed;
 
-use fed::{World, get, key_at, put};
-use paxoskv_core::Lease;
+use fed::{World, get, key, key_at, put};
 use paxoskv_core::message::{Message, Op, Outcome};
+use paxoskv_core::{CallId, KeyId, Lease};
 
 /// The number under which a seat has learned something is never given to anything else, also where it has to do with
 /// that key in a newer generation and forgets what it learned: whoever has seen as much never asks for it again.
@@ -41,4 +41,45 @@ fn numbers_of_what_was_learned_are_given_out_once() {
     world.link(1, 2);
     world.pass(10);
     assert!(world.knows(2, &later));
+}
+
+/// 3 MB that a seat has missed, over links of 1 Mbit/s each: beats, and what else there is to say meanwhile, do not wait for
+/// all of that.
+#[test]
+fn what_was_missed_is_fetched_bit_by_bit() {
+    let mut world = World::new();
+    world.unlink(1, 2);
+    world.unlink(2, 3);
+    let missed: Vec<KeyId> = (0..60).map(|n| key(&format!("missed {n}"))).collect();
+    for id in &missed {
+        let put = world.call(1, put(id, &"x".repeat(50_000), Vec::new()), None);
+        assert!(world.has_value(put));
+    }
+    world.pass(2);
+    world.slow = Some((2, 125));
+    let closed = world.closed;
+    for _ in 0..60 {
+        world.relink(1, 2);
+        world.relink(2, 3);
+        world.pass(1);
+    }
+    assert_eq!(world.closed, closed);
+    assert!(missed.iter().all(|id| world.knows(2, id)));
+    assert!(world.longest.as_millis() < 3_000, "{:?}", world.longest);
+}
+
+/// 400 kB that are said at once to a seat that comes back: if that were one frame, over a slow link nothing would be heard
+/// for as long as that takes.
+#[test]
+fn what_is_said_at_once_is_in_frames_of_a_bounded_size() {
+    let mut world = World::new();
+    world.kill(3);
+    world.unlink(1, 2);
+    let ids = (0..40).map(|n| key(&format!("waits {n}")));
+    let puts: Vec<CallId> =
+        ids.map(|id| world.call(1, put(&id, &"x".repeat(10_000), Vec::new()), None)).collect();
+    world.link(1, 2);
+    world.pass(1);
+    assert!(puts.iter().all(|put| world.has_value(*put)));
+    assert!((50_000..=64 << 10).contains(&world.packed), "{}", world.packed);
 }

@@ -7,17 +7,19 @@
 use std::time::Duration;
 
 use super::Node;
+use super::outbox::PAGE_BYTES;
 use crate::key::Register;
 use crate::message::{Digest, Message};
 use crate::sorted::Set;
 use crate::transport::LinkId;
 
-/// Registers in one chunk.
+/// A chunk: at most so many registers, and of entries [`PAGE_BYTES`], since most of it may be fetched.
 const CHUNK: usize = 256;
 
 /// What is being pulled from a seat.
 #[derive(Clone)]
 pub(super) struct Pull {
+    /// When something came of it last.
     since: Duration,
     link: LinkId,
     upto: u64,
@@ -47,7 +49,7 @@ impl Node {
     /// A seat asks what was learned here after a number.
     pub(super) fn tell_learned(&mut self, link: LinkId, after: u64) {
         if self.may_vote() && self.seated(link).is_some() {
-            let (upto, more, items) = self.store.learned_after(after, CHUNK);
+            let (upto, more, items) = self.store.learned_after(after, CHUNK, PAGE_BYTES);
             self.outbox.send(&[link], &Message::Learned { after, upto, more, items });
         }
     }
@@ -106,6 +108,7 @@ impl Node {
         let mut done = Vec::new();
         for (seat, pull) in &mut self.pulls {
             if pull.wanted.remove(register) {
+                pull.since = self.now;
                 done.push(*seat);
             }
         }

@@ -22,6 +22,13 @@ use crate::sorted::Map;
 use crate::storage::Batch;
 use crate::transport::{Closing, LinkId};
 
+/// Messages are put together into frames of at most so many bytes; a longer one is a frame by itself. A peer is heard of
+/// with each whole frame, so even on a slow link none should take as long as the silence that fells a link.
+const FRAME: usize = 64 << 10;
+
+/// How many bytes of values are listed, or caught up with, at a time: for no more has to wait what else there is to say.
+pub(super) const PAGE_BYTES: usize = 256 << 10;
+
 /// How many bytes of messages may wait here, for all links together. A link may have as much waiting as is left of it, so
 /// that however many ask for much, there is room for others.
 const MAX_WAITING: usize = 32 << 20;
@@ -46,7 +53,7 @@ pub(super) struct Outbox {
 impl Outbox {
     pub(super) fn new(max_frame: usize, rules: Rules, open: bool) -> Self {
         Self {
-            max_frame,
+            max_frame: max_frame.min(FRAME),
             rules,
             open,
             outputs: VecDeque::new(),

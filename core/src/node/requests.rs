@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::alarms::Alarm;
+use super::outbox::PAGE_BYTES;
 use super::watches::has_prefix;
 use super::{Node, Output};
 use crate::ballot::Generation;
@@ -20,9 +21,8 @@ use crate::value::{Entry, Value};
 /// Leases that one entry may hang on.
 const LEASES: usize = 16;
 
-/// A page of a listing: at most so many keys and so many bytes.
+/// A page of a listing: at most so many keys, and [`PAGE_BYTES`].
 const PAGE: usize = 1_000;
-const PAGE_BYTES: usize = 1 << 20;
 
 /// Who wants something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

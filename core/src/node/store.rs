@@ -376,22 +376,29 @@ impl Store {
         self.batched_learned
     }
 
-    /// At most `most` of what was learned after a number, up to which number that is, and whether there is more.
-    pub(super) fn learned_after(&self, after: u64, most: usize) -> (u64, bool, Vec<Digest>) {
-        let mut items = Vec::new();
+    /// What was learned after a number, at most `most` registers whose entries have so many bytes (or one that has more);
+    /// up to which number that is, and whether there is more.
+    pub(super) fn learned_after(
+        &self,
+        after: u64,
+        most: usize,
+        most_bytes: usize,
+    ) -> (u64, bool, Vec<Digest>) {
+        let (mut items, mut bytes) = (Vec::new(), 0);
         let mut upto = after;
         for (number, id) in self.log.range(after.saturating_add(1)..) {
             if *number > self.batched_learned {
                 break;
             }
-            if items.len() == most {
+            let row = self.rows.get(id).map(|row| &row.acceptor);
+            let held = row.and_then(|acceptor| Some((acceptor.generation, acceptor.held.entry()?)));
+            bytes += held.map_or(0, |(_, entry)| id.key.cbor().len() + entry.value.cbor().len());
+            if items.len() == most || bytes > most_bytes && !items.is_empty() {
                 return (upto, true, items);
             }
             upto = *number;
-            if let Some(row) = self.rows.get(id)
-                && let Some(entry) = row.acceptor.held.entry()
-            {
-                let register = Register { id: id.clone(), generation: row.acceptor.generation };
+            if let Some((generation, entry)) = held {
+                let register = Register { id: id.clone(), generation };
                 items.push(Digest { register, request: entry.request });
             }
         }

@@ -4,6 +4,7 @@
 //! with that. So a slow one skips states by itself, nothing queues up for it, and it can go on at any other seat.
 
 use super::Node;
+use super::outbox::PAGE_BYTES;
 use super::requests::Asker;
 use crate::identity::Life;
 use crate::key::{Bucket, Key, KeyId};
@@ -11,9 +12,8 @@ use crate::lease::{ENDS, Lease};
 use crate::message::{Change, Cursor, Outcome, Version};
 use crate::sorted::{Map, Set};
 
-/// A page of changes: at most so many keys and so many bytes.
+/// A page of changes: at most so many keys, and [`PAGE_BYTES`].
 const PAGE: usize = 1_000;
-const PAGE_BYTES: usize = 1 << 20;
 
 #[derive(Clone, Default)]
 pub(super) struct Watches {

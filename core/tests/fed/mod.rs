@@ -31,6 +31,8 @@ pub struct World {
     under_way: VecDeque<(Duration, LinkId, u8, Vec<u8>)>,
     /// How long what was put on a slow link had to wait at most until it was there.
     pub longest: Duration,
+    /// How long the longest frame was in which there are several messages.
+    pub packed: usize,
     replies: Vec<Option<Outcome>>,
     /// How many links a node has closed.
     pub closed: usize,
@@ -51,6 +53,7 @@ impl World {
             busy: BTreeMap::new(),
             under_way: VecDeque::new(),
             longest: Duration::ZERO,
+            packed: 0,
             replies: Vec::new(),
             closed: 0,
         };
@@ -149,6 +152,9 @@ impl World {
         let (one, other) = *self.links.get(&link)?;
         let to = if from == one { other } else { one };
         let mut messages = read_frame(frame).unwrap();
+        if messages.len() > 1 {
+            self.packed = self.packed.max(frame.len());
+        }
         messages.retain(|message| (self.arrives)(from, to, message));
         let bytes = write_frame(&messages);
         match self.slow {
