@@ -14,18 +14,21 @@ use crate::error::Error;
 use crate::message::{Message, Op, Outcome};
 use crate::transport::LinkId;
 
-/// How long one seat has before another is asked.
+/// How long the first seat has before another is asked. Each further one has twice as long, up to the second time: what is
+/// on its way from a seat that was given up on is lost, and on a slow link it may take longer than that each time.
 const ASK_ANOTHER: Duration = Duration::from_secs(2);
+const AT_MOST: Duration = Duration::from_secs(30);
 
 /// And where the answer may be long in coming: not for ever, since the seat may be cut off from the others.
 const WATCH_ELSEWHERE: Duration = Duration::from_secs(10);
 const WAIT_ELSEWHERE: Duration = Duration::from_secs(30);
 
-fn patience(op: &Op) -> Duration {
+/// How long a seat has, where so many have had not long enough.
+fn patience(op: &Op, late: u32) -> Duration {
     match op {
         Op::Watch { .. } | Op::Changes { .. } => WATCH_ELSEWHERE,
         Op::Put { wait: true, .. } => WAIT_ELSEWHERE,
-        _ => ASK_ANOTHER,
+        _ => ASK_ANOTHER.saturating_mul(2u32.saturating_pow(late)).min(AT_MOST),
     }
 }
 
@@ -45,6 +48,8 @@ pub(super) struct Asked {
     /// When another seat is to be asked.
     due: Duration,
     tries: usize,
+    /// How many seats have had not long enough.
+    late: u32,
 }
 
 impl Node {
@@ -68,7 +73,7 @@ impl Node {
         // who was told one address wants to hear that seat, even when it has named the others meanwhile.
         let spread = usize::try_from(call.0 % 1_000_003).unwrap_or(0);
         let tries = if is_a_view(&op) { 0 } else { spread };
-        self.asked.insert(call, Asked { op, deadline, link: None, number: 0, due: self.now, tries });
+        self.asked.insert(call, Asked { op, deadline, link: None, number: 0, due: self.now, tries, late: 0 });
         self.ask(call);
     }
 
@@ -87,7 +92,7 @@ impl Node {
         let link = if asks_first { first } else { seats[asked.tries % seats.len()].1 };
         asked.tries = asked.tries.wrapping_add(1);
         asked.link = Some(link);
-        asked.due = self.now + patience(&asked.op);
+        asked.due = self.now + patience(&asked.op, asked.late);
         // The seat gives up a little before this node does, and can then say why.
         let left = asked.deadline.map(|at| at.saturating_sub(self.now));
         let patience = left.map(|left| left.saturating_sub((left / 10).min(Duration::from_millis(200))));
@@ -121,8 +126,10 @@ impl Node {
     }
 
     pub(super) fn asked_due(&mut self, call: CallId) {
-        let late = self.asked.get(&call).is_some_and(|asked| self.now >= asked.due);
-        if late {
+        if let Some(asked) = self.asked.get_mut(&call)
+            && self.now >= asked.due
+        {
+            asked.late = asked.late.saturating_add(1);
             self.ask(call);
         }
     }
