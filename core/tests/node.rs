@@ -7,7 +7,7 @@ use paxoskv_core::message::{Claim, Hello, Message, PROTOCOL, read_frame, write_f
 use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::storage::Loaded;
 use paxoskv_core::transport::LinkId;
-use paxoskv_core::{CallId, Epoch, Moment, NodeId, Opening, Seat, Settings, StoreId};
+use paxoskv_core::{CallId, Epoch, FoundingId, Moment, NodeId, Opening, Seat, Settings, StoreId};
 
 const NOW: Moment = Moment { steady: Duration::ZERO, unix: Duration::ZERO };
 
@@ -71,7 +71,10 @@ fn opens_on_a_late_answer(rules: paxoskv_core::Rules) -> bool {
             at(0),
             Input::LinkUp { link: LinkId(link), dialed: true, attested: false, addresses: Vec::new() },
         );
-        told(at(0), Input::Frame { link: LinkId(link), bytes: hello(seat) });
+        let Message::Hello { hello } = hello_from(seat) else { unreachable!() };
+        let hello = Hello { founding: Some(FoundingId([7; 16])), ..hello };
+        let bytes = write_frame(&[Message::Hello { hello }]);
+        told(at(0), Input::Frame { link: LinkId(link), bytes });
     }
     let opening = told(at(1), Input::OpenSession { call: CallId(1), timeout: None });
     let said = opening.into_iter().filter_map(|output| match output {

@@ -9,6 +9,7 @@ use std::hash::{Hash, Hasher};
 use super::Node;
 use super::attempts::{Attempt, Stage};
 use crate::ballot::{Ballot, Generation};
+use crate::identity::FoundingId;
 use crate::key::KeyId;
 use crate::message::{Held, Question};
 use crate::paxos::Acceptor;
@@ -118,6 +119,11 @@ impl Node {
     /// Whether this store holds its seat, so that its word counts.
     pub fn votes(&self) -> bool {
         self.may_vote()
+    }
+
+    /// Of which cluster it is, as far as it knows.
+    pub fn founding(&self) -> Option<FoundingId> {
+        self.roster.founding
     }
 
     /// What this seat's acceptor holds of a key, if anything.

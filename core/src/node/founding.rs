@@ -125,14 +125,15 @@ impl Node {
         self.ready.extend(self.attempts.keys().cloned());
     }
 
-    /// Nobody counts this seat's word before it has heard of which cluster it is.
+    /// Nobody counts this seat's word before it has heard of which cluster it is: neither a seat nor an observer, whose
+    /// calls are spread over all seats that it is linked to, and who must not be told of two clusters.
     pub(super) fn founding_persisted(&mut self) {
         if self.founded == Founded::InFlight {
             self.founded = Founded::Durably;
-            for (_, link) in self.links.seats() {
+            for link in self.links.names() {
                 self.say_hello(link);
             }
-            // Before the votes of that batch, which nobody would count otherwise.
+            // Before the votes and the responses of that batch, which nobody would count otherwise.
             self.outbox.flush();
         }
     }

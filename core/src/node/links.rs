@@ -14,7 +14,7 @@ use crate::ballot::Seat;
 use crate::error::Error;
 use crate::identity::Life;
 use crate::key::KeyId;
-use crate::message::{Hello, Message, PROTOCOL, protocol_of, read_frame};
+use crate::message::{Hello, Message, Outcome, PROTOCOL, protocol_of, read_frame};
 use crate::settings::Settings;
 use crate::sorted::Map;
 use crate::transport::{Closing, LinkId};
@@ -71,11 +71,6 @@ impl Links {
     /// The cluster's name, from the first peer that knows it.
     pub(super) fn cluster(&self) -> Option<String> {
         self.greeted().find_map(|(_, _, hello)| hello.cluster.clone())
-    }
-
-    /// Whether somebody says to sit in a seat at the other end.
-    pub(super) fn is_seat(&self, link: LinkId) -> bool {
-        self.claims.values().any(|of| *of == link)
     }
 
     /// The link to one start of a node.
@@ -181,6 +176,8 @@ impl Node {
                     self.close(link, Closing::Refused(reason.clone()));
                     self.refused_by(reason);
                 }
+                // What is there in another cluster, perhaps.
+                Message::Response { outcome, .. } if tells_of_keys(&outcome) && !self.counts(link) => {}
                 message if self.links.hello(link).is_some() => self.hear(link, message),
                 // A peer that has not said who it is says nothing.
                 _ => {}
@@ -359,6 +356,7 @@ impl Node {
             }
         }
         for (link, reason) in refused {
+            self.refused_by(reason.clone());
             self.refuse(link, reason);
         }
         self.consider_seats();
@@ -393,6 +391,17 @@ impl Node {
         (same && self.holds(claim.seat, claim.store)).then_some(claim.seat)
     }
 
+    /// Whether what a peer says as a seat counts here. Who has no seat knows no roster: it takes the word of all who say
+    /// that they are of the founding that it was told of first.
+    pub(super) fn counts(&self, link: LinkId) -> bool {
+        if self.seat.is_some() {
+            return self.seated(link).is_some();
+        }
+        let same = |hello: &Hello| hello.founding.is_some() && hello.founding == self.roster.founding;
+        let seats = self.links.hello(link).filter(|hello| hello.claim.is_some());
+        seats.is_some_and(|hello| same(hello) || !self.rules.one_founding)
+    }
+
     /// The links to all others who vote on a key.
     pub(super) fn others(&self, id: &KeyId) -> Vec<LinkId> {
         let founding = Self::is_founding(id) && self.roster.founding.is_none();
@@ -417,8 +426,12 @@ impl Node {
                 if hello.claim.is_some() || self.seat.is_none() || silent {
                     pinged.push(name);
                 }
-                let unsure = !self.may_vote() || hello.founding != self.roster.founding;
-                if hello.claim.is_some() && self.seat.is_some() && unsure {
+                // The answer is a Hello, should the one with the founding be lost.
+                let unsure = match self.seat {
+                    Some(_) => !self.may_vote() || hello.founding != self.roster.founding,
+                    None => hello.founding.is_none(),
+                };
+                if hello.claim.is_some() && unsure {
                     self.say_hello(name);
                 }
             } else {
@@ -462,4 +475,9 @@ impl Node {
         let links: Vec<LinkId> = self.links.peers().collect();
         self.outbox.send(&links, &Message::Goodbye {});
     }
+}
+
+/// Whether an outcome says what is there: a seat that is of no cluster yet has nothing to say of that.
+fn tells_of_keys(outcome: &Outcome) -> bool {
+    !matches!(outcome, Outcome::Failed { .. } | Outcome::Status { .. } | Outcome::Keys { .. })
 }

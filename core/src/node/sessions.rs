@@ -330,7 +330,7 @@ impl Node {
     }
 
     pub(super) fn on_beaten(&mut self, link: LinkId, number: u64, seat: Seat, suspend_after: u64) {
-        if !self.links.is_seat(link) {
+        if !self.counts(link) {
             return;
         }
         // Who ends sessions sooner than this node thinks has to be heeded.

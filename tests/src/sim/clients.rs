@@ -263,9 +263,7 @@ impl World {
 
     fn is_usable(&self, host: usize) -> bool {
         let at = &self.hosts[host];
-        // Where a seat was given twice, an observer cannot tell of which cluster it got an answer.
-        let told = at.seat.is_some() || !self.plan.double_seat;
-        at.node.is_some() && at.frozen.is_none() && !at.retired && told
+        at.node.is_some() && at.frozen.is_none() && !at.retired
     }
 
     /// Whether a host has a say in a cluster that works.

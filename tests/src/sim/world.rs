@@ -388,7 +388,7 @@ impl World {
             Some(disk) => disk,
             // An observer: there is one cluster, unless a seat was given twice.
             None if !self.plan.double_seat => 0,
-            None => return None,
+            None => return self.hosts[host].node.as_ref().and_then(Node::founding),
         };
         let all = || self.disks.iter().find_map(|disk| disk.founding);
         self.disks[disk].founding.or_else(|| if self.plan.double_seat { None } else { all() })

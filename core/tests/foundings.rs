@@ -1,0 +1,61 @@
+//! How a cluster begins, where not all goes well.
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+
+use std::time::Duration;
+
+use paxoskv_core::CallId;
+use paxoskv_core::message::Message;
+use paxoskv_core::node::Input;
+use paxoskv_core::transport::Closing;
+
+mod hand;
+
+use hand::Nodes;
+
+/// Seat 2 was given to two stores, and each founds a cluster with one of the others, which do not see each other. An
+/// observer is linked to all four.
+fn founded_apart() -> (Nodes, usize) {
+    let mut nodes = Nodes::default();
+    let [one, two, twin, three] = [1, 2, 2, 3].map(|seat| nodes.seat(seat));
+    let observer = nodes.observer();
+    [one, two, twin, three].into_iter().for_each(|seat| nodes.link(observer, seat));
+    nodes.link(one, two);
+    nodes.link(twin, three);
+    (nodes, observer)
+}
+
+fn of_an_observer(message: &Message) -> bool {
+    matches!(message, Message::Hello { hello } if hello.claim.is_none())
+}
+
+fn with_a_founding(message: &Message) -> bool {
+    matches!(message, Message::Hello { hello } if hello.founding.is_some())
+}
+
+/// It has greeted all of them when they were of no cluster yet, and need not greet them again.
+#[test]
+fn an_observer_is_told_of_one_of_two_clusters() {
+    let (mut nodes, observer) = founded_apart();
+    nodes.loses = (0..4).map(|seat| (seat, of_an_observer as _)).collect();
+    nodes.pass(Duration::from_secs(2));
+    let found = (0..6).map(|n| nodes.put(observer, "key", n).unwrap());
+    assert_eq!(found.collect::<Vec<_>>(), (0..6).map(|n| (0, n == 0)).collect::<Vec<_>>());
+    let refused = |closed: &&(usize, Closing)| match closed {
+        (at, Closing::Refused(why)) => *at == observer && why.starts_with("two clusters of one name"),
+        _ => false,
+    };
+    assert_eq!(nodes.closed.iter().filter(refused).count(), 2);
+}
+
+/// Which cluster a seat is in says its Hello, and that may be lost.
+#[test]
+fn an_observer_counts_nothing_that_is_of_no_cluster_that_it_knows() {
+    let (mut nodes, observer) = founded_apart();
+    nodes.loses = vec![(observer, with_a_founding)];
+    nodes.run([(observer, Input::OpenSession { call: CallId(100), timeout: None })]);
+    assert_eq!(nodes.put(observer, "key", 1), None);
+    assert_eq!(nodes.opened, 0);
+    nodes.loses.clear();
+    assert_eq!(nodes.put(observer, "key", 2), Some((1, false)));
+    assert_eq!(nodes.opened, 1);
+}
