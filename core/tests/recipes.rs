@@ -3,16 +3,18 @@
 
 use std::cell::Cell;
 use std::future::IntoFuture;
+use std::task::Poll;
 use std::time::Duration;
 
-use futures::StreamExt;
 use futures::future::{Either, join_all, select};
+use futures::{StreamExt, poll};
+use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::recipes::Held;
-use paxoskv_core::{Cluster, Error, Generation, Rules};
+use paxoskv_core::{Cluster, Error, Generation, Rules, Settings};
 
 mod house;
 
-use house::{House, block, test};
+use house::{Clock, House, block, test};
 
 #[test]
 async fn a_lock_has_one_holder_and_everybody_gets_a_turn() {
@@ -128,6 +130,57 @@ async fn a_barrier_opens_when_all_have_come() {
     join_all(all).await;
     nodes[0].barrier("start", 6).wait().await.unwrap();
     assert_eq!(nodes[0].barrier("none", 0).wait().await.unwrap_err().code(), "InvalidArgument");
+}
+
+/// Runs somebody so many times, each time until it has to wait, and has what it asked for done. Whether it has passed.
+async fn step(
+    node: &Cluster,
+    party: &mut (impl Future<Output = Result<Generation, Error>> + Unpin),
+    times: usize,
+) -> bool {
+    for _ in 0..times {
+        if let Poll::Ready(passed) = poll!(&mut *party) {
+            passed.unwrap();
+            return true;
+        }
+        for _ in 0..10 {
+            node.get("anything").await.unwrap();
+        }
+    }
+    false
+}
+
+/// Two have found the first place taken when it falls free, and one place is left.
+#[test]
+async fn who_finds_no_place_at_a_barrier_takes_one_that_has_fallen_free_meanwhile() {
+    // However slow this test is run, no session is suspended.
+    let (session_grace, suspend_after) = (Duration::from_secs(3600), Duration::from_secs(1800));
+    let one = House::new().spawn(
+        Cluster::builder("test")
+            .cluster_size(1)
+            .seat(1)
+            .storage(MemoryStorage::new())
+            .timer(Clock::new())
+            .entropy([1; 32])
+            .settings(Settings { session_grace, suspend_after, ..Settings::default() })
+            .build(),
+    );
+    // From here on sessions are opened at once.
+    let _session = one.open_session().await.unwrap();
+    let barrier = one.barrier("start", 3);
+    let [mut first, mut second, mut third, mut fourth] = [(); 4].map(|()| Box::pin(barrier.wait()));
+    for party in [&mut first, &mut second] {
+        assert!(!step(&one, party, 20).await);
+    }
+    // They open a session, ask for the first place, and for the second.
+    for party in [&mut third, &mut fourth] {
+        assert!(!step(&one, party, 3).await);
+    }
+    drop(first);
+    assert!(!step(&one, &mut third, 20).await);
+    // It goes on with the first place; so all three are there, and those who wait are told.
+    assert!(step(&one, &mut fourth, 50).await);
+    assert!(step(&one, &mut second, 50).await && step(&one, &mut third, 50).await);
 }
 
 #[test]

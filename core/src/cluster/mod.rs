@@ -275,7 +275,12 @@ impl Cluster {
     /// the values that one seat has learned, then changes as it learns of them. For each key the states come in
     /// order, and the last is never missed.
     pub fn watch_prefix(&self, bucket: Bucket, prefix: &str) -> WatchPrefix {
-        WatchPrefix::new(self.call(), bucket, prefix)
+        WatchPrefix::new(self.call(), bucket, prefix, false)
+    }
+
+    /// Like [`watch_prefix`](Self::watch_prefix), and tells in the beginning of keys that have become vacant, too.
+    pub(crate) fn watch_prefix_with_vacant(&self, bucket: Bucket, prefix: &str) -> WatchPrefix {
+        WatchPrefix::new(self.call(), bucket, prefix, true)
     }
 
     /// Decides what a bucket is, before the first put into it does; resolves to what it is, whoever decided that.

@@ -135,7 +135,7 @@ struct Following {
     page: std::vec::IntoIter<Change>,
     /// How far each key has come: another seat may tell of it again, or not know it yet.
     known: Map<Key, Version>,
-    /// Whether what is told is still what was there in the beginning.
+    /// Whether what is told is still what was there in the beginning, of which only values are.
     beginning: bool,
     more: bool,
 }
@@ -170,7 +170,8 @@ impl Following {
 }
 
 impl WatchPrefix {
-    pub(super) fn new(call: CallOptions, bucket: Bucket, prefix: &str) -> Self {
+    /// `vacant` is whether to tell, in the beginning, of keys that have become vacant before.
+    pub(super) fn new(call: CallOptions, bucket: Bucket, prefix: &str, vacant: bool) -> Self {
         let following = Following {
             call,
             bucket,
@@ -178,7 +179,7 @@ impl WatchPrefix {
             after: None,
             page: Vec::new().into_iter(),
             known: Map::new(),
-            beginning: true,
+            beginning: !vacant,
             more: true,
         };
         Self(Box::pin(stream::try_unfold(following, |mut following| async move {

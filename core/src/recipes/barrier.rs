@@ -9,8 +9,9 @@ use futures::future::{Either, select};
 use crate::ballot::Generation;
 use crate::cluster::{Cluster, Put, Session};
 use crate::error::Error;
-use crate::key::Bucket;
+use crate::key::{Bucket, Key};
 use crate::node::Grant;
+use crate::sorted::Map;
 
 /// How many parties a barrier can have.
 const PARTIES: u32 = 4_096;
@@ -64,9 +65,10 @@ impl Barrier {
     /// The fencing token of the place, once the barrier is open; `None` where there was no place and one may be now.
     async fn wait_with(&self, session: &Session) -> Result<Option<Generation>, Error> {
         let open = self.key("open");
-        let mut changes = self.cluster.watch_prefix(Bucket::system("$barrier"), &self.key(""));
+        let mut taken = Map::new();
         for place in 0..self.parties {
-            let chosen = self.put(&self.key(place)).bound_to(session).await?;
+            let place = self.key(place);
+            let chosen = self.put(&place).bound_to(session).await?;
             if chosen.won() {
                 // Of those who take a place, the last sees all.
                 if self.all_are_there().await? {
@@ -75,12 +77,15 @@ impl Barrier {
                 self.cluster.get(&open).library("$barrier").wait().await?;
                 return Ok(Some(chosen.generation()));
             }
+            taken.insert(Key::new(&place)?, chosen.generation());
         }
-        // Somebody may have to be replaced before it opens.
+        // Somebody may have to be replaced before it opens: one that is lost later, or has been since it was found there.
         let opened = pin!(self.cluster.get(&open).library("$barrier").wait().into_future());
+        let bucket = Bucket::system("$barrier");
+        let mut changes = self.cluster.watch_prefix_with_vacant(bucket, &self.key(""));
         let vacant = pin!(async {
-            while let Some(Ok((_, state))) = changes.next().await {
-                if state.found.is_none() {
+            while let Some(Ok((key, state))) = changes.next().await {
+                if state.found.is_none() && taken.get(&key).is_some_and(|found| state.generation > *found) {
                     return;
                 }
             }
