@@ -13,7 +13,8 @@ pub struct Settings {
     pub max_frame: usize,
     /// Requests in flight at one node, its own and its observers'. 16,384.
     pub max_requests: usize,
-    /// Links at one node. 1,024.
+    /// Links at one node. As many of them as the cluster has seats are kept for seats, so that observers never shut one
+    /// out. A transport has to allow [some more](Self::links_with_strangers). 1,024.
     pub max_links: usize,
     /// How often links are pinged; those of observers only while these are silent. 500 ms.
     pub heartbeat: Duration,
@@ -58,7 +59,15 @@ impl Default for Settings {
     }
 }
 
+/// Links whose other end has not said yet whether it is a seat.
+const STRANGERS: usize = 64;
+
 impl Settings {
+    /// How many links a transport has to allow: whoever comes when there are enough can still say who it is.
+    pub fn links_with_strangers(&self) -> usize {
+        self.max_links.saturating_add(STRANGERS)
+    }
+
     /// How often a seat looks whether a lease is over.
     pub(crate) fn look_every(&self) -> Duration {
         (self.session_grace / 4).clamp(Duration::from_millis(20), Duration::from_millis(250))

@@ -10,7 +10,7 @@ use paxoskv_core::transport::Closing;
 
 mod hand;
 
-use hand::Nodes;
+use hand::{Nodes, of_an_observer};
 
 /// Seat 2 was given to two stores, and each founds a cluster with one of the others, which do not see each other. An
 /// observer is linked to all four.
@@ -22,10 +22,6 @@ fn founded_apart() -> (Nodes, usize) {
     nodes.link(one, two);
     nodes.link(twin, three);
     (nodes, observer)
-}
-
-fn of_an_observer(message: &Message) -> bool {
-    matches!(message, Message::Hello { hello } if hello.claim.is_none())
 }
 
 fn with_a_founding(message: &Message) -> bool {

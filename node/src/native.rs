@@ -322,8 +322,8 @@ impl NativeBuilder {
         let libp2p = self.start_libp2p(seat, kept.path()).await?;
         #[cfg(not(feature = "libp2p"))]
         let libp2p = None;
-        let links =
-            WsConfig { max_frame: self.settings.max_frame, max_links: self.settings.max_links, ..self.links };
+        let Settings { max_frame, .. } = self.settings;
+        let links = WsConfig { max_frame, max_links: self.settings.links_with_strangers(), ..self.links };
         let builder = builder.settings(self.settings);
         let (by_ws, routes) = (self.by_ws, self.routes);
         let parts = Parts { seat, kept, listener, links, by_ws, libp2p, join, routes };
@@ -394,7 +394,7 @@ impl NativeBuilder {
             listen: listen(port),
             secret: self.secret.as_ref().map(|secret| secret.for_libp2p().clone()),
             max_frame: self.settings.max_frame,
-            max_links: self.settings.max_links,
+            max_links: self.settings.links_with_strangers(),
             ..Libp2pConfig::default()
         };
         let given = !self.libp2p.listen.is_empty() || self.secret.is_none();

@@ -86,10 +86,8 @@ impl Links {
 
 impl Node {
     pub(super) fn link_up(&mut self, link: LinkId, dialed: bool, attested: bool, addresses: Vec<String>) {
-        if self.links.links.len() >= self.settings.max_links {
-            let reason =
-                format!("this node has {} links already, which is its limit", self.settings.max_links);
-            return self.outbox.close(link, Closing::Refused(reason));
+        if self.links.links.len() >= self.settings.links_with_strangers() {
+            return self.outbox.close(link, Closing::Refused(self.is_full()));
         }
         let new = Link { dialed, attested, hello: None, heard: self.now, greeted: self.now };
         self.links.links.insert(link, new);
@@ -223,6 +221,9 @@ impl Node {
             Err(Closing::Refused(reason)) => return self.refuse(link, reason),
             Err(closing) => return self.close(link, closing),
         }
+        if !self.has_room(&hello) {
+            return self.refuse(link, self.is_full());
+        }
         self.adopt(&hello);
         self.refused = None;
         let seat = hello.claim.map(|claim| claim.seat);
@@ -241,6 +242,22 @@ impl Node {
             self.ask_seats();
             self.beat_anew();
         }
+    }
+
+    /// Whether there may be one more link: observers leave a place for each seat, which may be away for a while.
+    fn has_room(&self, hello: &Hello) -> bool {
+        let limit = self.settings.max_links;
+        let for_observers = limit.saturating_sub(self.roster.cluster_size.into()).max(1);
+        let is_observer = hello.claim.is_none();
+        self.links.peers().count() < limit
+            && (!is_observer || (self.links.observers() as usize) < for_observers)
+    }
+
+    fn is_full(&self) -> String {
+        format!(
+            "this node has as many links as it may have: {}, with those that are kept for seats",
+            self.settings.max_links
+        )
     }
 
     /// Why two nodes will not talk. The same words on both sides, since both may log them.

@@ -175,3 +175,7 @@ fn put(key: &str, n: u8, leases: Vec<Lease>) -> Op {
     let entry = Entry { value: Value::new(&n).unwrap(), leases, request: RequestId([n; 16]) };
     Op::Put { id, entry, within: None, wait: false }
 }
+
+pub fn of_an_observer(message: &Message) -> bool {
+    matches!(message, Message::Hello { hello } if hello.claim.is_none())
+}

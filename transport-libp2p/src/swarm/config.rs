@@ -46,7 +46,8 @@ pub struct Libp2pConfig {
     /// How many bytes of received frames may wait for the core, over all links, before links are read no further.
     /// 32 MiB.
     pub inbound_bytes: usize,
-    /// How many links there may be. 1024.
+    /// How many links there may be. The core keeps some of its own for seats, and to be told of one it has to be linked:
+    /// so 64 more than its `max_links`. 1088.
     pub max_links: usize,
     /// How many connections that others opened may be there at a time without having proven that they belong here.
     /// 64.
@@ -86,7 +87,7 @@ impl Default for Libp2pConfig {
             queue_frames: 4096,
             total_queue_bytes: 128 << 20,
             inbound_bytes: 32 << 20,
-            max_links: 1024,
+            max_links: 1024 + 64,
             max_handshakes: 64,
             max_addresses: 256,
             handshake_timeout: Duration::from_secs(5),

@@ -33,7 +33,8 @@ pub struct WsConfig {
     /// How many bytes of received frames may wait for the core, over all links, before links are read no further.
     /// 32 MiB.
     pub inbound_bytes: usize,
-    /// How many links there may be. 1024.
+    /// How many links there may be. The core keeps some of its own for seats, and to be told of one it has to be linked:
+    /// so 64 more than its `max_links`. 1088.
     pub max_links: usize,
     /// How many others may wait here to be reached through this node, or be joined to somebody. 256; 0 turns that off.
     pub max_relays: usize,
@@ -71,7 +72,7 @@ impl Default for WsConfig {
             queue_frames: 4096,
             total_queue_bytes: 128 << 20,
             inbound_bytes: 32 << 20,
-            max_links: 1024,
+            max_links: 1024 + 64,
             max_relays: 256,
             wait_at_relays: false,
             max_handshakes: 64,
