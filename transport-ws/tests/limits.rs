@@ -11,6 +11,7 @@ use futures::{SinkExt, StreamExt};
 use paxoskv_core::Transport;
 use paxoskv_core::transport::{Closing, Event};
 use paxoskv_transport_ws::WsConfig;
+use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 async fn over_the_limit(limit: usize, secret: Option<paxoskv_transport_ws::Secret>) {
@@ -136,6 +137,15 @@ async fn there_are_only_so_many_handshakes_at_a_time_and_each_ends() {
     // A node that retries comes in once those who are silent were thrown out.
     let mut a = Node::dialing(quick());
     link(&mut a, &mut b).await;
+}
+
+#[tokio::test]
+async fn who_sends_requests_and_reads_no_answer_is_cut_off() {
+    let b = Node::listening(quick()).await;
+    let mut tcp = raw(b.at).await;
+    let requests = "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(1000);
+    let sending = async { while tcp.write_all(requests.as_bytes()).await.is_ok() {} };
+    tokio::time::timeout(PATIENCE, sending).await.expect("the node was to close the connection");
 }
 
 #[tokio::test]

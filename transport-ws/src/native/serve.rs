@@ -2,6 +2,7 @@
 //!
 //! `axum::serve` would do, but waits for ever for a request that does not come, and tells no local addresses.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::ConnectInfo;
+use axum::http::{HeaderValue, StatusCode, header};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
@@ -35,8 +37,8 @@ pub struct Connection {
 }
 
 /// Serves HTTP/1.1 until the future is dropped, which closes the listener and its connections; links stay up. The
-/// number of connections and the time for a request's head are bounded; handlers also find an axum
-/// [`ConnectInfo<SocketAddr>`](ConnectInfo).
+/// number of connections and the time for a request's head are bounded, and a connection ends with its first answer,
+/// unless that makes a link of it; handlers also find an axum [`ConnectInfo<SocketAddr>`](ConnectInfo).
 pub async fn serve(listener: TcpListener, router: Router) {
     let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut connections = JoinSet::new();
@@ -68,7 +70,16 @@ async fn talk(tcp: TcpStream, connection: Connection, router: Router, _permit: O
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(connection);
         request.extensions_mut().insert(ConnectInfo(connection.peer));
-        inner.call(request)
+        let answer = inner.call(request);
+        async move {
+            let mut answer = answer.await?;
+            // One request a connection: who sends them one after the other and reads no answer would leave us waiting
+            // until there is room for the next, for which there is no time limit.
+            if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+                answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(answer)
+        }
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
