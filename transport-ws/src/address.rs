@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
+use crate::relay::is_relayed;
+
 /// Longest address that is looked at.
 const MAX_LEN: usize = 512;
 
@@ -37,6 +39,13 @@ impl Address {
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
+    }
+
+    /// Whether it may lead to another node another time: a name can stand for several machines, an IP address and a
+    /// place at a relay cannot.
+    #[must_use]
+    pub(crate) fn may_vary(&self) -> bool {
+        self.ip().is_none() && !is_relayed(self)
     }
 
     /// `host:port`, with brackets where they are needed.

@@ -82,6 +82,24 @@ async fn an_address_that_is_this_node_is_dialed_once_only() {
     a.nothing_for(quick().backoff_cap * 4).await;
 }
 
+/// One name may stand for all nodes, and leads elsewhere another time.
+#[tokio::test]
+async fn a_name_that_led_to_this_node_is_dialed_again() {
+    let mut a = Node::dialing(quick());
+    let mut b = Node::listening(quick()).await;
+    a.transport.dial(&[format!("localhost:{}", b.at.port())]);
+    let a_link = a.up().await;
+    b.up().await;
+    a.transport.close(a_link, Closing::Itself);
+    a.down(a_link).await;
+    let a_link = a.up().await;
+    // The other end may be the one that finds out.
+    let b_link = b.up().await;
+    b.transport.close(b_link, Closing::Itself);
+    a.down(a_link).await;
+    a.up().await;
+}
+
 #[tokio::test]
 async fn the_same_address_in_other_words_is_one_address() {
     let mut a = Node::dialing(quick());

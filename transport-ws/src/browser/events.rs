@@ -192,8 +192,8 @@ impl<C: Timer> WebSockets<C> {
     pub(super) fn end(&mut self, place: &Place, ended: &Ended) {
         let now = self.timer.now();
         let (next, farewell) = match ended {
-            Ended::Here(closing) => self.farewell(closing),
-            Ended::There(Some(Code::Itself), _) => (Next::Never, None),
+            Ended::Here(closing) => self.farewell(place, closing),
+            Ended::There(Some(Code::Itself), _) => (after_itself(place), None),
             Ended::There(Some(Code::Duplicate), _) => {
                 let kept = ended.kept_there();
                 let kept = self.links().find(|up| Some(up.token) == kept).map(|up| up.link);
@@ -223,10 +223,10 @@ impl<C: Timer> WebSockets<C> {
         }
     }
 
-    fn farewell(&self, closing: &Closing) -> (Next, Option<(Code, String)>) {
+    fn farewell(&self, place: &Place, closing: &Closing) -> (Next, Option<(Code, String)>) {
         let (next, code, reason) = match closing {
             Closing::Leaving => (Next::Never, Code::Leaving, "the node is leaving".into()),
-            Closing::Itself => (Next::Never, Code::Itself, "both ends are one node".into()),
+            Closing::Itself => (after_itself(place), Code::Itself, "both ends are one node".into()),
             Closing::Duplicate { kept: link } => {
                 let token = self.links().find(|up| up.link == *link).map(|up| up.token);
                 let next = if token.is_some() { Next::After(*link) } else { Next::Backoff };
@@ -247,6 +247,14 @@ impl<C: Timer> WebSockets<C> {
                 self.events.push_back(Event::Down { link: up.link, reason: reason.to_owned(), gone: false });
             }
         }
+    }
+}
+
+/// What led back here leads elsewhere another time where it is a name, which may stand for several nodes.
+fn after_itself(place: &Place) -> Next {
+    match place {
+        Place::At(address) if address.may_vary() => Next::Refused,
+        _ => Next::Never,
     }
 }
 

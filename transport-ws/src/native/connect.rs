@@ -1,7 +1,9 @@
 //! One attempt to reach an address: TCP, TLS where wanted, the upgrade, the handshake.
 
+use std::net::SocketAddr;
+
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::error::Error;
@@ -14,10 +16,10 @@ use super::tls;
 use crate::address::Address;
 use crate::refusal::harmless;
 
-/// Dials, in bounded time.
-pub(super) async fn connect(hub: &Hub, address: &Address) -> Result<Ready, Failure> {
+/// Dials, in bounded time. `turn` counts the attempts that came to nothing.
+pub(super) async fn connect(hub: &Hub, address: &Address, turn: u32) -> Result<Ready, Failure> {
     let allowed = hub.config.handshake_timeout;
-    match timeout(allowed, try_connect(hub, address)).await {
+    match timeout(allowed, try_connect(hub, address, turn)).await {
         Ok(result) => result,
         Err(_) => Err(broken(format!("no answer within {} ms", allowed.as_millis()))),
     }
@@ -27,13 +29,15 @@ fn broken(reason: impl std::fmt::Display) -> Failure {
     Failure::Broken(reason.to_string())
 }
 
-async fn try_connect(hub: &Hub, address: &Address) -> Result<Ready, Failure> {
-    establish(open(hub, address).await?, &hub.config, true).await
+async fn try_connect(hub: &Hub, address: &Address, turn: u32) -> Result<Ready, Failure> {
+    establish(open(hub, address, turn).await?, &hub.config, true).await
 }
 
 /// A WebSocket to an address, with nothing said on it.
-pub(super) async fn open(hub: &Hub, address: &Address) -> Result<Socket, Failure> {
-    let tcp = TcpStream::connect((address.host.as_str(), address.port)).await.map_err(broken)?;
+pub(super) async fn open(hub: &Hub, address: &Address, turn: u32) -> Result<Socket, Failure> {
+    let found = lookup_host((address.host.as_str(), address.port)).await.map_err(broken)?;
+    let is_own = |at: &SocketAddr| hub.is_own(&Address { tls: address.tls, ..Address::from(*at) });
+    let tcp = TcpStream::connect(in_turn(found.collect(), is_own, turn).as_slice()).await.map_err(broken)?;
     // Frames are small and waited for.
     tcp.set_nodelay(true).map_err(broken)?;
     if let Ok(local) = tcp.local_addr() {
@@ -57,6 +61,18 @@ pub(super) async fn open(hub: &Hub, address: &Address) -> Result<Socket, Failure
     Ok(socket)
 }
 
+/// What a name stands for, which may be all nodes: without this one, unless there is no other, and each time another
+/// first, for one that takes too long uses up the time of those behind it.
+fn in_turn(all: Vec<SocketAddr>, is_own: impl Fn(&SocketAddr) -> bool, turn: u32) -> Vec<SocketAddr> {
+    let others: Vec<SocketAddr> = all.iter().copied().filter(|at| !is_own(at)).collect();
+    let mut chosen = if others.is_empty() { all } else { others };
+    if !chosen.is_empty() {
+        let first = turn as usize % chosen.len();
+        chosen.rotate_left(first);
+    }
+    chosen
+}
+
 /// Somebody is there, and answers with something else than a WebSocket.
 fn turned_away(response: &Response<Option<Vec<u8>>>) -> Failure {
     let status = response.status();
@@ -64,4 +80,21 @@ fn turned_away(response: &Response<Option<Vec<u8>>>) -> Failure {
     let body = harmless(String::from_utf8_lossy(body).trim());
     let reason = format!("turned away by the other side: {status}: {body}");
     if status.is_client_error() { Failure::Refused(reason) } else { Failure::Broken(reason) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_that_a_name_stands_for_have_their_turn_but_this_node() {
+        let at = |n: u8| SocketAddr::from(([10, 0, 0, n], 7401));
+        let turn = |turn| in_turn(vec![at(1), at(2), at(3)], |own| *own == at(1), turn);
+        assert_eq!(turn(0), [at(2), at(3)]);
+        assert_eq!(turn(1), [at(3), at(2)]);
+        assert_eq!(turn(2), turn(0));
+        // Who does not know what its own addresses are finds out by dialing them.
+        assert_eq!(in_turn(vec![at(1)], |_| true, 5), [at(1)]);
+        assert!(in_turn(vec![], |_| true, 5).is_empty());
+    }
 }

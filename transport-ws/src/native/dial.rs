@@ -57,7 +57,7 @@ struct Dialer {
 enum Next {
     /// Dial after a pause that grows with each failure.
     Backoff,
-    /// Dial after the long pause that follows a refusal.
+    /// Dial after the long pause that follows a refusal, or a name that led back here.
     Refused,
     /// Dial as soon as this is down.
     After(paxoskv_core::transport::LinkId),
@@ -96,7 +96,7 @@ impl Dialer {
     }
 
     async fn once(&self) -> Next {
-        let ready = match connect(&self.hub, &self.address).await {
+        let ready = match connect(&self.hub, &self.address, self.failures()).await {
             Ok(ready) => ready,
             Err(failure) => return self.unreachable(failure).await,
         };
@@ -108,7 +108,13 @@ impl Dialer {
             self.failures.store(failures, Ordering::Relaxed);
         }
         match &ended {
-            Ended::Here(Closing::Itself) | Ended::There(Some(Code::Itself), _) => Next::Forget,
+            Ended::Here(Closing::Itself) | Ended::There(Some(Code::Itself), _) => {
+                if self.address.may_vary() {
+                    Next::Refused
+                } else {
+                    Next::Forget
+                }
+            }
             Ended::Here(Closing::Duplicate { kept }) => self.after(*kept),
             Ended::There(Some(Code::Duplicate), _) => {
                 let kept = ended.kept_there().and_then(|token| self.hub.by_token(&token));
@@ -119,6 +125,10 @@ impl Dialer {
             }
             Ended::Here(_) | Ended::There(..) | Ended::Broken(_) => Next::Backoff,
         }
+    }
+
+    fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
     }
 
     fn after(&self, kept: paxoskv_core::transport::LinkId) -> Next {
@@ -132,7 +142,7 @@ impl Dialer {
             Failure::Broken(reason) => (reason, false),
         };
         let address = self.address.to_string();
-        if refused && self.failures.load(Ordering::Relaxed) == 0 {
+        if refused && self.failures() == 0 {
             tracing::warn!(address, reason, "refused");
         } else {
             tracing::debug!(address, reason, refused, "unreachable");

@@ -20,7 +20,7 @@ pub(super) async fn wait(hub: Arc<Hub>, node: Address, mut kept: watch::Receiver
     let mut failures = 0;
     while !hub.is_leaving() {
         let once = async {
-            let opening = timeout(hub.config.handshake_timeout, open(&hub, &at)).await;
+            let opening = timeout(hub.config.handshake_timeout, open(&hub, &at, failures)).await;
             let socket = opening.unwrap_or_else(|_| Err(Failure::Broken("no answer".into())))?;
             Ok(somebody(socket).await)
         };
