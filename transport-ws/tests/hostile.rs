@@ -213,8 +213,13 @@ async fn text_and_garbage_on_a_link_take_it_down_and_pings_are_answered() {
 #[tokio::test]
 async fn a_listener_that_is_none_is_unreachable() {
     // Garbage, silence, and another web server, from the side of who dials.
-    let answers: [&[u8]; 3] =
-        [b"\0\x01garbage\r\n\r\n", b"", b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n"];
+    let answers: [&[u8]; 5] = [
+        b"\0\x01garbage\r\n\r\n",
+        b"",
+        b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 0\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nlocation: /\r\ncontent-length: 0\r\n\r\n",
+    ];
     for answer in answers {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -228,6 +233,7 @@ async fn a_listener_that_is_none_is_unreachable() {
         let mut a = Node::dialing(config);
         a.transport.dial(&[address]);
         let next = a.event().await;
-        assert!(matches!(next, Event::Unreachable { .. }), "{next:?}");
+        // Nor is it a refusal, which only a node can speak.
+        assert!(matches!(next, Event::Unreachable { refused: false, .. }), "{next:?}");
     }
 }

@@ -7,7 +7,7 @@ use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tokio_tungstenite::client_async_with_config;
 use tokio_tungstenite::tungstenite::error::Error;
-use tokio_tungstenite::tungstenite::http::Response;
+use tokio_tungstenite::tungstenite::http::{Response, StatusCode};
 
 use super::establish::{Failure, Ready, establish};
 use super::hub::Hub;
@@ -73,13 +73,17 @@ fn in_turn(all: Vec<SocketAddr>, is_own: impl Fn(&SocketAddr) -> bool, turn: u32
     chosen
 }
 
-/// Somebody is there, and answers with something else than a WebSocket.
+/// Somebody is there, and answers with something else than a WebSocket. Only what a node's own listener says to those
+/// whom it will not have is a refusal: another program that is there by chance says other things.
 fn turned_away(response: &Response<Option<Vec<u8>>>) -> Failure {
     let status = response.status();
     let body = response.body().as_deref().unwrap_or_default();
     let body = harmless(String::from_utf8_lossy(body).trim());
     let reason = format!("turned away by the other side: {status}: {body}");
-    if status.is_client_error() { Failure::Refused(reason) } else { Failure::Broken(reason) }
+    match status {
+        StatusCode::FORBIDDEN | StatusCode::UPGRADE_REQUIRED => Failure::Refused(reason),
+        _ => Failure::Broken(reason),
+    }
 }
 
 #[cfg(test)]
