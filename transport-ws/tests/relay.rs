@@ -9,6 +9,11 @@ use paxoskv_core::Transport;
 use paxoskv_core::transport::Closing;
 use paxoskv_transport_ws::WsConfig;
 use paxoskv_transport_ws::relay::Name;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
 
 fn waiting(of: &str) -> WsConfig {
     WsConfig { wait_at_relays: true, secret: secret(of), ..quick() }
@@ -127,4 +132,60 @@ async fn there_is_an_end_to_who_may_wait() {
     let mut second = Node::dialing(quick());
     second.transport.dial(&[format!("{}/ws/relay/{name}/wait", middle.address())]);
     assert_says(&second.until(unreachable).await.0, "as many wait here");
+}
+
+/// Passes on what it reads, until it is frozen: then neither end hears anything, not even that nothing will come.
+async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut frozen: watch::Receiver<bool>) {
+    let mut buffer = vec![0; 1 << 16];
+    if *frozen.borrow_and_update() {
+        frozen = watch::channel(false).1;
+    }
+    loop {
+        tokio::select! {
+            read = from.read(&mut buffer) => match read {
+                Ok(n) if n > 0 && to.write_all(&buffer[..n]).await.is_ok() => {}
+                _ => return,
+            },
+            Ok(()) = frozen.changed() => std::future::pending().await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_waits_where_nothing_is_heard_any_more_waits_anew() {
+    let quick = || WsConfig {
+        sign_of_life: Duration::from_millis(100),
+        handshake_timeout: Duration::from_secs(1),
+        ..quick()
+    };
+    let mut middle = Node::listening(quick()).await;
+    let to = middle.at;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let at = listener.local_addr().unwrap();
+    let (freeze, frozen) = watch::channel(false);
+    let (sender, mut connections) = mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((a, _)) = listener.accept().await {
+            let b = TcpStream::connect(to).await.unwrap();
+            let ((from_a, to_a), (from_b, to_b)) = (a.into_split(), b.into_split());
+            tokio::spawn(pass_on(from_a, to_b, frozen.clone()));
+            tokio::spawn(pass_on(from_b, to_a, frozen.clone()));
+            sender.send(()).unwrap();
+        }
+    });
+    let mut behind = Node::dialing(WsConfig { wait_at_relays: true, ..quick() });
+    behind.transport.dial(&[format!("ws://{at}")]);
+    let mut connected =
+        async || timeout(PATIENCE, connections.recv()).await.expect("a connection was to come");
+    // Its link, and where it waits.
+    connected().await;
+    connected().await;
+    behind.up().await;
+    middle.up().await;
+    let name = behind.transport.addresses()[0].rsplit('/').next().unwrap().to_owned();
+    freeze.send(true).unwrap();
+    connected().await;
+    let mut other = Node::dialing(quick());
+    other.transport.dial(&[format!("ws://{to}/ws/relay/{name}")]);
+    other.up().await;
 }

@@ -221,6 +221,13 @@ impl<C: Timer> WebSockets<C> {
                 other.state = State::Pausing(now);
             }
         }
+        // Who waits at a node sends nothing that would be missed there, nor sees that the node is gone, as its link does.
+        if let (Place::At(node), Next::Backoff) = (place, next) {
+            let waits = Place::WaitsAt(node.clone());
+            if let Some(line) = self.lines.get_mut(&waits).filter(|line| line.socket().is_some()) {
+                line.end(&waits, now, &Next::Backoff);
+            }
+        }
     }
 
     fn farewell(&self, place: &Place, closing: &Closing) -> (Next, Option<(Code, String)>) {

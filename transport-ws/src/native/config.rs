@@ -41,6 +41,9 @@ pub struct WsConfig {
     /// Whether to wait, at the nodes that this one dials, for others to reach it through them: for a node that cannot
     /// listen and holds a seat.
     pub wait_at_relays: bool,
+    /// How often whoever waits here to be reached hears that this node is there; who hears nothing of it three times
+    /// as long waits anew. 20 s.
+    pub sign_of_life: Duration,
     /// How many incoming connections may be in their handshake at a time. 64.
     pub max_handshakes: usize,
     /// How many addresses are dialed. 256.
@@ -75,6 +78,7 @@ impl Default for WsConfig {
             max_links: 1024 + 64,
             max_relays: 256,
             wait_at_relays: false,
+            sign_of_life: Duration::from_secs(20),
             max_handshakes: 64,
             max_addresses: 256,
             handshake_timeout: Duration::from_secs(5),

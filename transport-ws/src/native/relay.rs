@@ -5,7 +5,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
@@ -22,9 +21,6 @@ use super::route::{Admitted, admit, no, socket_of};
 use super::socket::{Socket, cut_off, goodbye};
 use crate::refusal::Code;
 use crate::relay::Name;
-
-/// Whoever waits hears from us that often, so that nobody on the way takes the connection for dead.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(20);
 
 /// Who waits here.
 pub(super) struct Relay {
@@ -90,7 +86,8 @@ pub(super) async fn wait(
 async fn wait_for_somebody(hub: &Hub, name: Name, mut socket: Socket) {
     let (sender, mut dialer) = oneshot::channel();
     let entry = hub.relay.enter(name, sender);
-    let mut life = tokio::time::interval(SIGN_OF_LIFE);
+    // So that neither who waits nor anybody on the way takes the connection for dead.
+    let mut life = tokio::time::interval(hub.config.sign_of_life);
     let dialer = loop {
         tokio::select! {
             dialer = &mut dialer => break dialer.ok(),

@@ -1,6 +1,7 @@
 //! Waiting at a node for others who reach this one through it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::StreamExt;
 use tokio::sync::watch;
@@ -14,6 +15,9 @@ use super::link;
 use super::socket::Socket;
 use crate::address::Address;
 
+/// So many signs of life may be missing before a node is taken for gone.
+const MISSED: u32 = 3;
+
 /// Waits at a node, again whenever somebody has come, until the address is given up.
 pub(super) async fn wait(hub: Arc<Hub>, node: Address, mut kept: watch::Receiver<()>) {
     let at = hub.name.waits_at(&node);
@@ -22,7 +26,7 @@ pub(super) async fn wait(hub: Arc<Hub>, node: Address, mut kept: watch::Receiver
         let once = async {
             let opening = timeout(hub.config.handshake_timeout, open(&hub, &at, failures)).await;
             let socket = opening.unwrap_or_else(|_| Err(Failure::Broken("no answer".into())))?;
-            Ok(somebody(socket).await)
+            Ok(somebody(socket, hub.config.sign_of_life * MISSED).await)
         };
         let came = tokio::select! {
             came = once => came,
@@ -49,10 +53,11 @@ pub(super) async fn wait(hub: Arc<Hub>, node: Address, mut kept: watch::Receiver
     }
 }
 
-/// The socket, once somebody is at its other end.
-async fn somebody(mut socket: Socket) -> Option<Socket> {
+/// The socket, once somebody is at its other end; none where the node has gone, or is silent for so long.
+async fn somebody(mut socket: Socket, patience: Duration) -> Option<Socket> {
     loop {
-        match socket.next().await? {
+        // A node that was unplugged says no goodbye, and who only waits sends nothing that would be missed.
+        match timeout(patience, socket.next()).await.ok()?? {
             Ok(Message::Binary(ready)) if ready.is_empty() => return Some(socket),
             Ok(Message::Ping(_) | Message::Pong(_)) => {}
             _ => return None,
