@@ -8,8 +8,10 @@ use paxoskv_core::message::Message;
 use paxoskv_core::node::Input;
 use paxoskv_core::transport::Closing;
 
+mod fed;
 mod hand;
 
+use fed::World;
 use hand::{Nodes, of_an_observer};
 
 /// Seat 2 was given to two stores, and each founds a cluster with one of the others, which do not see each other. An
@@ -54,4 +56,21 @@ fn an_observer_counts_nothing_that_is_of_no_cluster_that_it_knows() {
     nodes.loses.clear();
     assert_eq!(nodes.put(observer, "key", 2), Some((1, false)));
     assert_eq!(nodes.opened, 1);
+}
+
+/// A store that was deleted is a new one, which the cluster will not have in that seat. It is told so also where it has
+/// waited for long, by who has just started and may say nothing before that is on its disk.
+#[test]
+fn a_seat_that_has_lost_its_store_is_told_so() {
+    let mut world = World::new();
+    (1..=3).for_each(|seat| world.kill(seat));
+    world.forget(1);
+    world.start(1);
+    world.pass(10);
+    assert!(world.refused.is_empty());
+    world.slow_disk = Some(2);
+    world.start(2);
+    world.link(2, 1);
+    world.pass(2);
+    assert_eq!(world.refused, [1]);
 }

@@ -171,8 +171,9 @@ impl Node {
             match message {
                 Message::Hello { hello } => self.greet(link, hello),
                 Message::Refuse { reason } => {
+                    let by_cluster = self.links.hello(link).is_some_and(|hello| hello.founding.is_some());
                     self.close(link, Closing::Refused(reason.clone()));
-                    self.refused_by(reason);
+                    self.refused_by(reason, by_cluster);
                 }
                 // What is there in another cluster, perhaps.
                 Message::Response { outcome, .. } if tells_of_keys(&outcome) && !self.counts(link) => {}
@@ -210,9 +211,12 @@ impl Node {
             return self.close(link, Closing::Itself);
         }
         if let Err(reason) = self.check(&hello) {
+            if !self.outbox.is_open() {
+                return; // The reason could not leave yet. The peer will say Hello again.
+            }
             info!(peer = %hello.node, reason, "refused a peer");
             if hello.claim.is_some() {
-                self.refused_by(reason.clone());
+                self.refused_by(reason.clone(), false);
             }
             return self.refuse(link, reason);
         }
@@ -373,7 +377,7 @@ impl Node {
             }
         }
         for (link, reason) in refused {
-            self.refused_by(reason.clone());
+            self.refused_by(reason.clone(), false);
             self.refuse(link, reason);
         }
         self.consider_seats();
@@ -462,11 +466,13 @@ impl Node {
         self.consider_refusal();
     }
 
-    /// Notes that somebody will not have this node. That is only news while the node is new and nobody has it.
-    pub(super) fn refused_by(&mut self, reason: String) {
+    /// Notes that somebody will not have this node. That is only news while the node is new, or in no cluster yet where
+    /// the other is (`by_cluster`), and nobody has it.
+    pub(super) fn refused_by(&mut self, reason: String, by_cluster: bool) {
         warn!(reason, "refused");
         let age = self.now.saturating_sub(self.started.unwrap_or(self.now));
-        let is_news = self.seat.is_none() || age < REFUSED_UNTIL;
+        let is_new = age < REFUSED_UNTIL || by_cluster && self.roster.founding.is_none();
+        let is_news = self.seat.is_none() || is_new;
         if is_news && !self.is_member() && self.links.greeted().next().is_none() {
             self.refused = Some(reason);
         }

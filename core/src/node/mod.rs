@@ -246,7 +246,7 @@ impl Node {
             }
             Input::LinkDown { link, gone } => self.link_down(link, gone),
             Input::Frame { link, bytes } => self.frame(link, &bytes),
-            Input::Refused { reason } => self.refused_by(reason),
+            Input::Refused { reason } => self.refused_by(reason, false),
             Input::Persisted => {
                 self.founding_persisted();
                 self.outbox.persisted();

@@ -149,6 +149,11 @@ impl Outbox {
         self.outputs.extend(replies.into_iter().filter(is_failure));
     }
 
+    /// Whether anything may leave: this boot is durable.
+    pub(super) fn is_open(&self) -> bool {
+        self.open
+    }
+
     pub(super) fn is_persisting(&self) -> bool {
         self.under_way.is_some()
     }

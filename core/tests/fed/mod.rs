@@ -17,6 +17,9 @@ use paxoskv_core::{
 pub struct World {
     nodes: BTreeMap<u8, Node>,
     disks: BTreeMap<u8, BTreeMap<Vec<u8>, Vec<u8>>>,
+    /// Whose disk writes only while time passes, and who waits for it.
+    pub slow_disk: Option<u8>,
+    writing: Vec<u8>,
     openings: u8,
     links: BTreeMap<LinkId, (u8, u8)>,
     links_so_far: u64,
@@ -36,6 +39,8 @@ pub struct World {
     replies: Vec<Option<Outcome>>,
     /// How many links a node has closed.
     pub closed: usize,
+    /// Who has found that nobody will have it.
+    pub refused: Vec<u8>,
 }
 
 impl World {
@@ -44,6 +49,8 @@ impl World {
         let mut world = Self {
             nodes: BTreeMap::new(),
             disks: BTreeMap::new(),
+            slow_disk: None,
+            writing: Vec::new(),
             openings: 0,
             links: BTreeMap::new(),
             links_so_far: 0,
@@ -56,6 +63,7 @@ impl World {
             packed: 0,
             replies: Vec::new(),
             closed: 0,
+            refused: Vec::new(),
         };
         (1..=3).for_each(|seat| world.start(seat));
         [(1, 2), (1, 3), (2, 3)].into_iter().for_each(|(one, other)| world.link(one, other));
@@ -87,6 +95,11 @@ impl World {
         self.nodes.remove(&name);
         let others: Vec<u8> = self.nodes.keys().copied().collect();
         others.into_iter().for_each(|other| self.unlink(name, other));
+    }
+
+    /// Loses what a node that does not run had on disk.
+    pub fn forget(&mut self, name: u8) {
+        self.disks.remove(&name);
     }
 
     pub fn link(&mut self, one: u8, other: u8) {
@@ -130,7 +143,11 @@ impl World {
                     Output::Persist(batch) => {
                         let records = batch.puts.into_iter().map(|record| (record.key, record.value));
                         self.disks.entry(at).or_default().extend(records);
-                        waiting.push_back((at, Input::Persisted));
+                        if self.slow_disk == Some(at) {
+                            self.writing.push(at);
+                        } else {
+                            waiting.push_back((at, Input::Persisted));
+                        }
                     }
                     Output::Send { link, frame } => waiting.extend(self.send(at, link, &frame)),
                     Output::Close { link, .. } => {
@@ -140,6 +157,7 @@ impl World {
                             waiting.extend([(one, down.clone()), (other, down)]);
                         }
                     }
+                    Output::Refused(_) => self.refused.push(at),
                     Output::Reply { call, outcome } => self.replies[call.0 as usize] = Some(outcome),
                     _ => {}
                 }
@@ -182,6 +200,8 @@ impl World {
                     self.run([(to, Input::Frame { link, bytes })]);
                 }
             }
+            let written = std::mem::take(&mut self.writing);
+            self.run(written.into_iter().map(|name| (name, Input::Persisted)));
             let names: Vec<u8> = self.nodes.keys().copied().collect();
             self.run(names.into_iter().map(|name| (name, Input::Tick)));
         }
