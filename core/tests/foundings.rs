@@ -74,3 +74,36 @@ fn a_seat_that_has_lost_its_store_is_told_so() {
     world.pass(2);
     assert_eq!(world.refused, [1]);
 }
+
+/// Seats that keep their votes in memory: the second dies before it has said anything about the founding, and what comes
+/// back in it is another store.
+#[test]
+fn a_founding_names_those_who_are_there() {
+    let mut nodes = Nodes::default();
+    let [one, two] = [1, 2].map(|seat| nodes.seat(seat));
+    nodes.link(one, two);
+    nodes.silent = Some(two);
+    nodes.pass(Duration::from_secs(2));
+    nodes.crash(two);
+    let [anew, three] = [2, 3].map(|seat| nodes.seat(seat));
+    nodes.link_all(&[one, anew]);
+    nodes.link_all(&[one, anew, three]);
+    for (n, seat) in [(1, one), (2, anew), (3, three)] {
+        assert_eq!(nodes.put(seat, "key", n), Some((1, n == 1)));
+    }
+}
+
+/// The founding left the third seat empty, and while there is no quorum two come for it, one after the other.
+#[test]
+fn an_empty_seat_is_for_who_is_there() {
+    let mut nodes = Nodes::default();
+    let [one, two, early, late] = [1, 2, 3, 3].map(|seat| nodes.seat(seat));
+    nodes.link(one, two);
+    nodes.pass(Duration::from_secs(2));
+    nodes.unlink(one, two);
+    nodes.link(early, one);
+    nodes.pass(Duration::from_secs(2));
+    nodes.crash(early);
+    nodes.link_all(&[one, two, late]);
+    assert_eq!(nodes.put(late, "key", 1), Some((1, true)));
+}

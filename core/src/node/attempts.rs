@@ -93,6 +93,20 @@ impl Attempt {
         Register { id: id.clone(), generation: self.generation }
     }
 
+    /// Has another entry proposed from the next ballot on. One in its first phase is given up for that; one in its second
+    /// has told others what it proposes, and a ballot proposes one thing only.
+    pub(super) fn propose_instead(&mut self, other: &Entry) {
+        for waiter in &mut self.waiters {
+            if let Want::Put { entry, .. } = &mut waiter.want {
+                *entry = other.clone();
+            }
+        }
+        let begun = |proposer: &Proposer| proposer.proposed().is_none();
+        if matches!(&self.stage, Stage::Proposing { proposer, .. } if begun(proposer)) {
+            self.stage = Stage::Idle;
+        }
+    }
+
     /// The leases of those who want to put, and of an entry: questions name them.
     fn leases_with(&self, entry: Option<&Entry>) -> Vec<Lease> {
         let entries = self.waiters.iter().filter_map(Waiter::entry).chain(entry);

@@ -16,6 +16,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::Node;
+use super::attempts::Attempt;
 use super::requests::{Asker, Want};
 use crate::ballot::{Generation, Seat};
 use crate::codec::decode;
@@ -149,13 +150,9 @@ impl Node {
         }
     }
 
-    /// Founds the cluster, once there are stores for a quorum of its seats and a while for the rest has passed.
-    pub(super) fn consider_founding(&mut self) {
-        let (Some(claim), Some(cluster)) = (self.claim(), self.cluster.clone()) else { return };
-        let register = Founding::register();
-        if self.roster.founding.is_some() || self.attempts.contains_key(&register) {
-            return;
-        }
+    /// The stores that are there, this one included, if they can found a cluster.
+    fn founders(&self) -> Option<Founding> {
+        let (claim, cluster) = (self.claim()?, self.cluster.clone()?);
         let mut seats = Map::from([(claim.seat, claim.store)]);
         for (seat, link) in self.links.seats() {
             let peer = self.links.hello(link).filter(|hello| hello.founding.is_none());
@@ -163,19 +160,50 @@ impl Node {
                 seats.insert(seat, theirs.store);
             }
         }
-        if seats.len() < self.roster.quorum() {
+        let seats: Vec<Seated> = seats.into_iter().map(|(seat, store)| Seated { seat, store }).collect();
+        let cluster_size = u32::from(self.roster.cluster_size);
+        (seats.len() >= self.roster.quorum()).then_some(Founding { cluster, cluster_size, seats })
+    }
+
+    /// Founds the cluster, once there are stores for a quorum of its seats and a while for the rest has passed.
+    pub(super) fn consider_founding(&mut self) {
+        if self.seat.is_none() || self.roster.founding.is_some() {
+            return;
+        }
+        let founders = self.founders();
+        let register = Founding::register();
+        if self.attempts.contains_key(&register) {
+            if let Some(founding) = founders {
+                self.found_with(&register, &founding);
+            }
+            return;
+        }
+        let Some(founding) = founders else {
             self.founding_since = None;
             return;
-        }
+        };
         let wait = GATHERING + self.jitter(GATHERING);
         let since = *self.founding_since.get_or_insert(self.now);
-        if seats.len() < usize::from(self.roster.cluster_size) && self.now < since + wait {
+        if founding.seats.len() < usize::from(self.roster.cluster_size) && self.now < since + wait {
             return;
         }
-        let seats = seats.into_iter().map(|(seat, store)| Seated { seat, store }).collect();
-        let cluster_size = u32::from(self.roster.cluster_size);
-        let value = Value::from_wire(&Founding { cluster, cluster_size, seats });
-        self.propose(register, value);
+        self.propose(register, Value::from_wire(&founding));
+    }
+
+    /// Others are there than when this founding was proposed, and those who are not may be gone for good: the next
+    /// ballot proposes these, unless it finds something accepted. One in its first phase makes way for it, or whoever
+    /// has come since would vote for a founding that lacks it; one in its second has its value.
+    fn found_with(&mut self, register: &KeyId, founding: &Founding) {
+        let value = Value::from_wire(founding);
+        let is_proposed = |attempt: &Attempt| attempt.waiters.iter().all(|waiter| waiter.wants(&value));
+        if self.attempts.get(register).is_none_or(is_proposed) {
+            return;
+        }
+        let entry = Entry { value, leases: Vec::new(), request: RequestId(self.random.name()) };
+        if let Some(attempt) = self.attempts.get_mut(register) {
+            attempt.propose_instead(&entry);
+            self.ready.push_back(register.clone());
+        }
     }
 
     /// Has a seat that stands empty filled by the store that claims it.
@@ -183,6 +211,7 @@ impl Node {
         if !self.may_vote() {
             return self.consider_founding();
         }
+        self.drop_seats_of_the_gone();
         for (seat, link) in self.links.seats() {
             let id = Founding::seat_register(seat);
             let claim = self.links.hello(link).and_then(|hello| hello.claim);
@@ -192,6 +221,22 @@ impl Node {
                 && !self.attempts.contains_key(&id)
             {
                 self.propose(id, Value::from_wire(&claim.store));
+            }
+        }
+    }
+
+    /// Whoever was to have a seat and is not linked any more may be gone for good, so that is not proposed any longer.
+    fn drop_seats_of_the_gone(&mut self) {
+        for seat in Seat::all(self.roster.cluster_size) {
+            let id = Founding::seat_register(seat);
+            let claim = self.link_to(seat).and_then(|link| self.links.hello(link)?.claim);
+            let there = claim.map(|claim| Value::from_wire(&claim.store));
+            if let Some(attempt) = self.attempts.get_mut(&id) {
+                attempt.waiters.retain(|waiter| match &there {
+                    Some(store) => waiter.wants(store),
+                    None => waiter.entry().is_none(),
+                });
+                self.ready.push_back(id);
             }
         }
     }

@@ -72,6 +72,11 @@ impl Waiter {
         }
     }
 
+    /// Whether they want nothing else than to have this put.
+    pub(super) fn wants(&self, value: &Value) -> bool {
+        self.entry().is_none_or(|entry| entry.value == *value)
+    }
+
     /// What they want to put in this generation.
     pub(super) fn candidate(&self, generation: Generation) -> Option<&Entry> {
         match &self.want {
