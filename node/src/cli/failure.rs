@@ -3,6 +3,8 @@
 use paxoskv::libp2p::SetupError;
 use paxoskv::{Error, StartError};
 
+use super::logs;
+
 /// What scripts tell results by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
@@ -43,7 +45,7 @@ impl Failure {
     /// Prints the line; the result is the exit status.
     pub(crate) fn report(&self) -> i32 {
         let what = if self.exit == Exit::Absent { "absent" } else { "error" };
-        eprintln!("{what}: {}", self.message.replace('\n', " "));
+        logs::say(&format!("{what}: {}", self.message.replace('\n', " ")));
         self.exit as i32
     }
 }

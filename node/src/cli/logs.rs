@@ -1,14 +1,19 @@
 //! Logs, on standard error; while somebody types at a prompt, above that.
 
 use std::io::{self, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use tracing_subscriber::EnvFilter;
 
 use super::failure::{Exit, Failure};
+use super::lines::Lines;
 
 /// Who prints lines while there is a prompt.
-static PROMPT: Mutex<Option<mpsc::Sender<String>>> = Mutex::new(None);
+static PROMPT: Mutex<Option<Arc<Lines>>> = Mutex::new(None);
+
+/// How long what was said may take to come out, where somebody waits for that.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Logs what `filter` says, or else RUST_LOG, or else `default`.
 pub(crate) fn init(filter: Option<&str>, default: &str) -> Result<(), Failure> {
@@ -23,21 +28,61 @@ pub(crate) fn init(filter: Option<&str>, default: &str) -> Result<(), Failure> {
 }
 
 /// From now on lines go to whoever draws the prompt, or to standard error again.
-pub(crate) fn set_prompt(printer: Option<mpsc::Sender<String>>) {
-    *PROMPT.lock().unwrap_or_else(PoisonError::into_inner) = printer;
+pub(crate) fn set_prompt(printer: Option<Arc<Lines>>) {
+    let before = std::mem::replace(&mut *PROMPT.lock().unwrap_or_else(PoisonError::into_inner), printer);
+    if let Some(before) = before {
+        before.close();
+    }
 }
 
-/// Prints lines, each with its newline, where they disturb nobody.
+/// Prints lines, each with its newline, where they disturb nobody; soon, and without waiting.
 pub(crate) fn print(lines: String) {
     let prompt = PROMPT.lock().unwrap_or_else(PoisonError::into_inner);
     let left = match &*prompt {
-        Some(printer) => printer.send(lines).err().map(|unsent| unsent.0),
+        Some(printer) => printer.push(lines).err(),
         None => Some(lines),
     };
     if let Some(lines) = left {
-        // There is nobody to tell that standard error is closed.
-        io::stderr().write_all(lines.as_bytes()).ok();
+        to_standard_error(lines);
     }
+}
+
+/// Prints a line to standard error at once, prompt or not, unless nobody reads there.
+pub(crate) fn say(line: &str) {
+    to_standard_error(format!("{line}\n"));
+    flush();
+}
+
+/// Waits until what goes to standard error is out, unless nobody reads there.
+pub(crate) fn flush() {
+    if let Some(lines) = standard_error() {
+        lines.flush(LAST_WORDS);
+    }
+}
+
+fn to_standard_error(lines: String) {
+    match standard_error() {
+        Some(thread) => drop(thread.push(lines)),
+        None => write(lines),
+    }
+}
+
+/// The thread that writes to it; none where the system gave none.
+fn standard_error() -> Option<&'static Lines> {
+    static LINES: OnceLock<Option<Arc<Lines>>> = OnceLock::new();
+    let start = || {
+        let write = |lines| {
+            write(lines);
+            Ok(())
+        };
+        Lines::start(write).ok()
+    };
+    LINES.get_or_init(start).as_deref()
+}
+
+fn write(lines: String) {
+    // There is nobody to tell that standard error is closed.
+    io::stderr().write_all(lines.as_bytes()).ok();
 }
 
 /// The subscriber writes each event at once, whole.

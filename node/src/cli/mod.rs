@@ -5,12 +5,13 @@
 //! | `args` | the command line, which the shell reads as well |
 //! | `operation` | put, get, watch and so on: done for one-shots and the shell |
 //! | `oneshot`, `node`, `demo`, `shell`, `bench`, `lock`, `ticket` | one command each |
-//! | `output`, `logs`, `failure`, `signals`, `secret` | what they share |
+//! | `output`, `logs`, `lines`, `failure`, `signals`, `secret` | what they share |
 
 mod args;
 mod bench;
 mod demo;
 mod failure;
+mod lines;
 mod lock;
 mod logs;
 mod node;
@@ -41,10 +42,9 @@ pub(crate) fn main() -> i32 {
         }
         Err(error) => return Failure::usage(&error, "paxoskv --help").report(),
     };
-    match start(cli) {
-        Ok(status) => status,
-        Err(failure) => failure.report(),
-    }
+    let status = start(cli).unwrap_or_else(|failure| failure.report());
+    logs::flush();
+    status
 }
 
 fn start(cli: Cli) -> Result<i32, Failure> {

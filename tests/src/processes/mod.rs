@@ -289,12 +289,18 @@ impl Shell {
         Self { input: Some(input), process }
     }
 
+    /// Tells it a line.
+    #[track_caller]
+    pub fn tell(&mut self, line: &str) {
+        let input = self.input.as_mut().expect("its input has not ended");
+        input.write_all(format!("{line}\n").as_bytes()).unwrap();
+    }
+
     /// Tells it a line, and waits for the line that it prints.
     #[track_caller]
     pub fn ask(&mut self, line: &str) -> String {
         let before = self.said().out.len();
-        let input = self.input.as_mut().expect("its input has not ended");
-        input.write_all(format!("{line}\n").as_bytes()).unwrap();
+        self.tell(line);
         self.until(line, |said| said.out.get(before).cloned())
     }
 

@@ -1,9 +1,9 @@
 //! The prompt: line editing, history, completion.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::Arc;
+use std::{fs, io};
 
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
@@ -13,6 +13,7 @@ use rustyline::{Config, Context, Editor, ExternalPrinter, Helper, Highlighter, H
 use super::input::Input;
 use super::line::COMMANDS;
 use crate::cli::failure::Failure;
+use crate::cli::lines::Lines;
 use crate::cli::logs;
 
 const PROMPT: &str = "paxoskv> ";
@@ -37,7 +38,7 @@ pub(super) fn start() -> Result<Input, Failure> {
     }
     // Without a printer, on a dumb terminal, lines go to standard error as ever.
     if let Ok(printer) = editor.create_external_printer() {
-        logs::set_prompt(Some(print_above(printer)));
+        logs::set_prompt(print_above(printer).ok());
     }
     Ok(Input::from_thread(move || {
         loop {
@@ -59,16 +60,8 @@ pub(super) fn start() -> Result<Input, Failure> {
 }
 
 /// A printer may wait for the prompt, and so must not be called by those who have other things to do.
-fn print_above(mut printer: impl ExternalPrinter + Send + 'static) -> mpsc::Sender<String> {
-    let (sender, lines) = mpsc::channel::<String>();
-    std::thread::spawn(move || {
-        for line in lines {
-            if printer.print(line).is_err() {
-                return;
-            }
-        }
-    });
-    sender
+fn print_above(mut printer: impl ExternalPrinter + Send + 'static) -> io::Result<Arc<Lines>> {
+    Lines::start(move |line| printer.print(line).map_err(io::Error::other))
 }
 
 /// `$XDG_STATE_HOME/paxoskv/history`, by default below `~/.local/state`; `None` where it cannot be.

@@ -1,0 +1,44 @@
+//! What the program does where its input keeps it waiting, and where nobody reads what it says.
+#![allow(clippy::unwrap_used)] // a test that cannot go on has failed
+#![cfg(unix)]
+
+use std::io::{Read, Write};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use paxoskv_tests::processes::{Cluster, Process, Shell, Signal};
+
+/// A pipe with a name, in the cluster's folder.
+fn pipe(cluster: &Cluster) -> PathBuf {
+    let path = cluster.folder().join("pipe");
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+/// Starts the program from a shell script, whose `$@` it is.
+fn by(script: &str) -> Vec<String> {
+    ["sh", "-c", script, "sh"].map(str::to_owned).to_vec()
+}
+
+/// A seat whose log nobody reads; a pipe holds 64 KiB.
+fn unread(cluster: &Cluster, seat: u8) -> Process {
+    let script = format!("exec 2<>'{}'; head -c 65536 /dev/zero >&2; exec \"$@\"", pipe(cluster).display());
+    Process::start_by(&by(&script), &cluster.arguments(seat).list(), b"")
+}
+
+#[test]
+fn a_seat_whose_log_nobody_reads_votes_and_can_be_stopped() {
+    let mut cluster = Cluster::default();
+    let first = unread(&cluster, 1);
+    cluster.start(2);
+    cluster.start(3);
+    cluster.node(2).seats(true, 3);
+    cluster.kill(3);
+    cluster.node(2).seats(true, 2);
+    // Its vote is needed.
+    assert_eq!(cluster.run(2, &["put", "k", "v"]).done().line(), "v");
+    assert_eq!(cluster.run(1, &["get", "k"]).done().line(), "v");
+    first.signal(Signal::SIGTERM);
+    assert_eq!(first.end().status, Some(0));
+}
