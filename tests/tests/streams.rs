@@ -42,3 +42,28 @@ fn a_seat_whose_log_nobody_reads_votes_and_can_be_stopped() {
     first.signal(Signal::SIGTERM);
     assert_eq!(first.end().status, Some(0));
 }
+
+#[test]
+fn a_value_that_takes_its_time_on_standard_input_is_no_slow_call() {
+    let cluster = Cluster::up(&[]);
+    let at = cluster.address(1);
+    let (mut input, put) = Process::interactive(&["put", "k", "-", "--timeout", "1s", "--at", &at]);
+    put.stays(Duration::from_secs(3));
+    input.write_all(b"late\n").unwrap();
+    drop(input);
+    assert_eq!(put.end().done().line(), "late");
+}
+
+#[test]
+fn a_shell_that_reads_a_value_can_be_stopped() {
+    let mut cluster = Cluster::default();
+    let path = pipe(&cluster);
+    let mut shell = cluster.shell(1);
+    cluster.start(2);
+    shell.ask("put before 1");
+    shell.tell(&format!("put k @{}", path.display()));
+    // Opened for writing, it has a reader: the shell.
+    let _writer = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+    shell.signal(Signal::SIGTERM);
+    assert_eq!(shell.end().status, Some(0));
+}

@@ -245,7 +245,8 @@ pub(crate) struct PutArgs {
     /// JSON where it parses as JSON, else a string
     #[arg(allow_negative_numbers = true)]
     pub(crate) key: String,
-    /// JSON where it parses as JSON, else a string; `-` reads standard input, `@FILE` a file
+    /// JSON where it parses as JSON, else a string; `-` reads standard input, `@FILE` a file, before the time of
+    /// --timeout begins
     #[arg(allow_negative_numbers = true)]
     pub(crate) value: String,
     /// Let anyone erase it

@@ -48,9 +48,14 @@ pub(crate) async fn run(
     timeout: Option<Duration>,
     dash: Dash,
 ) -> Result<(), Failure> {
+    // Whoever types a value, or computes it, may take the time that it takes: the call has not begun.
+    let value = match operation {
+        Operation::Put(args) => value(&args.value, dash).await?,
+        _ => Vec::new(),
+    };
     let done = async {
         match operation {
-            Operation::Put(args) => put(cluster, args, timeout, dash).await,
+            Operation::Put(args) => put(cluster, args, timeout, value).await,
             Operation::Get(args) => get(cluster, args, timeout).await,
             Operation::Erase(args) => erase(cluster, args, timeout).await,
             Operation::Owner(args) => owner(cluster, args, timeout).await,
@@ -88,10 +93,9 @@ async fn put(
     cluster: &Cluster,
     args: &PutArgs,
     timeout: Option<Duration>,
-    dash: Dash,
+    value: Vec<u8>,
 ) -> Result<(), Failure> {
-    let value = Value::from_cbor(read_value(&args.value, dash)?);
-    let mut put = cluster.put_cbor(key(&args.key), value).bucket(&args.bucket);
+    let mut put = cluster.put_cbor(key(&args.key), Value::from_cbor(value)).bucket(&args.bucket);
     if args.erasable {
         put = put.erasable();
     }
@@ -280,6 +284,13 @@ fn absent(key: &str, local: bool) -> Failure {
         format!("{key} has no value; put gives it one")
     };
     Failure::new(Exit::Absent, message)
+}
+
+/// The CBOR of a value, read where whoever waits for it can still be stopped.
+async fn value(text: &str, dash: Dash) -> Result<Vec<u8>, Failure> {
+    let text = text.to_owned();
+    let reading = tokio::task::spawn_blocking(move || read_value(&text, dash));
+    reading.await.unwrap_or_else(|e| Err(Failure::error(format!("cannot read the value: {e}"))))
 }
 
 /// The CBOR of a value as it was typed: `-` is standard input, `@FILE` a file.
