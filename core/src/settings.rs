@@ -16,9 +16,9 @@ pub struct Settings {
     /// Links at one node. As many of them as the cluster has seats are kept for seats, so that observers never shut one
     /// out. A transport has to allow [some more](Self::links_with_strangers). 1,024.
     pub max_links: usize,
-    /// How often links are pinged; those of observers only while these are silent. 500 ms.
+    /// How often links are pinged; those of observers only while these are silent. At least 10 ms. 500 ms.
     pub heartbeat: Duration,
-    /// A link that is silent for so long is taken down. 3 s.
+    /// A link that is silent for so long is taken down. At least 10 ms. 3 s.
     pub peer_timeout: Duration,
     /// A node that a quorum of seats has lost for so long is gone, and what is bound to its sessions with it. All
     /// seats of a cluster should agree on it. 1 s; 0 ends sessions as soon as a link breaks.
@@ -37,6 +37,9 @@ pub struct Settings {
     /// Learned marks wait this long at most for another batch to go with. 50 ms.
     pub lazy_write: Duration,
 }
+
+/// What times are at least that come again and again.
+const LEAST: Duration = Duration::from_millis(10);
 
 impl Default for Settings {
     fn default() -> Self {
@@ -81,9 +84,31 @@ impl Settings {
         if self.suspend_after >= self.session_grace && !self.session_grace.is_zero() {
             return Err("a session must be suspended before its grace is over: suspend_after must be below session_grace".into());
         }
-        if self.suspend_after < Duration::from_millis(10) {
+        if self.suspend_after < LEAST {
             return Err("suspend_after must be at least 10 ms, for there are several heartbeats in it".into());
         }
+        // A node would do nothing else any more than ping, and take others for lost.
+        for (name, time) in [("heartbeat", self.heartbeat), ("peer_timeout", self.peer_timeout)] {
+            if time < LEAST {
+                return Err(format!("{name} must be at least 10 ms"));
+            }
+        }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_that_come_again_and_again_are_not_too_short() {
+        let short = Duration::from_millis(9);
+        let heartbeat = Settings { heartbeat: short, ..Settings::default() };
+        let peer_timeout = Settings { peer_timeout: short, ..Settings::default() };
+        for (settings, name) in [(heartbeat, "heartbeat"), (peer_timeout, "peer_timeout")] {
+            assert_eq!(settings.check(), Err(format!("{name} must be at least 10 ms")));
+        }
+        assert_eq!(Settings::default().check(), Ok(()));
     }
 }

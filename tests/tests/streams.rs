@@ -67,3 +67,19 @@ fn a_shell_that_reads_a_value_can_be_stopped() {
     shell.signal(Signal::SIGTERM);
     assert_eq!(shell.end().status, Some(0));
 }
+
+#[test]
+fn times_that_are_too_short_are_named_as_options() {
+    for option in ["--peer-timeout", "--session-grace"] {
+        let said = paxoskv_tests::processes::run(&[
+            "node",
+            "1",
+            "--memory",
+            "--listen",
+            "127.0.0.1:0",
+            option,
+            "0s",
+        ]);
+        assert!(said.failed(2).contains(&format!("{option} must be at least")), "{said:?}");
+    }
+}

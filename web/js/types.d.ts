@@ -337,9 +337,9 @@ export interface JoinOptions extends CallOptions {
   sessionGrace?: Milliseconds | undefined;
   /** A session, and what is held by it, is suspended after so long without a quorum. 8 s between tabs; else half of the grace. */
   suspendAfter?: Milliseconds | undefined;
-  /** A link to a native node that is silent for so long is given up. 3 s unless set. */
+  /** A link to a native node that is silent for so long is given up. At least 10 ms. 3 s unless set. */
   peerTimeout?: Milliseconds | undefined;
-  /** How often such links are asked whether they live. 500 ms unless set. */
+  /** How often such links are asked whether they live. At least 10 ms. 500 ms unless set. */
   heartbeat?: Milliseconds | undefined;
   /** The longest key, in bytes of its CBOR. 4 KiB unless set; all members should say the same. */
   maxKey?: number | undefined;

@@ -134,11 +134,11 @@ pub(crate) struct NodeArgs {
     /// A name by which others call this machine, like example.org; can be repeated
     #[arg(long, env = "PAXOSKV_ALLOW_HOST", value_name = "NAME", value_delimiter = ',')]
     pub(crate) allow_host: Vec<String>,
-    /// A peer that is silent for so long is taken for lost
+    /// A peer that is silent for so long is taken for lost; 60ms at least
     #[arg(long, env = "PAXOSKV_PEER_TIMEOUT", value_name = "TIME", default_value = "3s", value_parser = time)]
     pub(crate) peer_timeout: Duration,
     /// Who is lost to a quorum for so long is gone, and what is bound to its sessions with it; all seats should agree
-    /// on it
+    /// on it; 20ms at least
     #[arg(long, env = "PAXOSKV_SESSION_GRACE", value_name = "TIME", default_value = "1s", value_parser = time)]
     pub(crate) session_grace: Duration,
 }

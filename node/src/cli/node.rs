@@ -14,6 +14,10 @@ use super::{oneshot, secret, shell, signals};
 /// How many heartbeats a peer may miss before it is taken for lost, if its timeout is set to less than usual.
 const HEARTBEATS: u32 = 6;
 
+/// A heartbeat, or half a session's grace, is 10 ms at least.
+const LEAST_TIMEOUT: Duration = Duration::from_millis(10 * HEARTBEATS as u64);
+const LEAST_GRACE: Duration = Duration::from_millis(20);
+
 /// How long a node's goodbye may take.
 pub(crate) const GOODBYE: Duration = Duration::from_secs(5);
 
@@ -104,6 +108,15 @@ async fn free_seats(args: &NodeArgs, secret: &Option<Secret>) -> Result<Vec<u8>,
 
 async fn start(args: &NodeArgs, secret: &Option<Secret>, seat: u8) -> Result<NativeNode, Failure> {
     let (peer_timeout, session_grace) = (args.peer_timeout, args.session_grace);
+    // What the settings that are made of them cannot be is said of what can be changed.
+    for (option, time, least) in
+        [("--peer-timeout", peer_timeout, LEAST_TIMEOUT), ("--session-grace", session_grace, LEAST_GRACE)]
+    {
+        if time < least {
+            let message = format!("{option} must be at least {}ms", least.as_millis());
+            return Err(Failure::new(Exit::Usage, message));
+        }
+    }
     // An owner is to know of its loss well before anybody else does.
     let suspend_after = session_grace / 2;
     let mut settings = Settings { peer_timeout, session_grace, suspend_after, ..Settings::default() };
