@@ -69,6 +69,18 @@ fn a_shell_that_reads_a_value_can_be_stopped() {
 }
 
 #[test]
+fn a_watch_of_nobody_says_so() {
+    let nowhere = Cluster::default().address(1);
+    let watch = ["watch", "k", "--at", &nowhere];
+    let failed = paxoskv_tests::processes::run(&[&watch[..], &["--timeout", "1s"]].concat());
+    assert!(failed.failed(4).contains(&format!("no node answered at {nowhere}")), "{failed:?}");
+    let watch = Process::start(&watch, b"");
+    watch.logs(&format!("no node answered at {nowhere}"));
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.end().status, Some(0));
+}
+
+#[test]
 fn times_that_are_too_short_are_named_as_options() {
     for option in ["--peer-timeout", "--session-grace"] {
         let said = paxoskv_tests::processes::run(&[

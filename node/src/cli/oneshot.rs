@@ -1,20 +1,26 @@
 //! One operation, done by an observer that comes and goes.
 
+use std::cell::Cell;
+use std::pin::pin;
 use std::time::Duration;
 
+use futures::StreamExt;
 use paxoskv::{Error, FIRST_PORT, NativeNode, Secret, native};
 
 use super::args::{Operation, Reach};
 use super::failure::{Exit, Failure};
 use super::operation::{self, Dash};
-use super::secret;
 use super::signals::{self, Signals};
+use super::{logs, secret};
 
 /// How long an operation may take unless told.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// How many ports are tried for nodes on this machine unless the cluster's size is told.
 const PORTS: u8 = 7;
+
+/// How long a watch waits in silence for a node to answer.
+const REMARK: Duration = Duration::from_secs(10);
 
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
@@ -33,10 +39,16 @@ pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Fail
     operation::check(&operation)?;
     let addresses = addresses(&reach);
     let node = observer(&reach, &addresses).await?;
+    let alone = Cell::new(matches!(operation, Operation::Watch(_)));
     let done = tokio::select! {
-        done = operation::run(&node, &operation, timeout, Dash::StandardInput) => done,
+        done = operation::run(&node, &operation, timeout, Dash::StandardInput) => match done {
+            // Its time was over, and it has watched nothing.
+            Ok(()) if alone.get() => Err(Error::Timeout {}.into()),
+            done => done,
+        },
         refused = node.refused() => Err(refused.into()),
         () = told(&mut signals) => Ok(()),
+        () = company(&node, &alone, &addresses) => Ok(()),
     };
     let done = match done {
         Err(failure) if failure.exit == Exit::Unavailable => Err(explain(&node, failure, &addresses).await),
@@ -44,6 +56,21 @@ pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Fail
     };
     tokio::time::timeout(GOODBYE, node.leave()).await.ok();
     done.map(|()| Exit::Done)
+}
+
+/// Notes when the node is linked to a seat, and remarks once that it is not; never ends.
+async fn company(node: &NativeNode, alone: &Cell<bool>, addresses: &[String]) {
+    if alone.get() {
+        let mut statuses = node.statuses();
+        let mut linked =
+            pin!(async { while statuses.next().await.is_some_and(|status| status.up() == 0) {} });
+        if tokio::time::timeout(REMARK, &mut linked).await.is_err() {
+            logs::print(format!("waiting: {}\n", nobody(addresses)));
+            linked.await;
+        }
+        alone.set(false);
+    }
+    std::future::pending().await
 }
 
 /// The next signal, if they are listened to.
@@ -99,13 +126,12 @@ pub(crate) async fn observer_with(
 pub(crate) async fn explain(node: &NativeNode, failure: Failure, addresses: &[String]) -> Failure {
     let probe = node.status().timeout(Duration::from_millis(1));
     match probe.await {
-        Err(Error::NoQuorum { connected: 0, .. }) => Failure::new(
-            failure.exit,
-            format!(
-                "no node answered at {}: start one with `paxoskv node 1`, or say where one is with --at",
-                addresses.join(", ")
-            ),
-        ),
+        Err(Error::NoQuorum { connected: 0, .. }) => Failure::new(failure.exit, nobody(addresses)),
         _ => failure,
     }
+}
+
+fn nobody(addresses: &[String]) -> String {
+    let at = addresses.join(", ");
+    format!("no node answered at {at}: start one with `paxoskv node 1`, or say where one is with --at")
 }
