@@ -69,6 +69,21 @@ fn a_shell_that_reads_a_value_can_be_stopped() {
 }
 
 #[test]
+fn output_that_nobody_reads_is_no_error_and_errors_that_nobody_reads_do_not_change_the_status() {
+    let cluster = Cluster::up(&[]);
+    let at = cluster.address(1);
+    cluster.run(1, &["put", "k", "v"]).done();
+    for command in [&["keys", "--at", &at] as &[_], &["ticket", "--at", &at]] {
+        let said = Process::start_by(&by("{ \"$@\"; echo $? >&2; } | true"), command, b"").end();
+        assert_eq!(said.err, ["0"], "{command:?}");
+    }
+    let full = Process::start_by(&by("exec \"$@\" 2>/dev/full"), &["get", "nobody", "--at", &at], b"");
+    assert_eq!(full.end().status, Some(3));
+    let full = Process::start_by(&by("exec \"$@\" >/dev/full"), &["ticket", "--at", &at], b"");
+    assert!(full.end().failed(1).contains("cannot write to standard output"));
+}
+
+#[test]
 fn a_watch_of_nobody_says_so() {
     let nowhere = Cluster::default().address(1);
     let watch = ["watch", "k", "--at", &nowhere];

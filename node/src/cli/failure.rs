@@ -42,9 +42,13 @@ impl Failure {
         Self::new(Exit::Usage, format!("{message} (see `{help}`)"))
     }
 
-    /// Prints the line; the result is the exit status.
+    /// Prints the line, if there is anything to report; the result is the exit status.
     pub(crate) fn report(&self) -> i32 {
-        let what = if self.exit == Exit::Absent { "absent" } else { "error" };
+        let what = match self.exit {
+            Exit::Done => return Exit::Done as i32,
+            Exit::Absent => "absent",
+            _ => "error",
+        };
         logs::say(&format!("{what}: {}", self.message.replace('\n', " ")));
         self.exit as i32
     }

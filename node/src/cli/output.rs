@@ -5,13 +5,17 @@ use std::io::{self, Write};
 use paxoskv::{Chosen, Found, Key, Lease, SessionId, State, Status, json, message::Listed};
 use serde_json::{Value as Json, json as object};
 
-use super::failure::Failure;
+use super::failure::{Exit, Failure};
 
-/// Prints one line.
+/// Prints one line. Where nobody reads any more, as in `paxoskv keys | head`, that is the end, but no error: the failure
+/// is one of status 0, which is not reported.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());
-    written.map_err(|e| Failure::error(format!("cannot write to standard output: {e}")))
+    written.map_err(|e| match e.kind() {
+        io::ErrorKind::BrokenPipe => Failure::new(Exit::Done, "nobody reads standard output any more"),
+        _ => Failure::error(format!("cannot write to standard output: {e}")),
+    })
 }
 
 /// The value that a put came to.

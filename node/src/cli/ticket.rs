@@ -9,7 +9,7 @@ use paxoskv::{NativeNode, Secret};
 
 use super::args::{Reach, TicketArgs};
 use super::failure::{Exit, Failure};
-use super::{oneshot, secret};
+use super::{logs, oneshot, output, secret};
 
 /// How many addresses a ticket carries; more of them make the QR code larger than they help.
 const MAX_ADDRESSES: usize = 8;
@@ -37,11 +37,11 @@ pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
     if text.len() > MAX_LEN {
         return Err(Failure::error("the ticket would be too long: shorten the secret or the cluster's name"));
     }
-    println!("{text}");
+    output::line(&text)?;
     if std::io::stdout().is_terminal() {
         match QRBuilder::new(text).build() {
-            Ok(code) => println!("{}", code.to_str()),
-            Err(_) => eprintln!("the ticket is too long for a QR code"),
+            Ok(code) => output::line(&code.to_str())?,
+            Err(_) => logs::say("the ticket is too long for a QR code"),
         }
     }
     Ok(Exit::Done)

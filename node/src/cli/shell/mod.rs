@@ -117,9 +117,9 @@ impl Shell<'_> {
                     }
                     // At once, before the next prompt.
                     if matches!(operation, Operation::Watch(_)) {
-                        eprintln!();
+                        logs::say("");
                     } else {
-                        eprintln!("\ncancelled; a put may have happened all the same");
+                        logs::say("\ncancelled; a put may have happened all the same");
                     }
                     return Ok(true);
                 }
@@ -129,7 +129,9 @@ impl Shell<'_> {
 
     fn report(&mut self, failure: &Failure) {
         failure.report();
-        self.failed = failure.exit;
+        if failure.exit != Exit::Done {
+            self.failed = failure.exit;
+        }
     }
 
     /// Tells how the cluster is, if that has changed.
