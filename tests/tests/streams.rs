@@ -96,6 +96,29 @@ fn a_watch_of_nobody_says_so() {
 }
 
 #[test]
+fn a_variable_that_is_empty_is_unset_and_a_switchs_can_be_a_number() {
+    let cluster = Cluster::up(&[]);
+    let (at, data) = (cluster.address(1), cluster.data(4).display().to_string());
+    let with = |variables: &[&str], arguments: &[&str]| {
+        let by: Vec<String> = std::iter::once(&"env").chain(variables).map(ToString::to_string).collect();
+        Process::start_by(&by, arguments, b"").end()
+    };
+    let put = |variables: &[&str]| with(variables, &["put", "k", "v", "--at", &at]);
+    let empty = ["PAXOSKV_SECRET_FILE=", "PAXOSKV_TIMEOUT=", "PAXOSKV_CLUSTER=", "PAXOSKV_JSON="];
+    assert_eq!(put(&empty).done().line(), "v");
+    for yes in ["PAXOSKV_JSON=1", "PAXOSKV_JSON=yes", "PAXOSKV_JSON=true"] {
+        assert_eq!(put(&[yes]).done().json()["value"], "v", "{yes}");
+    }
+    for no in ["PAXOSKV_JSON=0", "PAXOSKV_JSON=false"] {
+        assert_eq!(put(&[no]).done().line(), "v", "{no}");
+    }
+    assert!(put(&["PAXOSKV_JSON=perhaps"]).failed(2).contains("--json"));
+    // A switch that is off is in the way of nothing. It ends by what it is told last.
+    let node = ["node", "1", "--data", &data, "--listen", "nowhere"];
+    assert!(with(&["PAXOSKV_MEMORY=0"], &node).failed(1).contains("nowhere"));
+}
+
+#[test]
 fn times_that_are_too_short_are_named_as_options() {
     for option in ["--peer-timeout", "--session-grace"] {
         let said = paxoskv_tests::processes::run(&[

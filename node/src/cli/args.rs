@@ -1,4 +1,5 @@
-//! The command line. Every option has an environment variable, `PAXOSKV_` and its name.
+//! The command line. Every option has an environment variable, `PAXOSKV_` and its name; one that is empty counts for
+//! nothing.
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `args` | the command line, which the shell reads as well |
+//! | `args`, `environment` | the command line, which the shell reads as well |
 //! | `operation` | put, get, watch and so on: done for one-shots and the shell |
 //! | `oneshot`, `node`, `demo`, `shell`, `bench`, `lock`, `ticket` | one command each |
 //! | `output`, `logs`, `lines`, `failure`, `signals`, `secret` | what they share |
@@ -10,6 +10,7 @@
 mod args;
 mod bench;
 mod demo;
+mod environment;
 mod failure;
 mod lines;
 mod lock;
@@ -25,7 +26,6 @@ mod ticket;
 
 use std::time::Duration;
 
-use clap::Parser;
 use clap::error::ErrorKind;
 
 use args::{BucketCommand, Cli, Command};
@@ -33,7 +33,7 @@ use failure::{Exit, Failure};
 
 /// Runs the program; the result is its exit status.
 pub(crate) fn main() -> i32 {
-    let cli = match Cli::try_parse() {
+    let cli = match environment::parse::<Cli>(std::env::args_os()) {
         Ok(cli) => cli,
         Err(error) if !error.use_stderr() => return failure::print_help(&error),
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {

@@ -6,6 +6,7 @@ use crate::cli::args::{
     CreateBucketArgs, DropBucketArgs, EraseArgs, GetArgs, KeysArgs, Operation, OwnerArgs, PutArgs,
     SessionArgs, StatusArgs, WatchArgs,
 };
+use crate::cli::environment;
 use crate::cli::failure::{Exit, Failure};
 
 /// What a line asks for.
@@ -79,7 +80,7 @@ pub(super) fn parse(text: &str) -> Result<Line, Failure> {
     if words.is_empty() {
         return Ok(Line::Nothing);
     }
-    match Grammar::try_parse_from(words).map(|line| line.command) {
+    match environment::parse::<Grammar>(words).map(|line| line.command) {
         Ok(Commands::Put(args)) => Ok(Line::Operation(args.into())),
         Ok(Commands::Get(args)) => Ok(Line::Operation(args.into())),
         Ok(Commands::Erase(args)) => Ok(Line::Operation(args.into())),
