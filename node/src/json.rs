@@ -5,6 +5,8 @@
 //! keys, larger integers, what is not CBOR at all) is written as `{"$cbor":"<its bytes in hexadecimal>"}`, and read
 //! back from that. A map that looks like this itself is written so, too, hence nothing is lost or confused.
 //!
+//! An integer of more than 64 bits is refused where a person types it, for it would lose digits.
+//!
 //! One thing is not kept: JavaScript has only numbers, so there an integral number is an integer, and here as well.
 //! `1.0` in JSON is the CBOR integer 1, if 64 bits hold it. The float 1.0, which only Rust can put, is printed as
 //! `1.0`.
@@ -34,12 +36,45 @@ const TWO_64: f64 = 18_446_744_073_709_551_616.0;
 /// What a person typed: JSON where it is JSON, else the string itself.
 ///
 /// # Errors
-/// [`Error::InvalidArgument`] where a `{"$cbor":…}` in it is not one CBOR item in hexadecimal.
+/// [`Error::InvalidArgument`] where a `{"$cbor":…}` in it is not one CBOR item in hexadecimal, or an integer has more
+/// than 64 bits: as the float that JSON makes of it, it would be the same as its neighbours.
 pub fn from_argument(text: &str) -> Result<Vec<u8>, Error> {
     match serde_json::from_str::<Json>(text) {
-        Ok(json) => to_cbor(&json),
+        Ok(json) => match long_integer(text) {
+            Some(digits) => {
+                Err(Error::invalid(format!("{digits} has more than 64 bits: quote it to make it a string")))
+            }
+            None => to_cbor(&json),
+        },
         Err(_) => to_cbor(&Json::String(text.to_owned())),
     }
+}
+
+/// The first integer of some JSON, written without a fraction or an exponent, that 64 bits do not hold.
+fn long_integer(json: &str) -> Option<&str> {
+    let mut rest = json;
+    while let Some(start) = rest.find(|c: char| c == '"' || c == '-' || c.is_ascii_digit()) {
+        rest = &rest[start..];
+        if let Some(text) = rest.strip_prefix('"') {
+            // To the quote that ends it, over those that are escaped.
+            let mut escaped = false;
+            let end = text.find(|c| {
+                let ends = c == '"' && !escaped;
+                escaped = c == '\\' && !escaped;
+                ends
+            });
+            rest = &text[end? + 1..];
+        } else {
+            let end = rest.find(|c: char| !c.is_ascii_digit() && !"+-.eE".contains(c)).unwrap_or(rest.len());
+            let (number, after) = rest.split_at(end);
+            let integral = !number.contains(['.', 'e', 'E']);
+            if integral && number.parse::<u64>().is_err() && number.parse::<i64>().is_err() {
+                return Some(number);
+            }
+            rest = after;
+        }
+    }
+    None
 }
 
 /// The CBOR data item for some JSON.
@@ -291,9 +326,30 @@ mod tests {
             ("-0.0", "00"),
             ("1.5", "f93e00"),
             ("1e300", "fb7e37e43c8800759c"),
-            ("18446744073709551616", "fa5f800000"),
+            ("18446744073709551616.0", "fa5f800000"),
         ] {
             assert_eq!(cbor(typed), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn integers_that_would_lose_digits_are_refused_where_they_are_no_part_of_a_string() {
+        for (typed, digits) in [
+            ("100000000000000000001", "100000000000000000001"),
+            ("18446744073709551616", "18446744073709551616"),
+            ("-9223372036854775809", "-9223372036854775809"),
+            (r#"{"a\\":[1,"\"2",100000000000000000001]}"#, "100000000000000000001"),
+        ] {
+            let Err(Error::InvalidArgument { why }) = from_argument(typed) else { panic!("{typed}") };
+            assert!(why.starts_with(digits) && why.contains("quote it"), "{why}");
+        }
+        for fine in [
+            r#""100000000000000000001""#,
+            r#"["\"100000000000000000001\\",-0]"#,
+            "1e20",
+            "v100000000000000000001",
+        ] {
+            assert!(from_argument(fine).is_ok(), "{fine}");
         }
     }
 

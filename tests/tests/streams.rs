@@ -133,3 +133,13 @@ fn times_that_are_too_short_are_named_as_options() {
         assert!(said.failed(2).contains(&format!("{option} must be at least")), "{said:?}");
     }
 }
+
+#[test]
+fn an_integer_that_would_lose_digits_is_refused() {
+    let mut demo = Shell::start(&["demo"]);
+    assert_eq!(demo.ask("put 18446744073709551615 a"), "a");
+    demo.tell("put 100000000000000000001 b");
+    demo.logs("100000000000000000001 has more than 64 bits: quote it");
+    assert_eq!(demo.ask("put '\"100000000000000000001\"' c"), "c");
+    assert_eq!(demo.close().status, Some(2));
+}
