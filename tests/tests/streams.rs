@@ -69,6 +69,22 @@ fn a_shell_that_reads_a_value_can_be_stopped() {
 }
 
 #[test]
+fn a_watch_whose_output_nobody_reads_can_be_stopped() {
+    let cluster = Cluster::up(&[]);
+    let file = cluster.folder().join("long");
+    std::fs::write(&file, "x".repeat(200_000)).unwrap();
+    cluster.run(1, &["put", "k", &format!("@{}", file.display())]).done();
+    let path = pipe(&cluster);
+    let script = format!("exec \"$@\" >'{}'", path.display());
+    let watch = Process::start_by(&by(&script), &["watch", "k", "--at", &cluster.address(1)], b"");
+    let mut reader = std::fs::File::open(&path).unwrap();
+    // It has begun to print what does not fit into the pipe.
+    reader.read_exact(&mut [0]).unwrap();
+    watch.signal(Signal::SIGTERM);
+    assert_eq!(watch.end().status, Some(0));
+}
+
+#[test]
 fn output_that_nobody_reads_is_no_error_and_errors_that_nobody_reads_do_not_change_the_status() {
     let cluster = Cluster::up(&[]);
     let at = cluster.address(1);

@@ -200,14 +200,14 @@ async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
             states = states.from(Generation(from));
         }
         while let Some(state) = states.next().await {
-            output::line(&output::state(None, &state?))?;
+            output::line_at_leisure(output::state(None, &state?)).await?;
         }
     } else {
         let prefix = args.prefix.as_deref().unwrap_or_default();
         let mut states = cluster.watch_prefix(Bucket::new(&args.bucket)?, prefix);
         while let Some(state) = states.next().await {
             let (key, state) = state?;
-            output::line(&output::state(Some(&key), &state))?;
+            output::line_at_leisure(output::state(Some(&key), &state)).await?;
         }
     }
     Ok(())

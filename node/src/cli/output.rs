@@ -18,6 +18,12 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     })
 }
 
+/// Prints one line, which may take until somebody reads it: whoever waits for it can still be stopped.
+pub(crate) async fn line_at_leisure(text: String) -> Result<(), Failure> {
+    let printing = tokio::task::spawn_blocking(move || line(&text));
+    printing.await.unwrap_or_else(|e| Err(Failure::error(format!("cannot write to standard output: {e}"))))
+}
+
 /// The value that a put came to.
 pub(crate) fn chosen(chosen: &Chosen, as_json: bool) -> String {
     if !as_json {
