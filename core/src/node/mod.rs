@@ -24,7 +24,7 @@
 //! | `inputs` | what goes in and what comes out |
 //! | `store` | what the acceptor remembers, and the batches that make it durable |
 //! | `outbox` | what is said to whom, and when it may leave |
-//! | `links` | who is at the other end: greeting, refusing, heartbeats |
+//! | `links` | who is at the other end, and whether it lives; `greeting`: whether the two will talk |
 //! | `addresses` | where seats can be reached |
 //! | `founding` | how a cluster begins, and how empty seats are filled |
 //! | `voting` | the acceptor's and learner's side of the protocol |
