@@ -11,7 +11,6 @@ use crate::cluster::{Cluster, Put, Session};
 use crate::error::Error;
 use crate::key::{Bucket, Key};
 use crate::node::Grant;
-use crate::sorted::Map;
 
 /// How many parties a barrier can have.
 const PARTIES: u32 = 4_096;
@@ -65,7 +64,7 @@ impl Barrier {
     /// The fencing token of the place, once the barrier is open; `None` where there was no place and one may be now.
     async fn wait_with(&self, session: &Session) -> Result<Option<Generation>, Error> {
         let open = self.key("open");
-        let mut taken = Map::new();
+        let mut taken = Vec::new();
         for place in 0..self.parties {
             let place = self.key(place);
             let chosen = self.put(&place).bound_to(session).await?;
@@ -77,7 +76,7 @@ impl Barrier {
                 self.cluster.get(&open).library("$barrier").wait().await?;
                 return Ok(Some(chosen.generation()));
             }
-            taken.insert(Key::new(&place)?, chosen.generation());
+            taken.push((Key::new(&place)?, chosen.generation()));
         }
         // Somebody may have to be replaced before it opens: one that is lost later, or has been since it was found there.
         let opened = pin!(self.cluster.get(&open).library("$barrier").wait().into_future());
@@ -85,7 +84,8 @@ impl Barrier {
         let mut changes = self.cluster.watch_prefix_with_vacant(bucket, &self.key(""));
         let vacant = pin!(async {
             while let Some(Ok((key, state))) = changes.next().await {
-                if state.found.is_none() && taken.get(&key).is_some_and(|found| state.generation > *found) {
+                let since = |(place, found): &(Key, Generation)| *place == key && state.generation > *found;
+                if state.found.is_none() && taken.iter().any(since) {
                     return;
                 }
             }

@@ -9,10 +9,10 @@ use paxoskv_core::{Bucket, BucketKind, Error, SessionId};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
-use super::cancel::{abortable, unless_aborted, within};
+use super::cancel::{abortable, within};
 use super::election::Election;
 use super::error::{Reason, Thrown, invalid};
-use super::held::Held;
+use super::held::grant;
 use super::iterate::iterate;
 use super::objects::{self, Work, chosen, found, promise, work};
 use super::options::{Options, integer, optional_text, text};
@@ -237,14 +237,13 @@ impl Cluster {
             let mut lock = tab.core().lock(name);
             with!(lock, options: timeout);
             let (if_available, signal) = (options.flag("ifAvailable")?, options.signal()?);
+            let wait = grant(signal, async move {
+                tab.answer(if if_available { lock.try_now().await } else { lock.await.map(Some) })
+            });
             Ok(work(async move {
-                let wait = async {
-                    tab.answer(if if_available { lock.try_now().await } else { lock.await.map(Some) })
-                };
-                let Some(held) = unless_aborted(signal, wait).await? else {
+                let Some(held) = wait.await? else {
                     return settled(task.call1(&JsValue::UNDEFINED, &JsValue::NULL)).await;
                 };
-                let held = Held::new(held)?;
                 let done = settled(task.call1(&JsValue::UNDEFINED, &held.clone().into())).await;
                 let still_held = held.check();
                 let released = held.give_up().await;
@@ -283,13 +282,8 @@ impl Cluster {
             let mut register = tab.core().register_cbor(name, Ok(value));
             with!(register, options: timeout);
             let signal = options.signal()?;
-            Ok(work(async move {
-                let wait = async { tab.answer(register.try_now().await) };
-                match unless_aborted(signal, wait).await? {
-                    Some(held) => Ok(Held::new(held)?.into()),
-                    None => Ok(JsValue::UNDEFINED),
-                }
-            }))
+            let wait = grant(signal, async move { tab.answer(register.try_now().await) });
+            Ok(work(async move { Ok(wait.await?.into()) }))
         })
     }
 

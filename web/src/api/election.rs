@@ -7,9 +7,9 @@ use futures::StreamExt;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
-use super::cancel::{abortable, unless_aborted};
+use super::cancel::abortable;
 use super::error::Thrown;
-use super::held::Held;
+use super::held::{Held, grant};
 use super::iterate::iterate;
 use super::objects::{found, promise, state, work};
 use super::options::Options;
@@ -41,10 +41,14 @@ impl Election {
             let value = value::value(&value)?;
             let options = Options::new(options)?;
             let (timeout, signal) = (options.duration("timeout")?, options.signal()?);
+            let campaign =
+                grant(
+                    signal,
+                    async move { tab.answer(inner.campaign_cbor(Ok(value), timeout).await.map(Some)) },
+                );
             Ok(work(async move {
-                let campaign = async { tab.answer(inner.campaign_cbor(Ok(value), timeout).await) };
-                let held = Held::new(unless_aborted(signal, campaign).await?)?;
-                offices.borrow_mut().push(held.clone());
+                let held = campaign.await?;
+                offices.borrow_mut().extend(held.clone());
                 Ok(held.into())
             }))
         })())

@@ -1,14 +1,16 @@
 //! Locks, offices and names that are held.
 
+use std::future::Future;
 use std::rc::{Rc, Weak};
 
-use futures::future::{Either, select};
+use futures::future::{Either, LocalBoxFuture, select};
 use js_sys::Promise;
 use paxoskv_core::{Error, Loss};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, AbortSignal};
 
+use super::cancel::unless_aborted;
 use super::error::{Reason, Thrown};
 use super::objects::{number, promise, work};
 use super::watched::Watched;
@@ -91,6 +93,16 @@ impl Held {
             _ => Ok(()),
         }
     }
+}
+
+/// Waits until something is held; nothing is where it was only tried, and somebody else holds it. In a box, so that
+/// there is the code for this once.
+pub(crate) fn grant(
+    signal: Option<AbortSignal>,
+    wait: impl Future<Output = Result<Option<paxoskv_core::recipes::Held>, Thrown>> + 'static,
+) -> LocalBoxFuture<'static, Result<Option<Held>, Thrown>> {
+    let wait: LocalBoxFuture<'static, _> = Box::pin(wait);
+    Box::pin(async move { unless_aborted(signal, wait).await?.map(Held::new).transpose() })
 }
 
 /// Why something is held no longer, for the signal.
