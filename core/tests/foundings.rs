@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use paxoskv_core::CallId;
-use paxoskv_core::message::Message;
+use paxoskv_core::message::{Message, Outcome};
 use paxoskv_core::node::Input;
 use paxoskv_core::transport::Closing;
 
@@ -12,7 +12,7 @@ mod fed;
 mod hand;
 
 use fed::World;
-use hand::{Nodes, of_an_observer};
+use hand::{Nodes, of_an_observer, peek};
 
 /// Seat 2 was given to two stores, and each founds a cluster with one of the others, which do not see each other. An
 /// observer is linked to all four.
@@ -106,4 +106,15 @@ fn an_empty_seat_is_for_who_is_there() {
     nodes.crash(early);
     nodes.link_all(&[one, two, late]);
     assert_eq!(nodes.put(late, "key", 1), Some((1, true)));
+}
+
+/// What a seat has learned is nothing before it is of a cluster, and that it can say.
+#[test]
+fn a_seat_of_no_cluster_yet_has_learned_nothing() {
+    let mut nodes = Nodes::default();
+    let (seat, observer) = (nodes.seat(1), nodes.observer());
+    nodes.link(observer, seat);
+    let call = CallId(7);
+    nodes.run([(observer, Input::Call { call, op: peek("key"), timeout: None })]);
+    assert!(matches!(nodes.reply(observer, call), Some(Outcome::Absent { .. })));
 }

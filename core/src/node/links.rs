@@ -15,7 +15,7 @@ use super::founding::Founded;
 use crate::ballot::Seat;
 use crate::identity::Life;
 use crate::key::KeyId;
-use crate::message::{Hello, Message, Outcome, PROTOCOL, protocol_of, read_frame};
+use crate::message::{Hello, Message, PROTOCOL, protocol_of, read_frame};
 use crate::settings::Settings;
 use crate::sorted::Map;
 use crate::transport::{Closing, LinkId};
@@ -166,8 +166,6 @@ impl Node {
                     self.close(link, Closing::Refused(reason.clone()));
                     self.refused_by(reason, by_cluster);
                 }
-                // What is there in another cluster, perhaps.
-                Message::Response { outcome, .. } if tells_of_keys(&outcome) && !self.counts(link) => {}
                 message if self.links.hello(link).is_some() => self.hear(link, message),
                 // A peer that has not said who it is says nothing.
                 _ => {}
@@ -292,9 +290,4 @@ impl Node {
         let links: Vec<LinkId> = self.links.peers().collect();
         self.outbox.send(&links, &Message::Goodbye {});
     }
-}
-
-/// Whether an outcome says what is there: a seat that is of no cluster yet has nothing to say of that.
-fn tells_of_keys(outcome: &Outcome) -> bool {
-    !matches!(outcome, Outcome::Failed { .. } | Outcome::Status { .. } | Outcome::Keys { .. })
 }

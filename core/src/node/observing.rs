@@ -52,6 +52,17 @@ pub(super) struct Asked {
     late: u32,
 }
 
+impl Asked {
+    /// Whether an answer says how it is in a cluster, and not at a seat alone, which may be of none yet.
+    fn is_of_cluster(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Failed { .. } | Outcome::Status { .. } | Outcome::Keys { .. } => false,
+            Outcome::Absent { .. } => !matches!(self.op, Op::Peek { .. }),
+            _ => true,
+        }
+    }
+}
+
 impl Node {
     pub(super) fn ask_for(&mut self, call: CallId, op: Op, timeout: Option<Duration>) {
         if self.asked.len() >= self.settings.max_requests && !Self::is_internal(call) {
@@ -137,6 +148,9 @@ impl Node {
     /// A seat has answered.
     pub(super) fn answered(&mut self, link: LinkId, number: u64, outcome: Outcome) {
         let Some(call) = self.asked_by_number.get(&number).copied() else { return };
+        if self.asked.get(&call).is_some_and(|asked| asked.is_of_cluster(&outcome)) && !self.counts(link) {
+            return; // This is how it is in another cluster, perhaps.
+        }
         if let (Outcome::Moved { generation }, Some(asked)) = (&outcome, self.asked.get_mut(&call)) {
             if let (true, Op::Put { within: Some(within), .. }) = (asked.link == Some(link), &mut asked.op) {
                 *within = (*within).max(*generation);

@@ -158,6 +158,10 @@ impl Nodes {
         }
     }
 
+    pub fn reply(&self, at: usize, call: CallId) -> Option<&Outcome> {
+        self.replies.get(&(at, call))
+    }
+
     /// Puts a number and gives it time: whose number is there then, and whether it is this one.
     pub fn put(&mut self, at: usize, key: &str, n: u8) -> Option<(u8, bool)> {
         let call = CallId(n.into());
@@ -168,6 +172,10 @@ impl Nodes {
             other => panic!("{other:?}"),
         }
     }
+}
+
+pub fn peek(key: &str) -> Op {
+    Op::Peek { id: KeyId { bucket: Bucket::default(), key: Key::new(key).unwrap() } }
 }
 
 fn put(key: &str, n: u8, leases: Vec<Lease>) -> Op {
