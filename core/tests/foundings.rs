@@ -1,61 +1,68 @@
 //! How a cluster begins, where not all goes well.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
-use std::time::Duration;
+mod fed;
 
-use paxoskv_core::CallId;
+use fed::{World, key, peek};
 use paxoskv_core::message::{Message, Outcome};
-use paxoskv_core::node::Input;
 use paxoskv_core::transport::Closing;
 
-mod fed;
-mod hand;
+/// The other store that seat 2 was given to.
+const TWIN: u8 = 12;
+/// It is linked to all.
+const OBSERVER: u8 = 4;
 
-use fed::World;
-use hand::{Nodes, of_an_observer, peek};
-
-/// Seat 2 was given to two stores, and each founds a cluster with one of the others, which do not see each other. An
-/// observer is linked to all four.
-fn founded_apart() -> (Nodes, usize) {
-    let mut nodes = Nodes::default();
-    let [one, two, twin, three] = [1, 2, 2, 3].map(|seat| nodes.seat(seat));
-    let observer = nodes.observer();
-    [one, two, twin, three].into_iter().for_each(|seat| nodes.link(observer, seat));
-    nodes.link(one, two);
-    nodes.link(twin, three);
-    (nodes, observer)
-}
-
-fn with_a_founding(message: &Message) -> bool {
-    matches!(message, Message::Hello { hello } if hello.founding.is_some())
+/// Seat 2 was given to two stores, and each founds a cluster with one of the others, which do not see each other.
+fn founded_apart() -> World {
+    let mut world = World::default();
+    [1, 2, 3, OBSERVER].into_iter().for_each(|name| world.start(name));
+    world.start_twin(TWIN, 2);
+    [1, 2, TWIN, 3].into_iter().for_each(|seat| world.link(OBSERVER, seat));
+    world.link(1, 2);
+    world.link(TWIN, 3);
+    world
 }
 
 /// It has greeted all of them when they were of no cluster yet, and need not greet them again.
 #[test]
 fn an_observer_is_told_of_one_of_two_clusters() {
-    let (mut nodes, observer) = founded_apart();
-    nodes.loses = (0..4).map(|seat| (seat, of_an_observer as _)).collect();
-    nodes.pass(Duration::from_secs(2));
-    let found = (0..6).map(|n| nodes.put(observer, "key", n).unwrap());
+    let mut world = founded_apart();
+    world.arrives = Some(|_, to, message| {
+        to == OBSERVER || !matches!(message, Message::Hello { hello } if hello.claim.is_none())
+    });
+    world.pass(2);
+    let found = (0..6).map(|n| world.put_number(OBSERVER, "key", n).unwrap());
     assert_eq!(found.collect::<Vec<_>>(), (0..6).map(|n| (0, n == 0)).collect::<Vec<_>>());
-    let refused = |closed: &&(usize, Closing)| match closed {
-        (at, Closing::Refused(why)) => *at == observer && why.starts_with("two clusters of one name"),
+    let refused = |closed: &&(u8, Closing)| match closed {
+        (OBSERVER, Closing::Refused(why)) => why.starts_with("two clusters of one name"),
         _ => false,
     };
-    assert_eq!(nodes.closed.iter().filter(refused).count(), 2);
+    assert_eq!(world.closed.iter().filter(refused).count(), 2);
 }
 
 /// Which cluster a seat is in says its Hello, and that may be lost.
 #[test]
 fn an_observer_counts_nothing_that_is_of_no_cluster_that_it_knows() {
-    let (mut nodes, observer) = founded_apart();
-    nodes.loses = vec![(observer, with_a_founding)];
-    nodes.run([(observer, Input::OpenSession { call: CallId(100), timeout: None })]);
-    assert_eq!(nodes.put(observer, "key", 1), None);
-    assert_eq!(nodes.opened, 0);
-    nodes.loses.clear();
-    assert_eq!(nodes.put(observer, "key", 2), Some((1, false)));
-    assert_eq!(nodes.opened, 1);
+    let mut world = founded_apart();
+    world.arrives = Some(|_, to, message| {
+        to != OBSERVER || !matches!(message, Message::Hello { hello } if hello.founding.is_some())
+    });
+    world.open_session(OBSERVER);
+    assert_eq!(world.put_number(OBSERVER, "key", 1), None);
+    assert_eq!(world.opened, 0);
+    world.arrives = None;
+    assert_eq!(world.put_number(OBSERVER, "key", 2), Some((1, false)));
+    assert_eq!(world.opened, 1);
+}
+
+/// What a seat has learned is nothing before it is of a cluster, and that it can say.
+#[test]
+fn a_seat_of_no_cluster_yet_has_learned_nothing() {
+    let mut world = World::default();
+    [1, OBSERVER].into_iter().for_each(|name| world.start(name));
+    world.link(OBSERVER, 1);
+    let peek = world.call(OBSERVER, peek(&key("key")), None);
+    assert!(matches!(world.outcome(peek), Some(Outcome::Absent { .. })));
 }
 
 /// A store that was deleted is a new one, which the cluster will not have in that seat. It is told so also where it has
@@ -79,42 +86,34 @@ fn a_seat_that_has_lost_its_store_is_told_so() {
 /// back in it is another store.
 #[test]
 fn a_founding_names_those_who_are_there() {
-    let mut nodes = Nodes::default();
-    let [one, two] = [1, 2].map(|seat| nodes.seat(seat));
-    nodes.link(one, two);
-    nodes.silent = Some(two);
-    nodes.pass(Duration::from_secs(2));
-    nodes.crash(two);
-    let [anew, three] = [2, 3].map(|seat| nodes.seat(seat));
-    nodes.link_all(&[one, anew]);
-    nodes.link_all(&[one, anew, three]);
-    for (n, seat) in [(1, one), (2, anew), (3, three)] {
-        assert_eq!(nodes.put(seat, "key", n), Some((1, n == 1)));
+    let mut world = World::default();
+    [1, 2].into_iter().for_each(|seat| world.start(seat));
+    world.link(1, 2);
+    world.arrives = Some(|from, to, _| from != 2 && to != 2);
+    world.pass(2);
+    world.kill(2);
+    world.arrives = None;
+    world.start(3);
+    world.start_twin(TWIN, 2);
+    world.link_all(&[1, TWIN]);
+    world.link_all(&[1, TWIN, 3]);
+    for (n, seat) in [(1, 1), (2, TWIN), (3, 3)] {
+        assert_eq!(world.put_number(seat, "key", n), Some((1, n == 1)));
     }
 }
 
 /// The founding left the third seat empty, and while there is no quorum two come for it, one after the other.
 #[test]
 fn an_empty_seat_is_for_who_is_there() {
-    let mut nodes = Nodes::default();
-    let [one, two, early, late] = [1, 2, 3, 3].map(|seat| nodes.seat(seat));
-    nodes.link(one, two);
-    nodes.pass(Duration::from_secs(2));
-    nodes.unlink(one, two);
-    nodes.link(early, one);
-    nodes.pass(Duration::from_secs(2));
-    nodes.crash(early);
-    nodes.link_all(&[one, two, late]);
-    assert_eq!(nodes.put(late, "key", 1), Some((1, true)));
-}
-
-/// What a seat has learned is nothing before it is of a cluster, and that it can say.
-#[test]
-fn a_seat_of_no_cluster_yet_has_learned_nothing() {
-    let mut nodes = Nodes::default();
-    let (seat, observer) = (nodes.seat(1), nodes.observer());
-    nodes.link(observer, seat);
-    let call = CallId(7);
-    nodes.run([(observer, Input::Call { call, op: peek("key"), timeout: None })]);
-    assert!(matches!(nodes.reply(observer, call), Some(Outcome::Absent { .. })));
+    let mut world = World::default();
+    [1, 2, 3].into_iter().for_each(|seat| world.start(seat));
+    world.start_twin(13, 3);
+    world.link(1, 2);
+    world.pass(2);
+    world.unlink(1, 2);
+    world.link(3, 1);
+    world.pass(2);
+    world.kill(3);
+    world.link_all(&[1, 2, 13]);
+    assert_eq!(world.put_number(13, "key", 1), Some((1, true)));
 }

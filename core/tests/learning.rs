@@ -11,13 +11,13 @@ use paxoskv_core::message::{Message, Outcome};
 fn what_was_accepted_for_a_put_that_was_given_up_is_finished() {
     let mut world = World::new();
     let id = key_at(1);
-    world.arrives = |from, to, message| match message {
+    world.arrives = Some(|from, to, message| match message {
         Message::Accept { .. } => to == 2,
         Message::Accepted { .. } => false,
         _ => from != 2,
-    };
+    });
     let given_up = world.call(1, put(&id, "value", Vec::new()), Some(5));
-    world.arrives = |_, _, _| true;
+    world.arrives = None;
     world.kill(2);
     world.unlink(1, 3);
     world.pass(6);

@@ -1,5 +1,5 @@
-//! A cluster of three seats whose nodes are fed by hand: what is said arrives at once, unless a test has it lost or
-//! its link is slow.
+//! A cluster of three seats whose nodes are fed by hand, on a clock of their own: what is said arrives at once and in
+//! order, unless a test has it lost or its link is slow.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // a test that cannot go on has failed, and none needs all of this
 
 use std::collections::{BTreeMap, VecDeque};
@@ -8,14 +8,19 @@ use std::time::Duration;
 use paxoskv_core::message::{Message, Op, Outcome, Version, read_frame, write_frame};
 use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::storage::{Loaded, Record};
-use paxoskv_core::transport::LinkId;
+use paxoskv_core::transport::{Closing, LinkId};
 use paxoskv_core::{
     Bucket, CallId, Entry, Key, KeyId, Lease, Moment, Opening, RequestId, Roster, Seat, Settings, Value,
 };
 
-/// The nodes by name: those in the seats 1, 2 and 3 have these names, and whoever has a higher one has no seat.
+/// The nodes by name: those in the seats 1, 2 and 3 have these names, and whoever has a higher one has no seat, unless
+/// it was given one.
+#[derive(Default)]
 pub struct World {
+    settings: Settings,
     nodes: BTreeMap<u8, Node>,
+    /// Whoever has the seat of another name.
+    twins: BTreeMap<u8, u8>,
     disks: BTreeMap<u8, BTreeMap<Vec<u8>, Vec<u8>>>,
     /// Whose disk writes only while time passes, and who waits for it.
     pub slow_disk: Option<u8>,
@@ -24,8 +29,8 @@ pub struct World {
     links: BTreeMap<LinkId, (u8, u8)>,
     links_so_far: u64,
     now: Duration,
-    /// Whether what one says to another arrives.
-    pub arrives: fn(u8, u8, &Message) -> bool,
+    /// Whether what one says to another arrives; all does unless it is said.
+    pub arrives: Option<fn(u8, u8, &Message) -> bool>,
     /// Whose links are slow, and how many bytes a millisecond each carries in each direction.
     pub slow: Option<(u8, u64)>,
     /// Until when the slow links carry what was put on them, by who did.
@@ -37,8 +42,10 @@ pub struct World {
     /// How long the longest frame was in which there are several messages.
     pub packed: usize,
     replies: Vec<Option<Outcome>>,
-    /// How many links a node has closed.
-    pub closed: usize,
+    /// How many sessions were opened.
+    pub opened: usize,
+    /// Who has closed links, and why.
+    pub closed: Vec<(u8, Closing)>,
     /// Who has found that nobody will have it.
     pub refused: Vec<u8>,
 }
@@ -46,43 +53,37 @@ pub struct World {
 impl World {
     /// Three seats that are linked and founded.
     pub fn new() -> Self {
-        let mut world = Self {
-            nodes: BTreeMap::new(),
-            disks: BTreeMap::new(),
-            slow_disk: None,
-            writing: Vec::new(),
-            openings: 0,
-            links: BTreeMap::new(),
-            links_so_far: 0,
-            now: Duration::ZERO,
-            arrives: |_, _, _| true,
-            slow: None,
-            busy: BTreeMap::new(),
-            under_way: VecDeque::new(),
-            longest: Duration::ZERO,
-            packed: 0,
-            replies: Vec::new(),
-            closed: 0,
-            refused: Vec::new(),
-        };
+        Self::with(Settings::default())
+    }
+
+    /// The same, with settings of its own.
+    pub fn with(settings: Settings) -> Self {
+        let mut world = Self { settings, ..Self::default() };
         (1..=3).for_each(|seat| world.start(seat));
-        [(1, 2), (1, 3), (2, 3)].into_iter().for_each(|(one, other)| world.link(one, other));
+        world.link_all(&[1, 2, 3]);
         world.pass(3);
         world
+    }
+
+    /// Starts a node in the seat of another name.
+    pub fn start_twin(&mut self, name: u8, of: u8) {
+        self.twins.insert(name, of);
+        self.start(name);
     }
 
     /// Starts a node, or starts it anew with what it has on disk.
     pub fn start(&mut self, name: u8) {
         self.kill(name);
         self.openings += 1;
+        let seat = *self.twins.get(&name).unwrap_or(&name);
         let disk = self.disks.entry(name).or_default();
         let records = disk.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() });
         let loaded = Loaded { opening: Opening(self.openings.into()), records: records.collect() };
         let setup = Setup {
             cluster: Some("test".into()),
             cluster_size: Some(3),
-            seat: Seat::new(name).filter(|_| name <= 3),
-            settings: Settings::default(),
+            seat: Seat::new(seat).filter(|_| seat <= 3),
+            settings: self.settings.clone(),
             entropy: [self.openings; 32],
             rules: Default::default(),
         };
@@ -115,10 +116,18 @@ impl World {
         self.links.iter().find(|(_, ends)| is_it(**ends)).map(|(link, _)| *link)
     }
 
-    /// Links two that are not linked.
-    pub fn relink(&mut self, one: u8, other: u8) {
-        if self.link_of(one, other).is_none() {
-            self.link(one, other);
+    pub fn are_linked(&self, one: u8, other: u8) -> bool {
+        self.link_of(one, other).is_some()
+    }
+
+    /// Links each with each, where they are not linked.
+    pub fn link_all(&mut self, names: &[u8]) {
+        for (at, one) in names.iter().enumerate() {
+            for other in &names[at + 1..] {
+                if !self.are_linked(*one, *other) {
+                    self.link(*one, *other);
+                }
+            }
         }
     }
 
@@ -133,7 +142,9 @@ impl World {
     /// Lets happen what comes of something at once.
     fn run(&mut self, happens: impl IntoIterator<Item = (u8, Input)>) {
         let mut waiting: VecDeque<(u8, Input)> = happens.into_iter().collect();
-        while let Some((at, input)) = waiting.pop_front() {
+        for steps in 0.. {
+            let Some((at, input)) = waiting.pop_front() else { return };
+            assert!(steps < 1_000_000, "it never ends");
             let Some(node) = self.nodes.get_mut(&at) else { continue };
             node.handle(Moment { steady: self.now, unix: self.now }, input);
             node.end_turn();
@@ -150,14 +161,16 @@ impl World {
                         }
                     }
                     Output::Send { link, frame } => waiting.extend(self.send(at, link, &frame)),
-                    Output::Close { link, .. } => {
-                        self.closed += 1;
+                    Output::Close { link, closing } => {
+                        self.closed.push((at, closing));
+                        // After what was sent before it.
                         if let Some((one, other)) = self.links.remove(&link) {
                             let down = Input::LinkDown { link, gone: false };
                             waiting.extend([(one, down.clone()), (other, down)]);
                         }
                     }
                     Output::Refused(_) => self.refused.push(at),
+                    Output::Opened { result: Ok(_), .. } => self.opened += 1,
                     Output::Reply { call, outcome } => self.replies[call.0 as usize] = Some(outcome),
                     _ => {}
                 }
@@ -173,7 +186,9 @@ impl World {
         if messages.len() > 1 {
             self.packed = self.packed.max(frame.len());
         }
-        messages.retain(|message| (self.arrives)(from, to, message));
+        if let Some(arrives) = self.arrives {
+            messages.retain(|message| arrives(from, to, message));
+        }
         let bytes = write_frame(&messages);
         match self.slow {
             Some((slow, speed)) if slow == from || slow == to => {
@@ -215,6 +230,22 @@ impl World {
         call
     }
 
+    /// Has a node open a session.
+    pub fn open_session(&mut self, at: u8) {
+        self.run([(at, Input::OpenSession { call: CallId(u64::MAX), timeout: None })]);
+    }
+
+    /// Puts a number, and gives it time: whose number is there then, and whether it is this one.
+    pub fn put_number(&mut self, at: u8, name: &str, n: u8) -> Option<(u8, bool)> {
+        let entry = Entry { value: Value::new(&n).unwrap(), leases: Vec::new(), request: RequestId([n; 16]) };
+        let call = self.call(at, Op::Put { id: key(name), entry, within: None, wait: false }, None);
+        self.pass(10);
+        match self.outcome(call)? {
+            Outcome::Value { entry, won, .. } => Some((entry.value.decode().unwrap(), *won)),
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// What came of a call by now.
     pub fn outcome(&self, call: CallId) -> Option<&Outcome> {
         self.replies[call.0 as usize].as_ref()
@@ -227,7 +258,7 @@ impl World {
 
     /// Whether a seat has learned of a value, without asking anybody.
     pub fn knows(&mut self, seat: u8, id: &KeyId) -> bool {
-        let peek = self.call(seat, Op::Peek { id: id.clone() }, None);
+        let peek = self.call(seat, peek(id), None);
         self.has_value(peek)
     }
 }
@@ -246,6 +277,10 @@ pub fn key_at(home: u8) -> KeyId {
 pub fn put(id: &KeyId, value: &str, leases: Vec<Lease>) -> Op {
     let entry = Entry { value: Value::new(value).unwrap(), leases, request: RequestId([1; 16]) };
     Op::Put { id: id.clone(), entry, within: None, wait: false }
+}
+
+pub fn peek(id: &KeyId) -> Op {
+    Op::Peek { id: id.clone() }
 }
 
 pub fn get(id: &KeyId) -> Op {
