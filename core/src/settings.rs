@@ -32,7 +32,7 @@ pub struct Settings {
     pub retry_after: Duration,
     /// The first wait, at random up to this, of a proposer that was outbid; doubles up to 64 times that. 10 ms.
     pub backoff: Duration,
-    /// What is accepted here and unlearned for so long is finished in the background. 1 s.
+    /// What is accepted here and unlearned for so long is finished in the background. At least 10 ms. 1 s.
     pub finish_after: Duration,
     /// Learned marks wait this long at most for another batch to go with. 50 ms.
     pub lazy_write: Duration,
@@ -88,7 +88,12 @@ impl Settings {
             return Err("suspend_after must be at least 10 ms, for there are several heartbeats in it".into());
         }
         // A node would do nothing else any more than ping, and take others for lost.
-        for (name, time) in [("heartbeat", self.heartbeat), ("peer_timeout", self.peer_timeout)] {
+        let times = [
+            ("heartbeat", self.heartbeat),
+            ("peer_timeout", self.peer_timeout),
+            ("finish_after", self.finish_after),
+        ];
+        for (name, time) in times {
             if time < LEAST {
                 return Err(format!("{name} must be at least 10 ms"));
             }
@@ -106,7 +111,9 @@ mod tests {
         let short = Duration::from_millis(9);
         let heartbeat = Settings { heartbeat: short, ..Settings::default() };
         let peer_timeout = Settings { peer_timeout: short, ..Settings::default() };
-        for (settings, name) in [(heartbeat, "heartbeat"), (peer_timeout, "peer_timeout")] {
+        let finish_after = Settings { finish_after: short, ..Settings::default() };
+        let all = [(heartbeat, "heartbeat"), (peer_timeout, "peer_timeout"), (finish_after, "finish_after")];
+        for (settings, name) in all {
             assert_eq!(settings.check(), Err(format!("{name} must be at least 10 ms")));
         }
         assert_eq!(Settings::default().check(), Ok(()));

@@ -117,3 +117,67 @@ fn an_empty_seat_is_for_who_is_there() {
     world.link_all(&[1, 2, 13]);
     assert_eq!(world.put_number(13, "key", 1), Some((1, true)));
 }
+
+/// Five seats. Two have promised to the first when the second dies and leaves too few to found anything; the third's
+/// promise comes then, and would make the second a seat's holder for ever.
+#[test]
+fn a_founding_is_not_proposed_on_the_promise_of_who_is_gone() {
+    let mut world = World::default();
+    world.size = Some(5);
+    [1, 2, 3].into_iter().for_each(|seat| world.start(seat));
+    world.link_all(&[1, 2, 3]);
+    world.arrives = Some(|from, _, message| match message {
+        Message::Prepare { .. } => from == 1,
+        Message::Promise { .. } => from == 2,
+        _ => true,
+    });
+    world.pass(2);
+    world.kill(2);
+    world.arrives = None;
+    // It is asked anew when it comes back.
+    world.unlink(1, 3);
+    world.link(1, 3);
+    [4, 5].into_iter().for_each(|seat| world.start(seat));
+    world.link_all(&[1, 3, 4, 5]);
+    world.pass(5);
+    assert_eq!(world.put_number(4, "key", 1), Some((1, true)));
+}
+
+/// The first seat proposes, is voted for once, and dies; what comes in its place has another store, which was opened as
+/// often, and proposes another founding. The vote for the first must not count for the second.
+#[test]
+fn stores_of_one_seat_use_no_ballot_twice() {
+    const ANEW: u8 = 11;
+    let mut world = World::default();
+    [1, 2, 3].into_iter().for_each(|seat| world.start(seat));
+    world.arrives = Some(|from, to, message| match message {
+        Message::Prepare { .. } | Message::Accept { .. } => from == 1 && to == 2 || from == ANEW,
+        Message::Accepted { .. } => from == 2 && to == 3 || from == 3,
+        _ => true,
+    });
+    world.link_all(&[1, 2, 3]);
+    world.pass(1);
+    world.kill(1);
+    world.start_twin(ANEW, 1);
+    world.link(ANEW, 3);
+    world.pass(2);
+    world.arrives = None;
+    world.link(ANEW, 2);
+    for (n, seat) in [(1, ANEW), (2, 2), (3, 3)] {
+        assert_eq!(world.put_number(seat, "key", n), Some((1, n == 1)));
+    }
+}
+
+/// A node that waits for its cluster meets a seat of another one first, and then its own.
+#[test]
+fn who_is_refused_waits_a_moment_for_others() {
+    let mut world = World::new();
+    world.start_twin(13, 3);
+    world.pass(60);
+    world.link(13, 2);
+    world.pass_milliseconds(800);
+    world.start_twin(TWIN, 2);
+    world.link(13, TWIN);
+    world.pass(5);
+    assert!(world.refused.is_empty());
+}

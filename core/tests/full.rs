@@ -62,3 +62,22 @@ fn an_observer_takes_the_place_of_one_that_left() {
     world.pass(10);
     assert!(world.are_linked(5, 1));
 }
+
+/// They have a while to say what they are, and no more, though they are not silent.
+#[test]
+fn who_never_says_what_it_is_has_to_go() {
+    let mut world = with_links(4);
+    world.unlink(1, 3);
+    world.arrives = Some(|from, to, _| from < 4 || to != 1);
+    let strangers = 4..80;
+    for stranger in strangers.clone() {
+        world.start(stranger);
+        world.link(stranger, 1);
+    }
+    for _ in 0..5 {
+        world.pass(1);
+        strangers.clone().for_each(|stranger| world.say_nothing(stranger, 1));
+    }
+    world.link(1, 3);
+    assert!(world.are_linked(1, 3));
+}

@@ -43,6 +43,7 @@ const CLUSTER: &[&str] = &[
     "refusals",
     "relays",
     "shell",
+    "streams",
     "three_nodes",
     "tickets",
 ];

@@ -93,6 +93,11 @@ impl Attempt {
         Register { id: id.clone(), generation: self.generation }
     }
 
+    /// Whether it has told others what it proposes.
+    pub(super) fn has_proposed(&self) -> bool {
+        matches!(&self.stage, Stage::Proposing { proposer, .. } if proposer.proposed().is_some())
+    }
+
     /// Has another entry proposed from the next ballot on. One in its first phase is given up for that; one in its second
     /// has told others what it proposes, and a ballot proposes one thing only.
     pub(super) fn propose_instead(&mut self, other: &Entry) {
@@ -101,8 +106,7 @@ impl Attempt {
                 *entry = other.clone();
             }
         }
-        let begun = |proposer: &Proposer| proposer.proposed().is_none();
-        if matches!(&self.stage, Stage::Proposing { proposer, .. } if begun(proposer)) {
+        if matches!(self.stage, Stage::Proposing { .. }) && !self.has_proposed() {
             self.stage = Stage::Idle;
         }
     }

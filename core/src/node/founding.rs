@@ -172,16 +172,19 @@ impl Node {
         }
         let founders = self.founders();
         let register = Founding::register();
-        if self.attempts.contains_key(&register) {
-            if let Some(founding) = founders {
-                self.found_with(&register, &founding);
-            }
-            return;
-        }
         let Some(founding) = founders else {
             self.founding_since = None;
+            // With the promises of some who are gone it might still be proposed that they hold seats.
+            if let Some(attempt) = self.attempts.get_mut(&register).filter(|attempt| !attempt.has_proposed())
+            {
+                attempt.waiters.clear();
+                self.ready.push_back(register);
+            }
             return;
         };
+        if self.attempts.contains_key(&register) {
+            return self.found_with(&register, &founding);
+        }
         let wait = GATHERING + self.jitter(GATHERING);
         let since = *self.founding_since.get_or_insert(self.now);
         if founding.seats.len() < usize::from(self.roster.cluster_size) && self.now < since + wait {

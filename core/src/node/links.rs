@@ -141,7 +141,10 @@ impl Node {
 
     pub(super) fn frame(&mut self, link: LinkId, bytes: &[u8]) {
         let Some(from) = self.links.links.get_mut(&link) else { return };
-        from.heard = self.now;
+        // Who does not say who it is has no more time for that, whatever else it says.
+        if from.hello.is_some() {
+            from.heard = self.now;
+        }
         if bytes.len() > self.settings.max_frame {
             let what = format!(
                 "sent a frame of {} bytes, over the limit of {}",
@@ -197,8 +200,8 @@ impl Node {
             }
         }
         for (link, reason) in refused {
-            self.refused_by(reason.clone(), false);
-            self.refuse(link, reason);
+            self.refuse(link, reason.clone());
+            self.refused_by(reason, false);
         }
         self.consider_seats();
     }

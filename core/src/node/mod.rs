@@ -150,7 +150,7 @@ pub struct Node {
     /// Whether something has changed that shows in the status.
     changed: bool,
     status: Option<Status>,
-    refused: Option<String>,
+    refused: Option<(Duration, String)>,
     stopped: Option<Error>,
 }
 
@@ -222,6 +222,11 @@ impl Node {
             settings,
         };
         node.recall_roster()?;
+        if node.roster.founding.is_none() {
+            // Before there is a roster several stores may claim one seat, each in its first opening: their ballots for the
+            // founding must not be the same.
+            node.round = Round(node.random.number() >> 32);
+        }
         Ok(node)
     }
 

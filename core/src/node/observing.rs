@@ -56,7 +56,8 @@ impl Asked {
     /// Whether an answer says how it is in a cluster, and not at a seat alone, which may be of none yet.
     fn is_of_cluster(&self, outcome: &Outcome) -> bool {
         match outcome {
-            Outcome::Failed { .. } | Outcome::Status { .. } | Outcome::Keys { .. } => false,
+            Outcome::Failed { .. } | Outcome::Status { .. } => false,
+            Outcome::Keys { items, .. } => !items.is_empty(),
             Outcome::Absent { .. } => !matches!(self.op, Op::Peek { .. }),
             _ => true,
         }

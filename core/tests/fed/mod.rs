@@ -18,6 +18,8 @@ use paxoskv_core::{
 #[derive(Default)]
 pub struct World {
     settings: Settings,
+    /// How many seats there are, if not three.
+    pub size: Option<u8>,
     nodes: BTreeMap<u8, Node>,
     /// Whoever has the seat of another name.
     twins: BTreeMap<u8, u8>,
@@ -25,7 +27,9 @@ pub struct World {
     /// Whose disk writes only while time passes, and who waits for it.
     pub slow_disk: Option<u8>,
     writing: Vec<u8>,
-    openings: u8,
+    /// How often each disk was opened, and how many nodes were started.
+    openings: BTreeMap<u8, u64>,
+    starts: u8,
     links: BTreeMap<LinkId, (u8, u8)>,
     links_so_far: u64,
     now: Duration,
@@ -74,17 +78,20 @@ impl World {
     /// Starts a node, or starts it anew with what it has on disk.
     pub fn start(&mut self, name: u8) {
         self.kill(name);
-        self.openings += 1;
+        self.starts += 1;
+        let opening = self.openings.entry(name).or_default();
+        *opening += 1;
+        let size = self.size.unwrap_or(3);
         let seat = *self.twins.get(&name).unwrap_or(&name);
         let disk = self.disks.entry(name).or_default();
         let records = disk.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() });
-        let loaded = Loaded { opening: Opening(self.openings.into()), records: records.collect() };
+        let loaded = Loaded { opening: Opening(*opening), records: records.collect() };
         let setup = Setup {
             cluster: Some("test".into()),
-            cluster_size: Some(3),
-            seat: Seat::new(seat).filter(|_| seat <= 3),
+            cluster_size: Some(size),
+            seat: Seat::new(seat).filter(|_| seat <= size),
             settings: self.settings.clone(),
-            entropy: [self.openings; 32],
+            entropy: [self.starts; 32],
             rules: Default::default(),
         };
         self.nodes.insert(name, Node::new(setup, loaded).unwrap());
@@ -101,6 +108,7 @@ impl World {
     /// Loses what a node that does not run had on disk.
     pub fn forget(&mut self, name: u8) {
         self.disks.remove(&name);
+        self.openings.remove(&name);
     }
 
     pub fn link(&mut self, one: u8, other: u8) {
@@ -204,7 +212,11 @@ impl World {
 
     /// So many seconds pass.
     pub fn pass(&mut self, seconds: u64) {
-        let end = self.now + Duration::from_secs(seconds);
+        self.pass_milliseconds(seconds * 1000);
+    }
+
+    pub fn pass_milliseconds(&mut self, time: u64) {
+        let end = self.now + Duration::from_millis(time);
         while self.now < end {
             self.now += Duration::from_millis(20);
             let now = self.now;
@@ -228,6 +240,13 @@ impl World {
         self.replies.push(None);
         self.run([(at, Input::Call { call, op, timeout: seconds.map(Duration::from_secs) })]);
         call
+    }
+
+    /// One says nothing to another, in a frame.
+    pub fn say_nothing(&mut self, from: u8, to: u8) {
+        if let Some(link) = self.link_of(from, to) {
+            self.run([(to, Input::Frame { link, bytes: write_frame(&[]) })]);
+        }
     }
 
     /// Has a node open a session.

@@ -11,8 +11,8 @@ use crate::message::{Hello, Message, PROTOCOL};
 use crate::node::{Node, Output};
 use crate::transport::{Closing, LinkId};
 
-/// How long a node that has just started waits for somebody who does not refuse it, and until when a refusal is
-/// news about this node rather than about the one that came later.
+/// How long a node that was refused waits for somebody who does not, and until when after its start a refusal is news
+/// about this node rather than about the one that came later.
 const REFUSED_AFTER: Duration = Duration::from_secs(1);
 const REFUSED_UNTIL: Duration = Duration::from_secs(3);
 
@@ -72,6 +72,7 @@ impl Node {
         debug!(link = link.0, peer = %hello.node, ?seat, "linked");
         if let Some(link) = self.links.links.get_mut(&link) {
             link.hello = Some(hello);
+            link.heard = self.now;
         }
         self.review();
         if seat.is_some() {
@@ -199,7 +200,7 @@ impl Node {
         let is_new = age < REFUSED_UNTIL || by_cluster && self.roster.founding.is_none();
         let is_news = self.seat.is_none() || is_new;
         if is_news && !self.is_member() && self.links.greeted().next().is_none() {
-            self.refused = Some(reason);
+            self.refused.get_or_insert((self.now, reason));
         }
     }
 
@@ -208,11 +209,12 @@ impl Node {
     }
 
     pub(super) fn consider_refusal(&mut self) {
-        let age = self.now.saturating_sub(self.started.unwrap_or(self.now));
-        if age < REFUSED_AFTER || self.links.greeted().next().is_some() {
+        // Others may be about to come who will have it.
+        let is_over = |(at, _): &mut (Duration, String)| self.now >= *at + REFUSED_AFTER;
+        if self.links.greeted().next().is_some() {
             return;
         }
-        if let Some(why) = self.refused.take() {
+        if let Some((_, why)) = self.refused.take_if(is_over) {
             let error = Error::Refused { why };
             self.fail_all_calls(&error);
             self.outbox.output(Output::Refused(error));
