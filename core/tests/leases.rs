@@ -34,9 +34,12 @@ async fn a_closed_session_takes_all_its_keys_with_it() {
             assert_eq!(two.owner(&key).await.unwrap(), Some(session.id()));
         }
         let watching = two.monitor(session.id());
+        let mut states = session.states();
         let (closed, ended) = join(session.close(), watching).await;
         closed.unwrap();
         ended.unwrap();
+        while states.next().await.is_some() {}
+        assert!(states.next().await.is_none());
         for key in 0..3 {
             assert_eq!(two.get(&key).await.unwrap(), None);
         }

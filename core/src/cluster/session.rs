@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::future::{Future, IntoFuture};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures::Stream;
@@ -67,19 +68,17 @@ impl Session {
     /// How it is, now and whenever that changes; a slow reader misses what lies between. Ends after it has ended.
     pub fn states(&self) -> impl Stream<Item = SessionState> + Send + Unpin + use<> {
         let (news, n) = (self.cluster.shared.news.clone(), self.id.n);
-        Box::pin(stream::unfold(None, move |told: Option<SessionState>| {
-            let news = news.clone();
-            async move {
-                if told.is_some_and(|told| told.ended) {
-                    return None;
-                }
-                let next = futures::future::poll_fn(|cx| {
-                    news.poll(cx, |state| Some(state.session(n)).filter(|now| Some(*now) != told))
-                });
-                let state = next.await;
-                Some((state, Some(state)))
+        let mut told: Option<SessionState> = None;
+        stream::poll_fn(move |cx| {
+            if told.is_some_and(|told| told.ended) {
+                return Poll::Ready(None);
             }
-        }))
+            let next = news.poll(cx, |state| Some(state.session(n)).filter(|now| Some(*now) != told));
+            next.map(|state| {
+                told = Some(state);
+                told
+            })
+        })
     }
 
     /// Resolves once the state makes something of `wanted`.
