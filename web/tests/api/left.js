@@ -19,3 +19,28 @@ equal((await fails(joining)).code, "Closed");
 const again = await join(name);
 equal(again.seat, 1);
 await again.leave();
+
+// Nor where it was about to move up into one.
+const alone = { clusterSize: 1 };
+const sits = await join(`${name} too`, alone);
+const waits = await join(`${name} too`, alone);
+equal([sits.seat, waits.seat], [1, undefined]);
+let goOn;
+const second = new Promise((resolve) => (goOn = resolve));
+LockManager.prototype.request = function (lock, ...rest) {
+  const ask = () => request.call(this, lock, ...rest);
+  return lock.includes("/seat/") ? ask() : second.then(ask);
+};
+const locked = async () => (await navigator.locks.query()).held.some((held) => held.name === `paxoskv/${name} too/seat/1`);
+await sits.leave();
+while (!(await locked()));
+dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+while (await locked());
+LockManager.prototype.request = request;
+const rightful = await join(`${name} too`, alone);
+equal([rightful.seat, (await rightful.put("k", 1)).won], [1, true]);
+goOn();
+equal((await waits.closed).code, "Closed");
+// Whoever opened the store meanwhile would have thrown this one out.
+for (let n = 0; n < 20; n += 1) equal((await rightful.put(n, n)).won, true);
+await rightful.leave();
