@@ -3,17 +3,16 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::ballot::Seat;
 use crate::cluster::{Cluster, News};
 use crate::driver::Driver;
-use crate::error::Error;
-use crate::node::Setup;
 use crate::random::Random;
+use crate::replica::Setup;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::storage::{NoStorage, Storage};
 use crate::timer::Timer;
 use crate::transport::{Joined, NoTransport, Transport};
+use crate::types::{Error, Seat};
 
 /// No clock yet: a node cannot be built without one.
 #[derive(Clone, Copy, Debug)]

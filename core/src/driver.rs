@@ -1,4 +1,4 @@
-//! The future between the node and the world: it feeds the [`Node`] what its ports bring, and carries out what the
+//! The future between the node and the world: it feeds the [`Replica`] what its ports bring, and carries out what the
 //! node wants.
 //!
 //! Group commit happens here: all that is ready is handed to the node before a turn ends, and what it caused becomes
@@ -15,15 +15,14 @@ use futures::future::{Fuse, FusedFuture};
 use futures::{FutureExt, StreamExt};
 use tracing::{error, info};
 
-use crate::cluster::{CallId, Command, News};
-use crate::error::Error;
-use crate::lease::SessionId;
-use crate::message::Outcome;
-use crate::node::{Input, Node, Output, Setup};
+use crate::cluster::{Command, News};
+use crate::replica::{Input, Output, Replica, Setup};
 use crate::sorted::Map;
 use crate::storage::{Batch, Storage, StorageError};
 use crate::timer::{Moment, Timer};
 use crate::transport::{Event, Transport};
+use crate::types::{CallId, Error, SessionId};
+use crate::wire::Outcome;
 
 /// How many inputs a turn takes in at most, so that answers are not held back by a flood of questions.
 const TURN: usize = 512;
@@ -63,7 +62,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
             Some(_) => self.storage.open().await.map_err(|e| Error::Storage { why: e.to_string() })?,
             None => Default::default(),
         };
-        let mut node = Node::new(self.setup.clone(), loaded)?;
+        let mut node = Replica::new(self.setup.clone(), loaded)?;
         let mut calls = Map::new();
         let mut opening: Map<CallId, oneshot::Sender<Result<SessionId, Error>>> = Map::new();
         let mut closed = Vec::new();

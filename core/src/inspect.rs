@@ -1,13 +1,10 @@
 //! For tests that look at a store, or at registers, from outside.
 
 use crate::codec::decode;
-use crate::key::KeyId;
-use crate::lease::Lease;
-use crate::node::stored_acceptor;
 use crate::paxos::Acceptor;
-use crate::roster::Founding;
+use crate::replica::stored_acceptor;
 use crate::storage::Record;
-use crate::value::Value;
+use crate::types::{Bootstrap, KeyId, Lease, Value};
 
 /// What a record says of a key, if it is about one.
 pub fn acceptor(record: &Record) -> Option<(KeyId, Acceptor)> {
@@ -15,7 +12,7 @@ pub fn acceptor(record: &Record) -> Option<(KeyId, Acceptor)> {
 }
 
 /// The founding that a value of the register `$founding` names.
-pub fn founding(value: &Value) -> Option<Founding> {
+pub fn founding(value: &Value) -> Option<Bootstrap> {
     decode(value.cbor()).ok()
 }
 

@@ -38,52 +38,41 @@
 //! Members are trusted to follow the protocol; their bytes are not trusted: malformed input costs its sender the
 //! connection.
 
-mod ballot;
 mod builder;
 mod cluster;
 mod codec;
 mod driver;
-mod error;
-mod identity;
 #[doc(hidden)]
 pub mod inspect;
-mod key;
-mod lease;
 pub mod memory;
-pub mod message;
-pub mod node;
 pub mod paxos;
 mod random;
 pub mod recipes;
-mod roster;
+pub mod replica;
 mod rules;
 mod settings;
 #[doc(hidden)]
 pub mod sorted;
-mod status;
 pub mod storage;
 mod timer;
 pub mod transport;
-mod value;
+mod types;
+pub mod wire;
 
-pub use ballot::{Ballot, Epoch, Generation, Opening, Round, Seat, Seats, quorum};
 pub use builder::{Builder, NoTimer};
 pub use cluster::{
-    BucketKind, CallId, Chosen, Cluster, Erase, Found, Get, OpenSession, Owner, Put, Session, State,
-    StatusCall, Statuses, Watch, WatchPrefix,
+    BucketKind, Chosen, Cluster, Erase, Found, Get, OpenSession, Owner, Put, Session, State, StatusCall,
+    Statuses, Watch, WatchPrefix,
 };
 pub use codec::Malformed;
-pub use error::Error;
-pub use identity::{FoundingId, Life, NodeId, RequestId, StoreId};
-pub use key::{Bucket, Key, KeyId, Register};
-pub use lease::{Lease, SessionId};
-pub use node::{Grant, Loss, SessionState};
-pub use roster::{Founding, Roster, Seated};
 #[doc(hidden)]
 pub use rules::Rules;
 pub use settings::Settings;
-pub use status::{SeatState, SeatStatus, Status};
 pub use storage::Storage;
 pub use timer::{Moment, Timer};
 pub use transport::Transport;
-pub use value::{Entry, Value};
+pub use types::{
+    Ballot, Bootstrap, Bucket, CallId, ClusterId, Entry, Epoch, Error, Generation, Grant, Incarnation, Key,
+    KeyId, Lease, Loss, NodeId, Opening, Register, RequestId, Roster, Round, Seat, SeatState, SeatStatus,
+    Seated, Seats, SessionId, SessionState, Status, StoreId, Value, quorum,
+};

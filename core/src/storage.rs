@@ -6,7 +6,7 @@
 
 use std::future::Future;
 
-use crate::ballot::Opening;
+use crate::types::Opening;
 
 /// One record: `key` is overwritten with `value`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -54,7 +54,7 @@ pub enum Event {
 
 /// Why a link is closed from this side, which tells the transport whether to dial its address again.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Closing {
+pub enum CloseReason {
     /// The node is leaving.
     Leaving,
     /// The other end is this node itself: its address need not be dialed again.
@@ -86,7 +86,7 @@ pub trait Transport {
     fn send(&mut self, link: LinkId, frame: Vec<u8>);
 
     /// Take a link down, after the frames sent on it so far have gone out or a short time has passed.
-    fn close(&mut self, link: LinkId, closing: Closing);
+    fn close(&mut self, link: LinkId, closing: CloseReason);
 
     /// The next event.
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event>;
@@ -105,7 +105,7 @@ impl Transport for NoTransport {
     }
     fn dial(&mut self, _: &[String]) {}
     fn send(&mut self, _: LinkId, _: Vec<u8>) {}
-    fn close(&mut self, _: LinkId, _: Closing) {}
+    fn close(&mut self, _: LinkId, _: CloseReason) {}
     fn poll_event(&mut self, _: &mut Context<'_>) -> Poll<Event> {
         Poll::Pending
     }
@@ -155,15 +155,15 @@ impl<A: Transport, B: Transport> Transport for Joined<A, B> {
         if link.0.is_multiple_of(2) { self.even.send(inner, frame) } else { self.odd.send(inner, frame) }
     }
 
-    fn close(&mut self, link: LinkId, closing: Closing) {
+    fn close(&mut self, link: LinkId, closing: CloseReason) {
         let inner = LinkId(link.0 / 2);
         let closing = match closing {
-            Closing::Duplicate { kept } if kept.0 % 2 == link.0 % 2 => {
-                Closing::Duplicate { kept: LinkId(kept.0 / 2) }
+            CloseReason::Duplicate { kept } if kept.0 % 2 == link.0 % 2 => {
+                CloseReason::Duplicate { kept: LinkId(kept.0 / 2) }
             }
             // The link that is kept belongs to the other transport, which cannot say when it is down: so this
             // address is dialed again from time to time.
-            Closing::Duplicate { .. } => Closing::Refused("linked by another transport".into()),
+            CloseReason::Duplicate { .. } => CloseReason::Refused("linked by another transport".into()),
             other => other,
         };
         if link.0.is_multiple_of(2) {

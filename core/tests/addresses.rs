@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use paxoskv_core::message::{Claim, Message, write_frame};
-use paxoskv_core::node::{Input, Node, Output, Setup};
+use paxoskv_core::replica::{Input, Output, Replica, Setup};
 use paxoskv_core::storage::{Loaded, Record};
 use paxoskv_core::transport::LinkId;
+use paxoskv_core::wire::{Claim, Message, write_frame};
 use paxoskv_core::{Moment, Opening, Seat, Settings, StoreId};
 
 /// Nodes whose frames arrive at once, each at most once.
 struct Nodes {
-    all: Vec<Node>,
+    all: Vec<Replica>,
     /// What each has on disk.
     disks: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// Which of them are linked.
@@ -42,7 +42,7 @@ impl Nodes {
         };
         let records = disk.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() });
         let loaded = Loaded { opening: Opening(opening), records: records.collect() };
-        self.all.push(Node::new(setup, loaded).unwrap());
+        self.all.push(Replica::new(setup, loaded).unwrap());
         self.disks.push(disk);
         self.dialed.push(Vec::new());
         at

@@ -3,7 +3,7 @@
 mod fed;
 
 use fed::{World, get, key, key_at, put};
-use paxoskv_core::message::{Message, Op, Outcome};
+use paxoskv_core::wire::{Message, Op, Outcome};
 use paxoskv_core::{CallId, KeyId, Lease};
 
 /// The number under which a seat has learned something is never given to anything else, also where it has to do with

@@ -4,8 +4,8 @@
 mod fed;
 
 use fed::{World, key, peek};
-use paxoskv_core::message::{Message, Outcome};
-use paxoskv_core::transport::Closing;
+use paxoskv_core::transport::CloseReason;
+use paxoskv_core::wire::{Message, Outcome};
 
 /// The other store that seat 2 was given to.
 const TWIN: u8 = 12;
@@ -33,8 +33,8 @@ fn an_observer_is_told_of_one_of_two_clusters() {
     world.pass(2);
     let found = (0..6).map(|n| world.put_number(OBSERVER, "key", n).unwrap());
     assert_eq!(found.collect::<Vec<_>>(), (0..6).map(|n| (0, n == 0)).collect::<Vec<_>>());
-    let refused = |closed: &&(u8, Closing)| match closed {
-        (OBSERVER, Closing::Refused(why)) => why.starts_with("two clusters of one name"),
+    let refused = |closed: &&(u8, CloseReason)| match closed {
+        (OBSERVER, CloseReason::Refused(why)) => why.starts_with("two clusters of one name"),
         _ => false,
     };
     assert_eq!(world.closed.iter().filter(refused).count(), 2);
@@ -45,7 +45,7 @@ fn an_observer_is_told_of_one_of_two_clusters() {
 fn an_observer_counts_nothing_that_is_of_no_cluster_that_it_knows() {
     let mut world = founded_apart();
     world.arrives = Some(|_, to, message| {
-        to != OBSERVER || !matches!(message, Message::Hello { hello } if hello.founding.is_some())
+        to != OBSERVER || !matches!(message, Message::Hello { hello } if hello.cluster_id.is_some())
     });
     world.open_session(OBSERVER);
     assert_eq!(world.put_number(OBSERVER, "key", 1), None);

@@ -5,7 +5,7 @@ mod fed;
 
 use fed::World;
 use paxoskv_core::Settings;
-use paxoskv_core::message::Message;
+use paxoskv_core::wire::Message;
 
 fn with_links(max_links: usize) -> World {
     World::with(Settings { max_links, ..Settings::default() })

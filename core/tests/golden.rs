@@ -6,15 +6,15 @@
 
 use futures::executor::block_on;
 use paxoskv_core::memory::MemoryStorage;
-use paxoskv_core::message::{
-    Change, Claim, Cursor, Digest, Held, Hello, Listed, Message, Op, Outcome, Question, Version, read_frame,
-    write_frame,
+use paxoskv_core::paxos::{AcceptorState, QueryId};
+use paxoskv_core::replica::{Input, Output, Replica, Setup};
+use paxoskv_core::wire::{
+    Change, Claim, Cursor, Digest, Hello, Listed, Message, Op, Outcome, Version, read_frame, write_frame,
 };
-use paxoskv_core::node::{Input, Node, Output, Setup};
 use paxoskv_core::{
-    Ballot, Bucket, CallId, Entry, Epoch, Error, FoundingId, Generation, Key, KeyId, Lease, Life, Moment,
-    NodeId, Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Settings, Status, Storage,
-    StoreId, Value,
+    Ballot, Bucket, CallId, ClusterId, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId, Lease,
+    Moment, NodeId, Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Settings, Status,
+    Storage, StoreId, Value,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -45,13 +45,13 @@ fn entry() -> Entry {
 
 fn messages() -> Vec<(&'static str, Message)> {
     let (register, ballot, entry, asked) = (register(), ballot(), entry(), leases());
-    let question = Question { opening: Opening(4), number: 5 };
+    let query = QueryId { opening: Opening(4), number: 5 };
     let claim = Claim { seat: Seat::new(1).unwrap(), store: StoreId([4; 16]), opening: Opening(4) };
     let hello = Hello {
         protocol: 1,
         cluster: Some("demo".into()),
         cluster_size: Some(3),
-        founding: Some(FoundingId([5; 16])),
+        cluster_id: Some(ClusterId([5; 16])),
         node: NodeId([6; 16]),
         boot: 2,
         claim: Some(claim),
@@ -71,12 +71,12 @@ fn messages() -> Vec<(&'static str, Message)> {
     let listed = Listed { key: id.key.clone(), generation, entry: entry.clone() };
     let change = Change { key: id.key.clone(), generation, entry: None };
     let value = Outcome::Value { entry: entry.clone(), generation, won: true };
-    let life = Life { node: NodeId([6; 16]), boot: 2 };
-    let cursor = Cursor { life, number: 7 };
+    let incarnation = Incarnation { node: NodeId([6; 16]), boot: 2 };
+    let cursor = Cursor { incarnation, number: 7 };
     let seat = Seat::new(2).unwrap();
     let digest = Digest { register: register.clone(), request: entry.request };
-    let held = Held::Accepted { ballot, entry: entry.clone() };
-    let learned = Held::Learned { entry: entry.clone() };
+    let held = AcceptorState::Accepted { ballot, entry: entry.clone() };
+    let learned = AcceptorState::Learned { entry: entry.clone() };
     let respond = |outcome| Message::Response { number: 8, outcome };
     let request = |op| Message::Request { number: 8, op, patience: Some(9_800) };
     vec![
@@ -89,22 +89,27 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("prepare", Message::Prepare { register: register.clone(), ballot, asked }),
         (
             "promise nothing",
-            Message::Promise { register: register.clone(), ballot, held: Held::Nothing {}, ended: vec![] },
+            Message::Promise {
+                register: register.clone(),
+                ballot,
+                held: AcceptorState::Empty {},
+                ended: vec![],
+            },
         ),
         ("promise accepted", Message::Promise { register: register.clone(), ballot, held, ended: leases() }),
         ("accept", Message::Accept { register: register.clone(), ballot, entry: entry.clone() }),
         ("accepted", Message::Accepted { register: register.clone(), ballot, ended: leases()[..1].to_vec() }),
         ("rejected", Message::Rejected { register: register.clone(), ballot, promised: ballot }),
         ("stale", Message::Stale { register: register.clone(), generation: Generation(4) }),
-        ("read", Message::Read { register: register.clone(), question, asked: vec![] }),
+        ("read", Message::Read { register: register.clone(), query, asked: vec![] }),
         (
             "holding learned",
-            Message::Holding { register: register.clone(), question, held: learned, ended: vec![] },
+            Message::ReadReply { register: register.clone(), query, held: learned, ended: vec![] },
         ),
         ("chosen", Message::Chosen { register: register.clone(), entry: entry.clone() }),
         ("forward", Message::Forward { register: register.clone(), entry: entry.clone() }),
         ("pull", Message::Pull { after: 17 }),
-        ("learned", Message::Learned { after: 17, upto: 18, more: false, items: vec![digest] }),
+        ("learned", Message::LearnedPage { after: 17, upto: 18, more: false, items: vec![digest] }),
         ("fetch", Message::Fetch { registers: vec![register] }),
         ("request put", request(Op::Put { id: id.clone(), entry, within: Some(Generation(0)), wait: false })),
         ("request get", request(Op::Get { id: id.clone() })),
@@ -129,15 +134,15 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("response failed", respond(Outcome::Failed { error: Error::Timeout {} })),
         ("response moved", respond(Outcome::Moved { generation })),
         ("response changes", respond(Outcome::Changes { cursor, items: vec![change], more: false })),
-        ("beat", Message::Beat { number: 9, relay: vec![seat] }),
-        ("beaten", Message::Beaten { number: 9, seat, suspend_after: 500 }),
-        ("vouch", Message::Vouch { life, number: 9 }),
-        ("vouched", Message::Vouched { life, number: 9, suspend_after: 500 }),
-        ("gone", Message::Gone { life }),
-        ("ask", Message::Ask { question, life }),
-        ("testify", Message::Testify { question, lost_for: 1_000 }),
-        ("ask time", Message::AskTime { question }),
-        ("time", Message::Time { question, unix_ms: 1_700_000_000_000 }),
+        ("beat", Message::Heartbeat { number: 9, relay: vec![seat] }),
+        ("beaten", Message::HeartbeatAck { number: 9, seat, suspend_after: 500 }),
+        ("vouch", Message::RelayedHeartbeat { incarnation, number: 9 }),
+        ("vouched", Message::RelayedHeartbeatAck { incarnation, number: 9, suspend_after: 500 }),
+        ("gone", Message::Left { incarnation }),
+        ("ask", Message::SuspicionQuery { query, incarnation }),
+        ("testify", Message::SuspicionReply { query, lost_for: 1_000 }),
+        ("ask time", Message::ClockQuery { query }),
+        ("time", Message::ClockReply { query, unix_ms: 1_700_000_000_000 }),
     ]
 }
 
@@ -172,7 +177,7 @@ fn a_store_has_its_bytes() {
         entropy: [7; 32],
         rules: Default::default(),
     };
-    let mut node = Node::new(setup, block_on(storage.open()).unwrap()).unwrap();
+    let mut node = Replica::new(setup, block_on(storage.open()).unwrap()).unwrap();
     let id = register().id;
     let put = Input::Call {
         call: CallId(1),

@@ -3,7 +3,7 @@
 mod fed;
 
 use fed::{World, key_at, put, watch};
-use paxoskv_core::message::{Message, Outcome};
+use paxoskv_core::wire::{Message, Outcome};
 
 /// One of the two seats that voted for an entry dies before its vote is heard, and the put is given up while the other
 /// is alone. Whoever watches the key from then on is told all the same.

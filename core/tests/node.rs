@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use paxoskv_core::message::{Claim, Hello, Message, PROTOCOL, read_frame, write_frame};
-use paxoskv_core::node::{Input, Node, Output, Setup};
+use paxoskv_core::replica::{Input, Output, Replica, Setup};
 use paxoskv_core::storage::Loaded;
 use paxoskv_core::transport::LinkId;
-use paxoskv_core::{CallId, Epoch, FoundingId, Moment, NodeId, Opening, Seat, Settings, StoreId};
+use paxoskv_core::wire::{Claim, Hello, Message, PROTOCOL, read_frame, write_frame};
+use paxoskv_core::{CallId, ClusterId, Epoch, Moment, NodeId, Opening, Seat, Settings, StoreId};
 
 const NOW: Moment = Moment { steady: Duration::ZERO, unix: Duration::ZERO };
 
-fn fresh(seat: u8) -> Node {
+fn fresh(seat: u8) -> Replica {
     let setup = Setup {
         cluster: Some("test".into()),
         cluster_size: Some(3),
@@ -20,10 +20,10 @@ fn fresh(seat: u8) -> Node {
         entropy: [seat; 32],
         rules: Default::default(),
     };
-    Node::new(setup, Loaded { opening: Opening(1), records: Vec::new() }).unwrap()
+    Replica::new(setup, Loaded { opening: Opening(1), records: Vec::new() }).unwrap()
 }
 
-fn outputs(node: &mut Node, input: Input) -> Vec<Output> {
+fn outputs(node: &mut Replica, input: Input) -> Vec<Output> {
     node.handle(NOW, input);
     node.end_turn();
     std::iter::from_fn(|| node.next_output()).collect()
@@ -40,7 +40,7 @@ fn hello_from(seat: u8) -> Message {
             protocol: PROTOCOL,
             cluster: Some("test".into()),
             cluster_size: Some(3),
-            founding: None,
+            cluster_id: None,
             node: NodeId([seat; 16]),
             boot: 1,
             claim: Some(claim),
@@ -60,7 +60,7 @@ fn opens_on_a_late_answer(rules: paxoskv_core::Rules) -> bool {
         entropy: [9; 32],
         rules,
     };
-    let mut node = Node::new(setup, Loaded::default()).unwrap();
+    let mut node = Replica::new(setup, Loaded::default()).unwrap();
     let mut told = |now, input| {
         node.handle(now, input);
         node.end_turn();
@@ -72,7 +72,7 @@ fn opens_on_a_late_answer(rules: paxoskv_core::Rules) -> bool {
             Input::LinkUp { link: LinkId(link), dialed: true, attested: false, addresses: Vec::new() },
         );
         let Message::Hello { hello } = hello_from(seat) else { unreachable!() };
-        let hello = Hello { founding: Some(FoundingId([7; 16])), ..hello };
+        let hello = Hello { cluster_id: Some(ClusterId([7; 16])), ..hello };
         let bytes = write_frame(&[Message::Hello { hello }]);
         told(at(0), Input::Frame { link: LinkId(link), bytes });
     }
@@ -82,14 +82,14 @@ fn opens_on_a_late_answer(rules: paxoskv_core::Rules) -> bool {
         _ => None,
     });
     let beat = said.flatten().find_map(|message| match message {
-        Message::Beat { number, .. } => Some(number),
+        Message::Heartbeat { number, .. } => Some(number),
         _ => None,
     });
     let number = beat.unwrap();
     let mut outputs = Vec::new();
     // 500 ms after it was sent an answer says nothing any more.
     for (link, seat) in [(1, 1), (2, 2)] {
-        let beaten = Message::Beaten { number, seat: Seat::new(seat).unwrap(), suspend_after: 500 };
+        let beaten = Message::HeartbeatAck { number, seat: Seat::new(seat).unwrap(), suspend_after: 500 };
         let bytes = write_frame(&[beaten]);
         outputs.extend(told(at(600), Input::Frame { link: LinkId(link), bytes }));
     }

@@ -4,13 +4,14 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use paxoskv_core::message::{Hello, Message, Op, PROTOCOL, Question, read_frame, write_frame};
-use paxoskv_core::node::{Input, Node, Output, Setup};
+use paxoskv_core::paxos::QueryId;
+use paxoskv_core::replica::{Input, Output, Replica, Setup};
 use paxoskv_core::storage::Loaded;
 use paxoskv_core::transport::LinkId;
+use paxoskv_core::wire::{Hello, Message, Op, PROTOCOL, read_frame, write_frame};
 use paxoskv_core::{
-    Bucket, CallId, Entry, Epoch, Key, KeyId, Lease, Life, Moment, NodeId, Opening, RequestId, Rules, Seat,
-    Settings, Value,
+    Bucket, CallId, Entry, Epoch, Incarnation, Key, KeyId, Lease, Moment, NodeId, Opening, RequestId, Rules,
+    Seat, Settings, Value,
 };
 
 const GRACE: Duration = Duration::from_secs(3);
@@ -20,7 +21,7 @@ const OWNER: LinkId = LinkId(9);
 
 /// Three seats, of which the first knows of a key that hangs on the owner's session.
 struct Seats {
-    nodes: Vec<Node>,
+    nodes: Vec<Replica>,
     now: Duration,
 }
 
@@ -41,7 +42,7 @@ impl Seats {
                 entropy: [seat; 32],
                 rules,
             };
-            Node::new(setup, Loaded { opening: Opening(1), records: Vec::new() }).unwrap()
+            Replica::new(setup, Loaded { opening: Opening(1), records: Vec::new() }).unwrap()
         };
         let mut seats = Self { nodes: (1..=3).map(node).collect(), now: Duration::ZERO };
         for (one, other) in [(1, 2), (1, 3), (2, 3)] {
@@ -91,7 +92,7 @@ impl Seats {
             protocol: PROTOCOL,
             cluster: Some("test".into()),
             cluster_size: Some(3),
-            founding: None,
+            cluster_id: None,
             node: NodeId([9; 16]),
             boot: 1,
             claim: None,
@@ -113,7 +114,7 @@ impl Seats {
     }
 
     /// The owner's link breaks. The first seat asks the others about it, as soon as it has lost it.
-    fn owner_is_lost(&mut self) -> Question {
+    fn owner_is_lost(&mut self) -> QueryId {
         self.turn(1, Input::LinkDown { link: OWNER, gone: false });
         let mut all = Vec::new();
         while self.now < Duration::from_secs(60) {
@@ -123,20 +124,20 @@ impl Seats {
                 _ => None,
             });
             let ask = frames.flatten().find_map(|message| match message {
-                Message::Ask { question, .. } => Some(question),
+                Message::SuspicionQuery { query, .. } => Some(query),
                 _ => None,
             });
-            if let Some(question) = ask {
-                return question;
+            if let Some(query) = ask {
+                return query;
             }
         }
         panic!("it never asks");
     }
 
     /// The second seat's answer comes, which it gave when it had just lost the owner. Whether that ends the session.
-    fn ends(&mut self, question: Question) -> bool {
+    fn ends(&mut self, query: QueryId) -> bool {
         let lost_for = u64::try_from(GRACE.as_millis()).unwrap();
-        let bytes = write_frame(&[Message::Testify { question, lost_for }]);
+        let bytes = write_frame(&[Message::SuspicionReply { query, lost_for }]);
         let said = self.turn(1, Input::Frame { link: LinkId(2), bytes });
         said.iter().any(|output| matches!(output, Output::Lost { .. }))
     }
@@ -172,9 +173,9 @@ fn testimony_is_of_the_ask_that_it_answers() {
 fn testimony_counts_for_as_long_as_the_owner_was_suspended() {
     let ends = |rules, late| {
         let mut seats = Seats::new(rules);
-        let question = seats.owner_is_lost();
+        let query = seats.owner_is_lost();
         seats.pass(late);
-        seats.ends(question)
+        seats.ends(query)
     };
     let (soon, late) = (GRACE - SUSPENDED, GRACE - SUSPENDED + Duration::from_millis(100));
     assert!(ends(Rules::default(), soon));
@@ -187,9 +188,9 @@ fn testimony_counts_for_as_long_as_the_owner_was_suspended() {
 fn who_hears_of_the_owner_ends_nothing() {
     let ends = |rules| {
         let mut seats = Seats::new(rules);
-        let question = seats.owner_is_lost();
+        let query = seats.owner_is_lost();
         seats.owner_comes();
-        seats.ends(question)
+        seats.ends(query)
     };
     assert!(!ends(Rules::default()));
     assert!(ends(stale()));
@@ -200,14 +201,14 @@ fn who_hears_of_the_owner_ends_nothing() {
 #[test]
 fn what_has_ended_is_asked_about_no_longer() {
     let mut seats = Seats::new(Rules::default());
-    let question = seats.owner_is_lost();
-    let life = Life { node: NodeId([9; 16]), boot: 1 };
-    let bytes = write_frame(&[Message::Gone { life }]);
+    let query = seats.owner_is_lost();
+    let incarnation = Incarnation { node: NodeId([9; 16]), boot: 1 };
+    let bytes = write_frame(&[Message::Left { incarnation }]);
     let gone = |from| Input::Frame { link: LinkId(from), bytes: bytes.clone() };
     let said = seats.settle([(2, gone(3)), (3, gone(2))]);
     assert!(said.iter().any(|output| matches!(output, Output::Lost { .. })));
     seats.pass(Duration::from_millis(500));
-    assert!(!seats.ends(question));
+    assert!(!seats.ends(query));
 }
 
 /// Else they do not know what to answer, and each has to ask the others itself.
@@ -221,5 +222,5 @@ fn that_the_owner_is_gone_is_said_before_it_is_asked() {
         _ => None,
     });
     let said: Vec<Message> = frames.flatten().collect();
-    assert!(matches!(said[..], [Message::Gone { .. }, Message::Ask { .. }]), "{said:?}");
+    assert!(matches!(said[..], [Message::Left { .. }, Message::SuspicionQuery { .. }]), "{said:?}");
 }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use paxoskv_core::Transport;
-use paxoskv_core::transport::{Closing, Event, Joined, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, Joined, LinkId};
 #[cfg(feature = "libp2p")]
 pub(crate) use paxoskv_transport_libp2p::Libp2pTransport;
 use paxoskv_transport_ws::WsTransport;
@@ -78,7 +78,7 @@ impl Transport for Links {
         self.joined.send(link, frame);
     }
 
-    fn close(&mut self, link: LinkId, closing: Closing) {
+    fn close(&mut self, link: LinkId, closing: CloseReason) {
         self.joined.close(link, closing);
     }
 
@@ -114,7 +114,7 @@ impl<T: Transport> Transport for Part<T> {
         }
     }
 
-    fn close(&mut self, link: LinkId, closing: Closing) {
+    fn close(&mut self, link: LinkId, closing: CloseReason) {
         if let Some(transport) = &mut self.transport {
             transport.close(link, closing);
         }

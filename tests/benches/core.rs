@@ -14,7 +14,7 @@ use futures::executor::LocalPool;
 use futures::future::join_all;
 use futures::task::LocalSpawnExt;
 use paxoskv_core::memory::{MemoryStorage, Network, SystemTimer};
-use paxoskv_core::message::{Message, read_frame, write_frame};
+use paxoskv_core::wire::{Message, read_frame, write_frame};
 use paxoskv_core::{
     Ballot, Bucket, Cluster, Entry, Epoch, Generation, Key, KeyId, Opening, Register, RequestId, Round, Seat,
     Value,

@@ -1,13 +1,13 @@
 //! Any message that a node can say, for property tests of the codec and for hostile frames.
 #![allow(clippy::unwrap_used)]
 
-use paxoskv_core::message::{
-    Change, Claim, Cursor, Digest, Held, Hello, Listed, Message, Op, Outcome, PROTOCOL, Question, Version,
-    write_frame,
+use paxoskv_core::paxos::{AcceptorState, QueryId};
+use paxoskv_core::wire::{
+    Change, Claim, Cursor, Digest, Hello, Listed, Message, Op, Outcome, PROTOCOL, Version, write_frame,
 };
 use paxoskv_core::{
-    Ballot, Bucket, Entry, Epoch, Error, FoundingId, Generation, Key, KeyId, Lease, Life, NodeId, Opening,
-    Register, RequestId, Round, Seat, SeatState, SeatStatus, Status, StoreId, Value,
+    Ballot, Bucket, ClusterId, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId, Lease, NodeId,
+    Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Status, StoreId, Value,
 };
 use proptest::arbitrary::any;
 use proptest::collection::vec;
@@ -31,7 +31,7 @@ pub fn greeting(cluster: &str, node: NodeId, claim: Option<Claim>) -> Vec<u8> {
         protocol: PROTOCOL,
         cluster: Some(cluster.to_owned()),
         cluster_size: Some(3),
-        founding: None,
+        cluster_id: None,
         node,
         boot: 1,
         claim,
@@ -82,19 +82,19 @@ fn votes() -> impl Strategy<Value = Message> {
             promised
         }),
         (register(), generation()).prop_map(|(register, generation)| Message::Stale { register, generation }),
-        (register(), question(), leases()).prop_map(|(register, question, asked)| Message::Read {
+        (register(), query(), leases()).prop_map(|(register, query, asked)| Message::Read {
             register,
-            question,
+            query,
             asked
         }),
-        (register(), question(), held(), leases()).prop_map(|(register, question, held, ended)| {
-            Message::Holding { register, question, held, ended }
+        (register(), query(), held(), leases()).prop_map(|(register, query, held, ended)| {
+            Message::ReadReply { register, query, held, ended }
         }),
         (register(), entry()).prop_map(|(register, entry)| Message::Chosen { register, entry }),
         (register(), entry()).prop_map(|(register, entry)| Message::Forward { register, entry }),
         number().prop_map(|after| Message::Pull { after }),
         (number(), number(), any::<bool>(), vec(digest(), 0..4))
-            .prop_map(|(after, upto, more, items)| Message::Learned { after, upto, more, items }),
+            .prop_map(|(after, upto, more, items)| Message::LearnedPage { after, upto, more, items }),
         vec(register(), 0..4).prop_map(|registers| Message::Fetch { registers }),
     ]
 }
@@ -102,28 +102,28 @@ fn votes() -> impl Strategy<Value = Message> {
 /// What is said of nodes that live, or do not.
 fn lives() -> impl Strategy<Value = Message> {
     prop_oneof![
-        (number(), vec(seat(), 0..4)).prop_map(|(number, relay)| Message::Beat { number, relay }),
-        (number(), seat(), number()).prop_map(|(number, seat, suspend_after)| Message::Beaten {
+        (number(), vec(seat(), 0..4)).prop_map(|(number, relay)| Message::Heartbeat { number, relay }),
+        (number(), seat(), number()).prop_map(|(number, seat, suspend_after)| Message::HeartbeatAck {
             number,
             seat,
             suspend_after
         }),
-        (life(), number()).prop_map(|(life, number)| Message::Vouch { life, number }),
-        (life(), number(), number()).prop_map(|(life, number, suspend_after)| Message::Vouched {
-            life,
-            number,
-            suspend_after
+        (incarnation(), number())
+            .prop_map(|(incarnation, number)| Message::RelayedHeartbeat { incarnation, number }),
+        (incarnation(), number(), number()).prop_map(|(incarnation, number, suspend_after)| {
+            Message::RelayedHeartbeatAck { incarnation, number, suspend_after }
         }),
-        life().prop_map(|life| Message::Gone { life }),
-        (question(), life()).prop_map(|(question, life)| Message::Ask { question, life }),
-        (question(), number()).prop_map(|(question, lost_for)| Message::Testify { question, lost_for }),
-        question().prop_map(|question| Message::AskTime { question }),
-        (question(), number()).prop_map(|(question, unix_ms)| Message::Time { question, unix_ms }),
+        incarnation().prop_map(|incarnation| Message::Left { incarnation }),
+        (query(), incarnation())
+            .prop_map(|(query, incarnation)| Message::SuspicionQuery { query, incarnation }),
+        (query(), number()).prop_map(|(query, lost_for)| Message::SuspicionReply { query, lost_for }),
+        query().prop_map(|query| Message::ClockQuery { query }),
+        (query(), number()).prop_map(|(query, unix_ms)| Message::ClockReply { query, unix_ms }),
     ]
 }
 
-fn life() -> impl Strategy<Value = Life> {
-    (any::<[u8; 16]>(), number()).prop_map(|(node, boot)| Life { node: NodeId(node), boot })
+fn incarnation() -> impl Strategy<Value = Incarnation> {
+    (any::<[u8; 16]>(), number()).prop_map(|(node, boot)| Incarnation { node: NodeId(node), boot })
 }
 
 fn version() -> impl Strategy<Value = Version> {
@@ -131,7 +131,7 @@ fn version() -> impl Strategy<Value = Version> {
 }
 
 fn cursor() -> impl Strategy<Value = Cursor> {
-    (life(), number()).prop_map(|(life, number)| Cursor { life, number })
+    (incarnation(), number()).prop_map(|(incarnation, number)| Cursor { incarnation, number })
 }
 
 fn change() -> impl Strategy<Value = Change> {
@@ -216,11 +216,11 @@ fn error() -> impl Strategy<Value = Error> {
     ]
 }
 
-fn held() -> impl Strategy<Value = Held> {
+fn held() -> impl Strategy<Value = AcceptorState> {
     prop_oneof![
-        Just(Held::Nothing {}),
-        (ballot(), entry()).prop_map(|(ballot, entry)| Held::Accepted { ballot, entry }),
-        entry().prop_map(|entry| Held::Learned { entry }),
+        Just(AcceptorState::Empty {}),
+        (ballot(), entry()).prop_map(|(ballot, entry)| AcceptorState::Accepted { ballot, entry }),
+        entry().prop_map(|entry| AcceptorState::Learned { entry }),
     ]
 }
 
@@ -301,8 +301,8 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn question()(opening in number(), number in number()) -> Question {
-        Question { opening: Opening(opening), number }
+    fn query()(opening in number(), number in number()) -> QueryId {
+        QueryId { opening: Opening(opening), number }
     }
 }
 
@@ -345,7 +345,7 @@ prop_compose! {
             protocol,
             cluster,
             cluster_size,
-            founding: founding.map(FoundingId),
+            cluster_id: founding.map(ClusterId),
             node: NodeId(node),
             boot,
             claim,

@@ -1,6 +1,6 @@
 //! The codec on any message: what is written is read back, and no bytes do harm.
 
-use paxoskv_core::message::{read_frame, write_frame};
+use paxoskv_core::wire::{read_frame, write_frame};
 use paxoskv_tests::messages::messages;
 use proptest::collection::vec;
 use proptest::prelude::{ProptestConfig, any, prop_assert_eq, proptest};

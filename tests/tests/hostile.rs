@@ -6,7 +6,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use paxoskv_core::message::{Claim, write_frame};
+use paxoskv_core::wire::{Claim, write_frame};
 use paxoskv_core::{NodeId, Opening, Seat, StoreId};
 use paxoskv_tests::messages::{greeting, messages};
 use paxoskv_tests::processes::{Cluster, PATIENCE};

@@ -10,8 +10,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures::future::join;
-use paxoskv_core::message::{Message, Op, read_frame, write_frame};
 use paxoskv_core::transport::{Event, LinkId};
+use paxoskv_core::wire::{Message, Op, read_frame, write_frame};
 use paxoskv_core::{Bucket, Entry, Key, KeyId, NodeId, RequestId, Transport, Value};
 use paxoskv_tests::messages::greeting;
 use paxoskv_tests::processes::{Cluster, PATIENCE, Process};

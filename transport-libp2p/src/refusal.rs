@@ -1,6 +1,6 @@
 //! Why a link is closed, as it is told to the other side: a number and a reason.
 
-use paxoskv_core::transport::Closing;
+use paxoskv_core::transport::CloseReason;
 
 /// Longest reason that is sent, in bytes.
 pub const MAX_REASON: usize = 200;
@@ -83,13 +83,13 @@ impl Refusal {
 
     /// What the other side is told when the core closes a link.
     #[must_use]
-    pub fn closing(closing: &Closing) -> Self {
+    pub fn closing(closing: &CloseReason) -> Self {
         match closing {
-            Closing::Leaving => Self::new(Code::Leaving, "the node is leaving"),
-            Closing::Itself => Self::new(Code::Itself, "both ends are one node"),
-            Closing::Duplicate { .. } => Self::new(Code::Duplicate, "the node has another link"),
-            Closing::Refused(why) => Self::new(Code::Refused, why),
-            Closing::Faulty(why) => Self::new(Code::Faulty, why),
+            CloseReason::Leaving => Self::new(Code::Leaving, "the node is leaving"),
+            CloseReason::Itself => Self::new(Code::Itself, "both ends are one node"),
+            CloseReason::Duplicate { .. } => Self::new(Code::Duplicate, "the node has another link"),
+            CloseReason::Refused(why) => Self::new(Code::Refused, why),
+            CloseReason::Faulty(why) => Self::new(Code::Faulty, why),
         }
     }
 }

@@ -7,7 +7,7 @@ use help::*;
 use std::time::Duration;
 
 use paxoskv_core::Transport;
-use paxoskv_core::transport::{Closing, Event};
+use paxoskv_core::transport::{CloseReason, Event};
 use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, SetupError};
 
 async fn carries(on: &str) {
@@ -27,7 +27,7 @@ async fn carries(on: &str) {
     assert_eq!(b.frame().await, (at_b, big));
     assert_eq!((a.transport.dropped(), b.transport.dropped()), (0, 0));
 
-    b.transport.close(at_b, Closing::Faulty("enough".into()));
+    b.transport.close(at_b, CloseReason::Faulty("enough".into()));
     assert_says(&b.down(at_b).await, "closed here: enough");
     assert_says(&a.down(at_a).await, "closed by the other side: enough");
     // And it is dialed again.
@@ -60,7 +60,7 @@ async fn what_was_sent_before_leaving_arrives() {
     for n in 0..100_u32 {
         a.transport.send(at_a, n.to_be_bytes().to_vec());
     }
-    a.transport.close(at_a, Closing::Leaving);
+    a.transport.close(at_a, CloseReason::Leaving);
     a.flush().await;
     drop(a);
     for n in 0..100_u32 {
@@ -127,7 +127,7 @@ async fn a_superfluous_link_is_closed_and_not_dialed_again_while_the_other_is_up
     let mut a = Node::dialing(quick()).await;
     let mut b = Node::listening(TCP, quick()).await;
     let (at_a, at_b) = link(&mut a, &mut b).await;
-    a.transport.close(at_a, Closing::Refused("linked by another transport".into()));
+    a.transport.close(at_a, CloseReason::Refused("linked by another transport".into()));
     assert_says(&b.down(at_b).await, "linked by another transport");
     a.down(at_a).await;
     a.up().await;

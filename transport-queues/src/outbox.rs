@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use paxoskv_core::transport::Closing;
+use paxoskv_core::transport::CloseReason;
 use tokio::sync::{Notify, watch};
 
 use crate::outstanding::{Outstanding, Ticket};
@@ -33,7 +33,7 @@ pub struct Outbox {
     queue: Mutex<Queue>,
     filled: Notify,
     /// Why this side closes the link, and since when.
-    closing: watch::Sender<Option<(Closing, Instant)>>,
+    closing: watch::Sender<Option<(CloseReason, Instant)>>,
 }
 
 #[derive(Debug, Default)]
@@ -107,7 +107,7 @@ impl Outbox {
     }
 
     /// Takes no more frames; those that wait are still sent. Only the first closing counts.
-    pub fn close(&self, closing: Closing) {
+    pub fn close(&self, closing: CloseReason) {
         let mut queue = self.queue();
         if queue.closing.is_some() {
             return;
@@ -120,7 +120,7 @@ impl Outbox {
 
     /// Why this side closes the link, if it does.
     #[must_use]
-    pub fn closing(&self) -> Option<Closing> {
+    pub fn closing(&self) -> Option<CloseReason> {
         self.closing.borrow().as_ref().map(|(closing, _)| closing.clone())
     }
 

@@ -21,7 +21,7 @@ async fn echo(at: &str, secret: Option<paxoskv_transport_ws::Secret>) {
     use std::future::poll_fn;
 
     use paxoskv_core::Transport;
-    use paxoskv_core::transport::{Closing, Event};
+    use paxoskv_core::transport::{CloseReason, Event};
     use paxoskv_transport_ws::{WsConfig, WsTransport, serve};
 
     let listener = tokio::net::TcpListener::bind(at).await.unwrap();
@@ -38,7 +38,7 @@ async fn echo(at: &str, secret: Option<paxoskv_transport_ws::Secret>) {
         match poll_fn(|cx| transport.poll_event(cx)).await {
             Event::Frame { link, bytes } if bytes == b"close it" => {
                 transport.send(link, b"closed".to_vec());
-                transport.close(link, Closing::Faulty("as you wish".into()));
+                transport.close(link, CloseReason::Faulty("as you wish".into()));
             }
             Event::Frame { link, bytes } => transport.send(link, bytes),
             Event::Down { reason, .. } => println!("down: {reason}"),

@@ -1,6 +1,6 @@
 //! How a link ended, which says whether its address is dialed again.
 
-use paxoskv_core::transport::Closing;
+use paxoskv_core::transport::CloseReason;
 
 use crate::preface::Token;
 use crate::refusal::{Code, read_kept};
@@ -9,7 +9,7 @@ use crate::refusal::{Code, read_kept};
 #[derive(Debug)]
 pub(crate) enum Ended {
     /// This side closed it.
-    Here(Closing),
+    Here(CloseReason),
     /// The other side closed it, and said this.
     There(Option<Code>, String),
     /// The connection broke, or the other side sent what it must not.
@@ -23,10 +23,10 @@ impl Ended {
     /// For people.
     pub(crate) fn reason(&self) -> String {
         match self {
-            Self::Here(Closing::Leaving) => "closed here: this node is leaving".into(),
-            Self::Here(Closing::Itself) => "closed here: both ends are this node".into(),
-            Self::Here(Closing::Duplicate { .. }) => "closed here: the node has another link".into(),
-            Self::Here(Closing::Refused(why) | Closing::Faulty(why)) => format!("closed here: {why}"),
+            Self::Here(CloseReason::Leaving) => "closed here: this node is leaving".into(),
+            Self::Here(CloseReason::Itself) => "closed here: both ends are this node".into(),
+            Self::Here(CloseReason::Duplicate { .. }) => "closed here: the node has another link".into(),
+            Self::Here(CloseReason::Refused(why) | CloseReason::Faulty(why)) => format!("closed here: {why}"),
             Self::There(_, why) => format!("closed by the other side: {why}"),
             Self::Broken(why) => why.clone(),
             #[cfg(not(target_family = "wasm"))]

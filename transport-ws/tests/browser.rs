@@ -13,7 +13,7 @@ use std::future::{Future, poll_fn};
 use std::time::Duration;
 
 use js_sys::{Date, Function, Promise, Reflect};
-use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use paxoskv_core::{Timer, Transport};
 use paxoskv_transport_ws::{Secret, WebSockets};
 use wasm_bindgen::JsCast;
@@ -152,7 +152,7 @@ async fn a_link_that_this_side_closes_is_down_and_what_was_sent_goes_out() {
     let mut sockets = dialing(None, PLAIN);
     let link = up(&mut sockets).await;
     sockets.send(link, vec![1; 1 << 20]);
-    sockets.close(link, Closing::Leaving);
+    sockets.close(link, CloseReason::Leaving);
     sockets.send(link, b"too late".to_vec());
     poll_fn(|cx| sockets.poll_flush(cx)).await;
     match event(&mut sockets).await {
@@ -187,7 +187,7 @@ async fn meet(secret: Option<&str>, address: &str) {
         behind.send(here, vec![8; size]);
         assert!(event(&mut other).await == Event::Frame { link: there, bytes: vec![8; size] }, "{size} from");
     }
-    other.close(there, Closing::Faulty("just so".into()));
+    other.close(there, CloseReason::Faulty("just so".into()));
     assert!(matches!(event(&mut other).await, Event::Down { .. }));
     match event(&mut behind).await {
         Event::Down { link, reason, .. } => assert!(link == here && reason.contains("just so"), "{reason}"),

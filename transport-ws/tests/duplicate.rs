@@ -7,7 +7,7 @@ use help::*;
 use std::time::Duration;
 
 use paxoskv_core::Transport;
-use paxoskv_core::transport::Closing;
+use paxoskv_core::transport::CloseReason;
 use paxoskv_transport_ws::WsConfig;
 
 /// Long pauses, so that only "at once" is quick enough.
@@ -27,12 +27,12 @@ async fn decided_by_the_dialer() {
     let (a_dialed, b_accepted) = link(&mut a, &mut b).await;
     let (b_dialed, a_accepted) = link(&mut b, &mut a).await;
 
-    a.transport.close(a_dialed, Closing::Duplicate { kept: a_accepted });
+    a.transport.close(a_dialed, CloseReason::Duplicate { kept: a_accepted });
     a.down(a_dialed).await;
     b.down(b_accepted).await;
     a.nothing_for(Duration::from_millis(300)).await;
 
-    b.transport.close(b_dialed, Closing::Faulty("for the test".into()));
+    b.transport.close(b_dialed, CloseReason::Faulty("for the test".into()));
     a.down(a_accepted).await;
     a.up().await;
 }
@@ -44,12 +44,12 @@ async fn decided_by_the_listener() {
     let (a_dialed, b_accepted) = link(&mut a, &mut b).await;
     let (b_dialed, a_accepted) = link(&mut b, &mut a).await;
 
-    b.transport.close(b_accepted, Closing::Duplicate { kept: b_dialed });
+    b.transport.close(b_accepted, CloseReason::Duplicate { kept: b_dialed });
     b.down(b_accepted).await;
     a.down(a_dialed).await;
     a.nothing_for(Duration::from_millis(300)).await;
 
-    b.transport.close(b_dialed, Closing::Faulty("for the test".into()));
+    b.transport.close(b_dialed, CloseReason::Faulty("for the test".into()));
     a.down(a_accepted).await;
     a.up().await;
 }
@@ -61,9 +61,9 @@ async fn a_kept_link_that_is_down_already_holds_nothing_up() {
     let mut c = Node::listening(patient()).await;
     let (to_b, _) = link(&mut a, &mut b).await;
     let (to_c, _) = link(&mut a, &mut c).await;
-    a.transport.close(to_c, Closing::Faulty("for the test".into()));
+    a.transport.close(to_c, CloseReason::Faulty("for the test".into()));
     a.down(to_c).await;
-    a.transport.close(to_b, Closing::Duplicate { kept: to_c });
+    a.transport.close(to_b, CloseReason::Duplicate { kept: to_c });
     a.down(to_b).await;
     a.up().await;
 }

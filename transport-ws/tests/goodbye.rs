@@ -6,7 +6,7 @@ mod help;
 use help::*;
 
 use paxoskv_core::Transport;
-use paxoskv_core::transport::{Closing, Event};
+use paxoskv_core::transport::{CloseReason, Event};
 use paxoskv_transport_ws::WsConfig;
 
 #[tokio::test]
@@ -19,7 +19,7 @@ async fn the_last_frames_arrive_before_the_goodbye() {
     for n in 0..100_u8 {
         a.transport.send(a_link, vec![n; 150_000]);
     }
-    a.transport.close(a_link, Closing::Leaving);
+    a.transport.close(a_link, CloseReason::Leaving);
     a.transport.send(a_link, b"too late".to_vec());
     a.flush().await;
     drop(a); // The process ends.
@@ -36,16 +36,16 @@ async fn down_is_said_once_and_nothing_follows() {
     let mut a = Node::dialing(quick());
     let mut b = Node::listening(quick()).await;
     let (a_link, b_link) = link(&mut a, &mut b).await;
-    a.transport.close(a_link, Closing::Leaving);
-    a.transport.close(a_link, Closing::Faulty("again".into()));
-    b.transport.close(b_link, Closing::Leaving);
+    a.transport.close(a_link, CloseReason::Leaving);
+    a.transport.close(a_link, CloseReason::Faulty("again".into()));
+    b.transport.close(b_link, CloseReason::Leaving);
     for _ in 0..50 {
         b.transport.send(b_link, b"late".to_vec());
     }
     assert_says(&a.down(a_link).await, "leaving");
     b.down(b_link).await;
     a.transport.send(a_link, b"later".to_vec());
-    a.transport.close(a_link, Closing::Leaving);
+    a.transport.close(a_link, CloseReason::Leaving);
     a.nothing_for(quick().backoff_cap * 3).await;
     b.nothing_for(quick().backoff_cap).await;
 }

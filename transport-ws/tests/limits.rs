@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
 use paxoskv_core::Transport;
-use paxoskv_core::transport::{Closing, Event};
+use paxoskv_core::transport::{CloseReason, Event};
 use paxoskv_transport_ws::WsConfig;
 use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
@@ -100,7 +100,7 @@ async fn closing_and_flushing_take_bounded_time_where_the_peer_does_not_read() {
         a.transport.send(link, vec![0; 2 << 20]);
     }
     let before = std::time::Instant::now();
-    a.transport.close(link, Closing::Leaving);
+    a.transport.close(link, CloseReason::Leaving);
     a.flush().await;
     assert_says(&a.down(link).await, "closed here");
     assert!(before.elapsed() < Duration::from_secs(5), "{:?}", before.elapsed());

@@ -4,7 +4,7 @@ mod help;
 use help::*;
 
 use paxoskv_core::Transport;
-use paxoskv_core::transport::{Closing, Event};
+use paxoskv_core::transport::{CloseReason, Event};
 use paxoskv_transport_ws::WsConfig;
 
 #[tokio::test]
@@ -47,7 +47,8 @@ async fn a_peer_that_was_faulty_or_refused_is_dialed_again() {
     let mut a = Node::dialing(quick());
     let mut b = Node::listening(quick()).await;
     let (mut link, _) = link(&mut a, &mut b).await;
-    for closing in [Closing::Faulty("silent".into()), Closing::Refused("not of this cluster".into())] {
+    for closing in [CloseReason::Faulty("silent".into()), CloseReason::Refused("not of this cluster".into())]
+    {
         a.transport.close(link, closing);
         let reason = a.down(link).await;
         assert_says(&reason, "closed here");
@@ -60,7 +61,7 @@ async fn the_other_side_hears_why_a_link_was_closed() {
     let mut a = Node::dialing(quick());
     let mut b = Node::listening(quick()).await;
     let (_, b_link) = link(&mut a, &mut b).await;
-    b.transport.close(b_link, Closing::Refused("seat 2 is held by another store".into()));
+    b.transport.close(b_link, CloseReason::Refused("seat 2 is held by another store".into()));
     let reason = a
         .until(|event| match event {
             Event::Down { reason, .. } => Some(reason.clone()),
@@ -76,7 +77,7 @@ async fn an_address_that_is_this_node_is_dialed_once_only() {
     let mut a = Node::dialing(quick());
     let mut b = Node::listening(quick()).await;
     let (a_link, _) = link(&mut a, &mut b).await;
-    a.transport.close(a_link, Closing::Itself);
+    a.transport.close(a_link, CloseReason::Itself);
     a.down(a_link).await;
     a.transport.dial(&[b.address()]);
     a.nothing_for(quick().backoff_cap * 4).await;
@@ -90,12 +91,12 @@ async fn a_name_that_led_to_this_node_is_dialed_again() {
     a.transport.dial(&[format!("localhost:{}", b.at.port())]);
     let a_link = a.up().await;
     b.up().await;
-    a.transport.close(a_link, Closing::Itself);
+    a.transport.close(a_link, CloseReason::Itself);
     a.down(a_link).await;
     let a_link = a.up().await;
     // The other end may be the one that finds out.
     let b_link = b.up().await;
-    b.transport.close(b_link, Closing::Itself);
+    b.transport.close(b_link, CloseReason::Itself);
     a.down(a_link).await;
     a.up().await;
 }

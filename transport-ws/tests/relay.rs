@@ -6,7 +6,7 @@ use help::*;
 use std::time::Duration;
 
 use paxoskv_core::Transport;
-use paxoskv_core::transport::Closing;
+use paxoskv_core::transport::CloseReason;
 use paxoskv_transport_ws::WsConfig;
 use paxoskv_transport_ws::relay::Name;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -43,7 +43,7 @@ async fn frames_of_any_length_come_through_both_ways() {
     // The one in the middle has heard of nothing.
     middle.nothing_for(Duration::from_millis(50)).await;
 
-    other.transport.close(there, Closing::Refused("not this one".into()));
+    other.transport.close(there, CloseReason::Refused("not this one".into()));
     assert_says(&behind.down(here).await, "not this one");
     other.down(there).await;
     // It waits again, and is dialed again.

@@ -9,13 +9,8 @@ use futures::channel::oneshot;
 use serde::de::DeserializeOwned;
 
 use super::{CallId, Cluster, Command, Shared};
-use crate::ballot::Generation;
-use crate::error::Error;
-use crate::key::{Bucket, Key, KeyId};
-use crate::lease::{Lease, SessionId};
-use crate::message::{Op, Outcome, Version};
-use crate::status::Status;
-use crate::value::Entry;
+use crate::types::{Bucket, Entry, Error, Generation, Key, KeyId, Lease, SessionId, Status};
+use crate::wire::{Op, Outcome, Version};
 
 #[derive(Clone)]
 pub(super) struct CallOptions {
@@ -80,7 +75,7 @@ pub(super) fn unexpected(outcome: &Outcome) -> Error {
     // To show all of it would take the code that shows any message, which browsers would have to download.
     let what = match outcome {
         Outcome::Failed { error } => error.code(),
-        _ => "what answers another question",
+        _ => "what answers another query",
     };
     Error::invalid(format!("a seat answered something else than was asked: {what}"))
 }

@@ -16,15 +16,12 @@ use futures::{Stream, stream};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::error::Error;
-use crate::key::{Bucket, Key};
-use crate::lease::SessionId;
-use crate::message::{Listed, Op, Outcome, Version};
 use crate::random::Random;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::sorted::Set;
-use crate::value::Value;
+use crate::types::{Bucket, CallId, Error, Key, SessionId, Value};
+use crate::wire::{Listed, Op, Outcome, Version};
 
 use calls::{CallOptions, unexpected};
 pub use calls::{Chosen, Erase, Found, Get, Owner, StatusCall};
@@ -33,10 +30,6 @@ pub use news::Statuses;
 pub use put::{BucketKind, Put};
 pub use session::{OpenSession, Session};
 pub use watch::{State, Watch, WatchPrefix};
-
-/// Names a call until it is answered or given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(pub u64);
 
 /// What the handle tells the driver.
 pub(crate) enum Command {

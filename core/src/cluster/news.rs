@@ -8,10 +8,8 @@ use std::time::Duration;
 use futures::Stream;
 use web_time::Instant;
 
-use crate::error::Error;
-use crate::node::SessionState;
 use crate::sorted::Map;
-use crate::status::Status;
+use crate::types::{Error, SessionState, Status};
 
 /// The states of a cluster, as one node sees them: see [`Cluster::statuses`](super::Cluster::statuses).
 pub struct Statuses {

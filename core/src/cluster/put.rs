@@ -7,12 +7,8 @@ use serde::Serialize;
 
 use super::calls::{BoxFuture, CallOptions, Chosen, unexpected};
 use super::session::Session;
-use crate::error::Error;
-use crate::identity::RequestId;
-use crate::key::{Bucket, Key, KeyId};
-use crate::lease::{Lease, SessionId, each_once};
-use crate::message::{Op, Outcome};
-use crate::value::{Entry, Value};
+use crate::types::{Bucket, Entry, Error, Key, KeyId, Lease, RequestId, SessionId, Value, each_once};
+use crate::wire::{Op, Outcome};
 
 /// A put to be awaited.
 ///

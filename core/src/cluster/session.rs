@@ -11,9 +11,7 @@ use futures::stream;
 
 use super::calls::{BoxFuture, CancelOnDrop};
 use super::{CallId, Cluster, Command};
-use crate::error::Error;
-use crate::lease::SessionId;
-use crate::node::SessionState;
+use crate::types::{Error, SessionId, SessionState};
 
 /// A hold on a session of this node. Keys that were put [`bound_to`](crate::Put::bound_to) it are vacant, all in one
 /// instant, once it has ended: when it is closed or dropped, when its node leaves, or when a quorum of seats has lost

@@ -6,11 +6,9 @@ use std::task::{Context, Poll};
 use futures::{Stream, StreamExt, stream};
 
 use super::calls::{CallOptions, Found, unexpected};
-use crate::ballot::Generation;
-use crate::error::Error;
-use crate::key::{Bucket, Key, KeyId};
-use crate::message::{Change, Cursor, Op, Outcome, Version};
 use crate::sorted::Map;
+use crate::types::{Bucket, Error, Generation, Key, KeyId};
+use crate::wire::{Change, Cursor, Op, Outcome, Version};
 
 type States<T> = Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>;
 

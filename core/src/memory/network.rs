@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
-use crate::transport::{Closing, Event, LinkId, Transport};
+use crate::transport::{CloseReason, Event, LinkId, Transport};
 
 /// Links all nodes that dial each other's names. Nothing is lost, and nothing takes time.
 ///
@@ -146,7 +146,7 @@ impl Transport for MemoryTransport {
         }
     }
 
-    fn close(&mut self, link: LinkId, closing: Closing) {
+    fn close(&mut self, link: LinkId, closing: CloseReason) {
         self.state().unlink(link, &format!("{closing:?}"));
     }
 

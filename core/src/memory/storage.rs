@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::ballot::Opening;
 use crate::sorted::Map;
 use crate::storage::{Batch, Loaded, Record, Storage, StorageError};
+use crate::types::Opening;
 
 /// A store that lives as long as its last clone. A seat that restarts with a new one does not remember what it
 /// voted, so it comes back as another store, which the cluster refuses in that seat.

@@ -1,10 +1,9 @@
 //! The acceptor: promises, votes, and remembers. *Paxos Made Simple* §2.2, phases 1b and 2b.
 
-use crate::ballot::{Ballot, Generation, Round};
 use crate::codec::wire_struct;
-use crate::message::Held;
+use crate::paxos::AcceptorState;
 use crate::rules::Rules;
-use crate::value::Entry;
+use crate::types::{Ballot, Entry, Generation, Round};
 
 /// What one store holds of one key: of its newest generation, and of no other.
 ///
@@ -16,7 +15,7 @@ pub struct Acceptor {
     /// The highest ballot promised, by either phase. Round 0 counts as promised to the home seat from the start.
     pub promised: Option<Ballot>,
     /// What is accepted.
-    pub held: Held,
+    pub held: AcceptorState,
 }
 
 wire_struct!(Acceptor { generation, promised, held });
@@ -25,7 +24,7 @@ wire_struct!(Acceptor { generation, promised, held });
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Phase 1b, with what it holds.
-    Promise(Held),
+    Promise(AcceptorState),
     /// Phase 2b.
     Accepted,
     /// Something higher was promised.
@@ -40,7 +39,7 @@ pub enum Answer {
 
 impl Default for Acceptor {
     fn default() -> Self {
-        Self { generation: Generation(0), promised: None, held: Held::Nothing {} }
+        Self { generation: Generation(0), promised: None, held: AcceptorState::Empty {} }
     }
 }
 
@@ -64,7 +63,7 @@ impl Acceptor {
         if let Err(stale) = self.enter(rules, generation) {
             return stale;
         }
-        if let Held::Learned { .. } = self.held {
+        if let AcceptorState::Learned { .. } = self.held {
             return Answer::Promise(self.held.clone());
         }
         match self.promised {
@@ -93,14 +92,14 @@ impl Acceptor {
         if let Err(stale) = self.enter(rules, generation) {
             return stale;
         }
-        if let Held::Learned { entry } = &self.held {
+        if let AcceptorState::Learned { entry } = &self.held {
             return Answer::Known(entry.clone());
         }
         match self.promised {
             Some(promised) if promised > ballot && rules.keep_promises => Answer::Rejected(promised),
             _ => {
                 self.promised = Some(ballot);
-                self.held = Held::Accepted { ballot, entry: entry.clone() };
+                self.held = AcceptorState::Accepted { ballot, entry: entry.clone() };
                 Answer::Accepted
             }
         }
@@ -109,7 +108,7 @@ impl Acceptor {
     /// Whether the home seat may still use round 0 here: once, and only where its own acceptor, which accepts
     /// first, has neither promised nor accepted anything.
     pub fn is_untouched(&self, rules: &Rules, generation: Generation) -> bool {
-        let untouched = self.promised.is_none() && self.held == Held::Nothing {};
+        let untouched = self.promised.is_none() && self.held == AcceptorState::Empty {};
         generation > self.generation || generation == self.generation && (untouched || !rules.home_once)
     }
 
@@ -117,40 +116,40 @@ impl Acceptor {
     ///
     /// # Errors
     /// [`Answer::Stale`].
-    pub fn read(&mut self, rules: &Rules, generation: Generation) -> Result<Held, Answer> {
+    pub fn read(&mut self, rules: &Rules, generation: Generation) -> Result<AcceptorState, Answer> {
         self.enter(rules, generation)?;
         Ok(self.held.clone())
     }
 
     /// Takes in that `entry` was chosen: it replaces whatever else was accepted. True where that was news.
     pub fn learn(&mut self, rules: &Rules, generation: Generation, entry: &Entry) -> bool {
-        if self.enter(rules, generation).is_err() || matches!(self.held, Held::Learned { .. }) {
+        if self.enter(rules, generation).is_err() || matches!(self.held, AcceptorState::Learned { .. }) {
             return false;
         }
-        self.held = Held::Learned { entry: entry.clone() };
+        self.held = AcceptorState::Learned { entry: entry.clone() };
         true
     }
 
     /// The entry that is known to be chosen in a generation.
     pub fn learned(&self, generation: Generation) -> Option<&Entry> {
         match &self.held {
-            Held::Learned { entry } if self.generation == generation => Some(entry),
+            AcceptorState::Learned { entry } if self.generation == generation => Some(entry),
             _ => None,
         }
     }
 
     /// Whether something is accepted here that is not known to be chosen.
     pub fn is_unlearned(&self) -> bool {
-        matches!(self.held, Held::Accepted { .. })
+        matches!(self.held, AcceptorState::Accepted { .. })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ballot::{Epoch, Opening, Seat};
-    use crate::identity::RequestId;
-    use crate::value::Value;
+    use crate::types::RequestId;
+    use crate::types::Value;
+    use crate::types::{Epoch, Opening, Seat};
 
     const RULES: fn() -> Rules = Rules::default;
     const G0: Generation = Generation(0);
@@ -166,14 +165,14 @@ mod tests {
     #[test]
     fn a_promise_stands_against_lower_ballots() {
         let mut acceptor = Acceptor::default();
-        assert_eq!(acceptor.prepare(&RULES(), G0, ballot(2, 1)), Answer::Promise(Held::Nothing {}));
+        assert_eq!(acceptor.prepare(&RULES(), G0, ballot(2, 1)), Answer::Promise(AcceptorState::Empty {}));
         assert_eq!(acceptor.prepare(&RULES(), G0, ballot(1, 3)), Answer::Rejected(ballot(2, 1)));
         assert_eq!(
             acceptor.accept(&RULES(), G0, ballot(0, 1), &entry(1), true),
             Answer::Rejected(ballot(2, 1))
         );
         assert_eq!(acceptor.accept(&RULES(), G0, ballot(2, 1), &entry(2), false), Answer::Accepted);
-        let held = Held::Accepted { ballot: ballot(2, 1), entry: entry(2) };
+        let held = AcceptorState::Accepted { ballot: ballot(2, 1), entry: entry(2) };
         assert_eq!(acceptor.prepare(&RULES(), G0, ballot(3, 2)), Answer::Promise(held));
     }
 
@@ -193,7 +192,7 @@ mod tests {
         acceptor.accept(&RULES(), G0, ballot(0, 1), &entry(1), true);
         assert_eq!(
             acceptor.prepare(&RULES(), Generation(2), ballot(1, 2)),
-            Answer::Promise(Held::Nothing {})
+            Answer::Promise(AcceptorState::Empty {})
         );
         assert_eq!(
             acceptor.accept(&RULES(), G0, ballot(9, 1), &entry(1), true),
@@ -210,7 +209,7 @@ mod tests {
         assert_eq!(acceptor.accept(&RULES(), G0, ballot(5, 1), &entry(3), false), Answer::Known(entry(2)));
         assert_eq!(
             acceptor.prepare(&RULES(), G0, ballot(6, 1)),
-            Answer::Promise(Held::Learned { entry: entry(2) })
+            Answer::Promise(AcceptorState::Learned { entry: entry(2) })
         );
         assert_eq!(acceptor.learned(G0), Some(&entry(2)));
     }

@@ -1,7 +1,7 @@
 //! The learner: counts votes. *Paxos Made Simple* §2.3; every seat is told of every vote.
 
-use crate::ballot::{Ballot, Generation, Seat, Seats};
 use crate::rules::Rules;
+use crate::types::{Ballot, Generation, Seat, Seats};
 
 /// The votes for one key's newest generation that have not yet made a quorum.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]

@@ -18,8 +18,10 @@ mod acceptor;
 mod learner;
 mod proposer;
 mod reader;
+mod state;
 
 pub use acceptor::{Acceptor, Answer};
 pub use learner::{Learner, Tally};
 pub use proposer::{Proposer, Step};
 pub use reader::{Reader, Standing, Verdict};
+pub use state::{AcceptorState, QueryId};

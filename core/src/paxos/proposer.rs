@@ -1,10 +1,8 @@
 //! The proposer: drives one ballot through both phases. *Paxos Made Simple* §2.2, phases 1a and 2a.
 
-use crate::ballot::{Ballot, Seat, Seats};
-use crate::lease::Lease;
-use crate::message::Held;
+use crate::paxos::AcceptorState;
 use crate::rules::Rules;
-use crate::value::Entry;
+use crate::types::{Ballot, Entry, Lease, Seat, Seats};
 
 /// One ballot for one register. A new try is a new proposer with a higher ballot.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -73,7 +71,7 @@ impl Proposer {
         rules: &Rules,
         seat: Seat,
         ballot: Ballot,
-        held: Held,
+        held: AcceptorState,
         ended: Vec<Lease>,
     ) -> Step {
         let Phase::Preparing { promised, highest, ended: all_ended } = &mut self.phase else {
@@ -83,14 +81,14 @@ impl Proposer {
             return Step::Wait;
         }
         match held {
-            Held::Learned { entry } => return Step::Chosen(entry),
-            Held::Accepted { ballot, entry } => {
+            AcceptorState::Learned { entry } => return Step::Chosen(entry),
+            AcceptorState::Accepted { ballot, entry } => {
                 let higher = highest.as_ref().is_none_or(|(of, _)| ballot > *of);
                 if higher == rules.highest_accepted_wins || highest.is_none() {
                     *highest = Some((ballot, entry));
                 }
             }
-            Held::Nothing {} => {}
+            AcceptorState::Empty {} => {}
         }
         all_ended.extend(ended);
         promised.insert(seat);
@@ -116,9 +114,9 @@ impl Proposer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ballot::{Epoch, Opening, Round};
-    use crate::identity::RequestId;
-    use crate::value::Value;
+    use crate::types::RequestId;
+    use crate::types::Value;
+    use crate::types::{Epoch, Opening, Round};
 
     fn seat(n: u8) -> Seat {
         Seat::new(n).unwrap()
@@ -132,8 +130,8 @@ mod tests {
         Entry { value: Value::new(&n).unwrap(), leases: vec![], request: RequestId([n; 16]) }
     }
 
-    fn accepted(round: u64, n: u8) -> Held {
-        Held::Accepted { ballot: ballot(round), entry: entry(n) }
+    fn accepted(round: u64, n: u8) -> AcceptorState {
+        AcceptorState::Accepted { ballot: ballot(round), entry: entry(n) }
     }
 
     #[test]
@@ -153,11 +151,11 @@ mod tests {
     fn a_repeated_promise_counts_once_and_a_late_one_never() {
         let rules = Rules::default();
         let mut proposer = Proposer::new(ballot(2), 2, Some(entry(1)));
-        assert_eq!(proposer.promise(&rules, seat(1), ballot(2), Held::Nothing {}, vec![]), Step::Wait);
-        assert_eq!(proposer.promise(&rules, seat(1), ballot(2), Held::Nothing {}, vec![]), Step::Wait);
-        assert_eq!(proposer.promise(&rules, seat(2), ballot(1), Held::Nothing {}, vec![]), Step::Wait);
+        assert_eq!(proposer.promise(&rules, seat(1), ballot(2), AcceptorState::Empty {}, vec![]), Step::Wait);
+        assert_eq!(proposer.promise(&rules, seat(1), ballot(2), AcceptorState::Empty {}, vec![]), Step::Wait);
+        assert_eq!(proposer.promise(&rules, seat(2), ballot(1), AcceptorState::Empty {}, vec![]), Step::Wait);
         assert_eq!(
-            proposer.promise(&rules, seat(3), ballot(2), Held::Nothing {}, vec![]),
+            proposer.promise(&rules, seat(3), ballot(2), AcceptorState::Empty {}, vec![]),
             Step::Accept(entry(1))
         );
     }
@@ -169,10 +167,10 @@ mod tests {
         let own = Entry { leases: vec![latch.clone()], ..entry(1) };
         let mut proposer = Proposer::new(ballot(1), 2, Some(own));
         assert_eq!(
-            proposer.promise(&rules, seat(1), ballot(1), Held::Nothing {}, vec![latch.clone()]),
+            proposer.promise(&rules, seat(1), ballot(1), AcceptorState::Empty {}, vec![latch.clone()]),
             Step::Wait
         );
-        let step = proposer.promise(&rules, seat(2), ballot(1), Held::Nothing {}, vec![]);
+        let step = proposer.promise(&rules, seat(2), ballot(1), AcceptorState::Empty {}, vec![]);
         assert_eq!(step, Step::OwnEnded(vec![latch]));
     }
 }

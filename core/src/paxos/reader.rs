@@ -4,21 +4,19 @@
 //! reader either knows from the answers that an entry is chosen, or that nothing was when the first of them was
 //! given, or it is unsure, and then somebody has to finish the round.
 
-use crate::ballot::{Ballot, Epoch, Seat};
-use crate::lease::Lease;
-use crate::message::{Held, Question};
+use crate::paxos::{AcceptorState, QueryId};
 use crate::rules::Rules;
-use crate::value::Entry;
+use crate::types::{Ballot, Entry, Epoch, Lease, Seat};
 
 /// One question to all acceptors, and their answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reader {
-    question: Question,
+    query: QueryId,
     quorum: usize,
     epoch: Epoch,
     /// The entry that was known to be chosen when the question was asked.
     known: Option<Entry>,
-    answers: Vec<(Seat, Held, Vec<Lease>)>,
+    answers: Vec<(Seat, AcceptorState, Vec<Lease>)>,
 }
 
 /// What the answers so far mean.
@@ -47,13 +45,13 @@ pub enum Standing {
 
 impl Reader {
     /// A new question. `known` is what is known to be chosen already, whose leases the question then names.
-    pub fn new(question: Question, quorum: usize, epoch: Epoch, known: Option<Entry>) -> Self {
-        Self { question, quorum, epoch, known, answers: Vec::new() }
+    pub fn new(query: QueryId, quorum: usize, epoch: Epoch, known: Option<Entry>) -> Self {
+        Self { query, quorum, epoch, known, answers: Vec::new() }
     }
 
     /// The question that was asked.
-    pub fn question(&self) -> Question {
-        self.question
+    pub fn query(&self) -> QueryId {
+        self.query
     }
 
     /// How many acceptors have answered.
@@ -66,11 +64,11 @@ impl Reader {
         &mut self,
         rules: &Rules,
         seat: Seat,
-        question: Question,
-        held: Held,
+        query: QueryId,
+        held: AcceptorState,
         ended: Vec<Lease>,
     ) -> Verdict {
-        let fits = question == self.question || !rules.match_questions;
+        let fits = query == self.query || !rules.match_questions;
         if fits && self.answers.iter().all(|(of, ..)| *of != seat) {
             self.answers.push((seat, held, ended));
         }
@@ -79,7 +77,7 @@ impl Reader {
 
     fn verdict(&self, rules: &Rules) -> Verdict {
         let learned = self.answers.iter().find_map(|(_, held, _)| match held {
-            Held::Learned { entry } => Some(entry),
+            AcceptorState::Learned { entry } => Some(entry),
             _ => None,
         });
         if self.answers.len() < self.quorum {
@@ -89,17 +87,18 @@ impl Reader {
             return Verdict::Chosen(entry.clone());
         }
         for (_, held, _) in &self.answers {
-            let Held::Accepted { ballot, entry } = held else { continue };
+            let AcceptorState::Accepted { ballot, entry } = held else { continue };
             if self.votes(*ballot) >= self.quorum && ballot.epoch == self.epoch || !rules.finish_minority {
                 return Verdict::Chosen(entry.clone());
             }
         }
-        let nothing = self.answers.iter().filter(|(_, held, _)| *held == Held::Nothing {}).count();
+        let nothing = self.answers.iter().filter(|(_, held, _)| *held == AcceptorState::Empty {}).count();
         if nothing >= self.quorum { Verdict::Absent } else { Verdict::Unsure }
     }
 
     fn votes(&self, at: Ballot) -> usize {
-        let votes = |held: &Held| matches!(held, Held::Accepted { ballot, .. } if *ballot == at);
+        let votes =
+            |held: &AcceptorState| matches!(held, AcceptorState::Accepted { ballot, .. } if *ballot == at);
         self.answers.iter().filter(|(_, held, _)| votes(held)).count()
     }
 
@@ -118,7 +117,7 @@ impl Reader {
             return Standing::Flagged(flagged);
         }
         let asked = self.known.as_ref().is_some_and(|known| known.request == entry.request);
-        let knows = |held: &Held| held.entry().is_some_and(|held| held.request == entry.request);
+        let knows = |held: &AcceptorState| held.entry().is_some_and(|held| held.request == entry.request);
         let knowers = self
             .answers
             .iter()
@@ -131,11 +130,11 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ballot::{Opening, Round};
-    use crate::identity::RequestId;
-    use crate::value::Value;
+    use crate::types::RequestId;
+    use crate::types::Value;
+    use crate::types::{Opening, Round};
 
-    const QUESTION: Question = Question { opening: Opening(1), number: 7 };
+    const QUESTION: QueryId = QueryId { opening: Opening(1), number: 7 };
 
     fn seat(n: u8) -> Seat {
         Seat::new(n).unwrap()
@@ -145,12 +144,12 @@ mod tests {
         Entry { value: Value::new(&n).unwrap(), leases, request: RequestId([n; 16]) }
     }
 
-    fn accepted(epoch: u64, round: u64, n: u8) -> Held {
+    fn accepted(epoch: u64, round: u64, n: u8) -> AcceptorState {
         let ballot = Ballot { epoch: Epoch(epoch), round: Round(round), seat: seat(1), opening: Opening(1) };
-        Held::Accepted { ballot, entry: entry(n, vec![]) }
+        AcceptorState::Accepted { ballot, entry: entry(n, vec![]) }
     }
 
-    fn verdict(answers: &[Held]) -> Verdict {
+    fn verdict(answers: &[AcceptorState]) -> Verdict {
         let mut reader = Reader::new(QUESTION, 2, Epoch(1), None);
         let mut verdict = Verdict::Wait;
         for (n, held) in answers.iter().enumerate() {
@@ -163,17 +162,20 @@ mod tests {
     fn a_quorum_at_one_ballot_of_this_epoch_is_a_choice() {
         let chosen = Verdict::Chosen(entry(1, vec![]));
         assert_eq!(verdict(&[accepted(1, 0, 1), accepted(1, 0, 1)]), chosen);
-        assert_eq!(verdict(&[accepted(1, 0, 1), Held::Nothing {}, accepted(1, 0, 1)]), chosen);
+        assert_eq!(verdict(&[accepted(1, 0, 1), AcceptorState::Empty {}, accepted(1, 0, 1)]), chosen);
         assert_eq!(verdict(&[accepted(1, 1, 1), accepted(1, 2, 1)]), Verdict::Unsure);
         assert_eq!(verdict(&[accepted(0, 0, 1), accepted(0, 0, 1)]), Verdict::Unsure); // absorbed, not votes
-        assert_eq!(verdict(&[Held::Nothing {}, Held::Learned { entry: entry(1, vec![]) }]), chosen);
+        assert_eq!(
+            verdict(&[AcceptorState::Empty {}, AcceptorState::Learned { entry: entry(1, vec![]) }]),
+            chosen
+        );
     }
 
     #[test]
     fn a_minority_is_neither_a_value_nor_its_absence() {
-        assert_eq!(verdict(&[Held::Nothing {}]), Verdict::Wait);
-        assert_eq!(verdict(&[accepted(1, 0, 1), Held::Nothing {}]), Verdict::Unsure);
-        assert_eq!(verdict(&[Held::Nothing {}, Held::Nothing {}]), Verdict::Absent);
+        assert_eq!(verdict(&[AcceptorState::Empty {}]), Verdict::Wait);
+        assert_eq!(verdict(&[accepted(1, 0, 1), AcceptorState::Empty {}]), Verdict::Unsure);
+        assert_eq!(verdict(&[AcceptorState::Empty {}, AcceptorState::Empty {}]), Verdict::Absent);
     }
 
     #[test]
@@ -181,18 +183,18 @@ mod tests {
         let rules = Rules::default();
         let latch = Lease::Latch { nonce: [1; 16] };
         let leased = entry(1, vec![latch.clone()]);
-        let learned = Held::Learned { entry: leased.clone() };
+        let learned = AcceptorState::Learned { entry: leased.clone() };
 
         let mut reader = Reader::new(QUESTION, 2, Epoch(0), None);
         reader.answer(&rules, seat(1), QUESTION, learned.clone(), vec![]);
-        reader.answer(&rules, seat(2), QUESTION, Held::Nothing {}, vec![]);
+        reader.answer(&rules, seat(2), QUESTION, AcceptorState::Empty {}, vec![]);
         assert_eq!(reader.standing(&rules, &leased), Standing::Unknown);
         reader.answer(&rules, seat(3), QUESTION, learned.clone(), vec![latch.clone()]);
         assert_eq!(reader.standing(&rules, &leased), Standing::Flagged(vec![latch]));
 
         let mut asked_by_name = Reader::new(QUESTION, 2, Epoch(0), Some(leased.clone()));
         asked_by_name.answer(&rules, seat(1), QUESTION, learned, vec![]);
-        asked_by_name.answer(&rules, seat(2), QUESTION, Held::Nothing {}, vec![]);
+        asked_by_name.answer(&rules, seat(2), QUESTION, AcceptorState::Empty {}, vec![]);
         assert_eq!(asked_by_name.standing(&rules, &leased), Standing::Stands);
     }
 }

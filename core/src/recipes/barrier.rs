@@ -6,11 +6,8 @@ use std::pin::pin;
 use futures::StreamExt;
 use futures::future::{Either, select};
 
-use crate::ballot::Generation;
 use crate::cluster::{Cluster, Put, Session};
-use crate::error::Error;
-use crate::key::{Bucket, Key};
-use crate::node::Grant;
+use crate::types::{Bucket, Error, Generation, Grant, Key};
 
 /// How many parties a barrier can have.
 const PARTIES: u32 = 4_096;

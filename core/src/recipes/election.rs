@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::held::{Held, wait_for};
 use crate::cluster::{Cluster, Found, Watch};
-use crate::error::Error;
-use crate::value::Value;
+use crate::types::{Error, Value};
 
 /// An election: see [`Cluster::election`].
 #[derive(Clone, Debug)]

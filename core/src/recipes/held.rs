@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 
-use crate::ballot::Generation;
 use crate::cluster::{Cluster, Put, Session};
-use crate::error::Error;
-use crate::node::{Grant, Loss};
+use crate::types::{Error, Generation, Grant, Loss};
 
 /// A lock, an office or a name that is held until it is released, dropped or lost.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::held::{Held, Try, try_for, wait_for};
 use crate::cluster::Cluster;
-use crate::error::Error;
+use crate::types::Error;
 
 /// A lock to be awaited: see [`Cluster::lock`].
 #[must_use = "a lock is not taken until it is awaited"]

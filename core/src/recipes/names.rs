@@ -6,8 +6,7 @@ use serde::Serialize;
 
 use super::held::{Held, Try, try_for};
 use crate::cluster::{Cluster, Get};
-use crate::error::Error;
-use crate::value::Value;
+use crate::types::{Error, Value};
 
 /// A name to be registered: see [`Cluster::register`].
 #[must_use = "a name is not registered until it is tried"]

@@ -5,10 +5,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use paxoskv_core::message::{Message, Op, Outcome, Version, read_frame, write_frame};
-use paxoskv_core::node::{Input, Node, Output, Setup};
+use paxoskv_core::replica::{Input, Output, Replica, Setup};
 use paxoskv_core::storage::{Loaded, Record};
-use paxoskv_core::transport::{Closing, LinkId};
+use paxoskv_core::transport::{CloseReason, LinkId};
+use paxoskv_core::wire::{Message, Op, Outcome, Version, read_frame, write_frame};
 use paxoskv_core::{
     Bucket, CallId, Entry, Key, KeyId, Lease, Moment, Opening, RequestId, Roster, Seat, Settings, Value,
 };
@@ -20,7 +20,7 @@ pub struct World {
     settings: Settings,
     /// How many seats there are, if not three.
     pub size: Option<u8>,
-    nodes: BTreeMap<u8, Node>,
+    nodes: BTreeMap<u8, Replica>,
     /// Whoever has the seat of another name.
     twins: BTreeMap<u8, u8>,
     disks: BTreeMap<u8, BTreeMap<Vec<u8>, Vec<u8>>>,
@@ -49,7 +49,7 @@ pub struct World {
     /// How many sessions were opened.
     pub opened: usize,
     /// Who has closed links, and why.
-    pub closed: Vec<(u8, Closing)>,
+    pub closed: Vec<(u8, CloseReason)>,
     /// Who has found that nobody will have it.
     pub refused: Vec<u8>,
 }
@@ -94,7 +94,7 @@ impl World {
             entropy: [self.starts; 32],
             rules: Default::default(),
         };
-        self.nodes.insert(name, Node::new(setup, loaded).unwrap());
+        self.nodes.insert(name, Replica::new(setup, loaded).unwrap());
         self.run([(name, Input::Tick)]);
     }
 
@@ -289,7 +289,7 @@ pub fn key(name: &str) -> KeyId {
 /// A key whose home is that seat.
 pub fn key_at(home: u8) -> KeyId {
     let keys = (0..).map(|n| key(&format!("key {n}")));
-    let roster = Roster::unfounded(3);
+    let roster = Roster::empty(3);
     keys.into_iter().find(|id| roster.home(id).get() == home).unwrap()
 }
 

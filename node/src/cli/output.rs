@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use paxoskv::{Chosen, Found, Key, Lease, SessionId, State, Status, json, message::Listed};
+use paxoskv::{Chosen, Found, Key, Lease, SessionId, State, Status, json, wire::Listed};
 use serde_json::{Value as Json, json as object};
 
 use super::failure::{Exit, Failure};

@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use paxoskv_core::message::{Message, write_frame};
-use paxoskv_core::node::Input;
+use paxoskv_core::replica::Input;
 use paxoskv_core::storage::{Loaded, Record};
 use paxoskv_core::transport::LinkId;
+use paxoskv_core::wire::{Message, write_frame};
 use paxoskv_core::{Opening, Rules, Seat};
 
 use super::place::{Done, Place};

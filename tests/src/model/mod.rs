@@ -1,7 +1,7 @@
 //! A model check: small clusters of the real nodes, in every order.
 //!
 //! The simulation runs whole nodes over random schedules; this takes a few operations and explores all schedules of
-//! them, as far as it is given states to. What is explored is the real [`Node`](paxoskv_core::node::Node), acceptor,
+//! them, as far as it is given states to. What is explored is the real [`Replica`](paxoskv_core::replica::Replica), acceptor,
 //! proposer, learner, reader, leases and all: three seats that were founded, started and linked, and then do what is
 //! asked of them in every order in which messages can arrive, be late and be lost (never delivered).
 //!
@@ -35,10 +35,10 @@ pub mod worlds;
 
 use std::sync::Arc;
 
-use paxoskv_core::message::{Message, Op};
-use paxoskv_core::node::Input;
+use paxoskv_core::replica::Input;
 use paxoskv_core::transport::LinkId;
-use paxoskv_core::{CallId, Entry, Lease, Life, RequestId, Rules, Value};
+use paxoskv_core::wire::{Message, Op};
+use paxoskv_core::{CallId, Entry, Incarnation, Lease, RequestId, Rules, Value};
 use stateright::{Model, Property};
 
 use crash::Disk;
@@ -87,14 +87,14 @@ pub struct Small {
     places: Vec<Arc<Place>>,
     disks: Vec<Disk>,
     /// Whose session the lease may be.
-    owner: Life,
+    owner: Incarnation,
 }
 
 impl Small {
     /// A world, and the rules that are kept there.
     pub fn new(rules: Rules, plan: Plan) -> Self {
         let (mut places, mut disks) = start::places(rules);
-        let owner = places[index(OWNER)].node().life();
+        let owner = places[index(OWNER)].node().incarnation();
         if plan.crashes == [0; 3] {
             disks.clear();
         }

@@ -3,10 +3,10 @@
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
 
-use paxoskv_core::message::{Message, Outcome, read_frame};
-use paxoskv_core::node::{Input, Node, Output, Setup};
+use paxoskv_core::replica::{Input, Output, Replica, Setup};
 use paxoskv_core::storage::{Loaded, Record};
 use paxoskv_core::transport::LinkId;
+use paxoskv_core::wire::{Message, Outcome, read_frame};
 use paxoskv_core::{CallId, Error, Moment, Rules, Seat, Settings};
 
 use super::SEATS;
@@ -35,7 +35,7 @@ fn settings() -> Settings {
 /// A node in its place.
 #[derive(Clone)]
 pub(super) struct Place {
-    node: Node,
+    node: Replica,
     /// Where its randomness comes from, the same with each input: so what is drawn does not depend on the way.
     entropy: [u8; 32],
     now: Duration,
@@ -67,7 +67,7 @@ impl Place {
             entropy,
             rules,
         };
-        let node = Node::new(setup, loaded)?;
+        let node = Replica::new(setup, loaded)?;
         Ok(Self { node, entropy, now: Duration::ZERO, slow: false, digest: 0 })
     }
 
@@ -75,7 +75,7 @@ impl Place {
         self.digest
     }
 
-    pub(super) fn node(&self) -> &Node {
+    pub(super) fn node(&self) -> &Replica {
         &self.node
     }
 

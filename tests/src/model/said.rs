@@ -3,8 +3,9 @@
 use std::fmt;
 
 use paxoskv_core::inspect;
-use paxoskv_core::message::{Held, Message};
-use paxoskv_core::node::{Awaited, Node};
+use paxoskv_core::paxos::AcceptorState;
+use paxoskv_core::replica::{Awaited, Replica};
+use paxoskv_core::wire::Message;
 use paxoskv_core::{Bucket, Generation, Key, KeyId, Lease, Register, Roster, Rules};
 
 use super::SEATS;
@@ -29,7 +30,7 @@ pub(super) struct Names {
 
 impl Names {
     pub(super) fn new(plan: &Plan, session: impl Fn(u64) -> Lease) -> Self {
-        let roster = Roster::unfounded(SEATS);
+        let roster = Roster::empty(SEATS);
         let at = |home: u8, id: &KeyId| roster.home(id).get() == home;
         let named = |n: u64| Key::new(&n).ok().map(|key| KeyId { bucket: Bucket::default(), key });
         let keys =
@@ -60,10 +61,10 @@ pub(super) struct Told<'a>(pub(super) &'a Message);
 
 impl fmt::Display for Told<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = |held: &Held| match held {
-            Held::Nothing {} => "nothing".to_owned(),
-            Held::Accepted { ballot, entry } => format!("{} at {ballot}", entry.request),
-            Held::Learned { entry } => format!("{} learned", entry.request),
+        let held = |held: &AcceptorState| match held {
+            AcceptorState::Empty {} => "nothing".to_owned(),
+            AcceptorState::Accepted { ballot, entry } => format!("{} at {ballot}", entry.request),
+            AcceptorState::Learned { entry } => format!("{} learned", entry.request),
         };
         let at = |register: &Register| {
             let Register { id, generation } = register;
@@ -91,12 +92,12 @@ impl fmt::Display for Told<'_> {
                 write!(f, "{}: rejected {ballot}, promised {promised}", at(register))
             }
             Message::Stale { register, generation } => write!(f, "{}: stale, now {generation}", at(register)),
-            Message::Read { register, question, .. } => {
-                write!(f, "{}: read, question {}", at(register), question.number)
+            Message::Read { register, query, .. } => {
+                write!(f, "{}: read, query {}", at(register), query.number)
             }
-            Message::Holding { register, question, held: of, ended } => {
-                let (of, ended, number) = (held(of), ended.len(), question.number);
-                write!(f, "{}: answer to question {number}: {of}, {ended} ended", at(register))
+            Message::ReadReply { register, query, held: of, ended } => {
+                let (of, ended, number) = (held(of), ended.len(), query.number);
+                write!(f, "{}: answer to query {number}: {of}, {ended} ended", at(register))
             }
             Message::Chosen { register, entry } => write!(f, "{}: chosen: {}", at(register), entry.request),
             Message::Forward { register, entry } => write!(f, "{}: forward {}", at(register), entry.request),
@@ -108,7 +109,7 @@ impl fmt::Display for Told<'_> {
 /// Whether a message that is on its way can still change anything, at whom it is for or by being answered. Numbers of
 /// questions and ballots are never used again, and what is learned stays, so what cannot now never will; but for
 /// reminding an attempt that its store has moved on, which its alarm does as well.
-pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Node, to: &Node) -> bool {
+pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Replica, to: &Replica) -> bool {
     let asked = |register: &Register, what: Awaited| {
         !rules.match_questions || from.awaits(&register.id) == Some((register.generation, what))
     };
@@ -121,7 +122,7 @@ pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Node
     let Some(register) = spoken_of(message) else { return true };
     let Register { id, generation } = register;
     let now = generation_of(to, id);
-    let open = |node: &Node| {
+    let open = |node: &Replica| {
         let past = generation_of(node, id) > *generation && rules.stale_generations;
         !past && node.acceptor(id).is_none_or(|acceptor| acceptor.learned(*generation).is_none())
     };
@@ -140,13 +141,13 @@ pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Node
                 || now == *generation && !open(to) && open(from)
                 || asked(register, Awaited::Votes(*ballot))
         }
-        Message::Read { question, .. } => {
-            outdated || open(to) && now != *generation || asked(register, Awaited::Answers(*question))
+        Message::Read { query, .. } => {
+            outdated || open(to) && now != *generation || asked(register, Awaited::Answers(*query))
         }
         Message::Promise { ballot, .. } | Message::Rejected { ballot, .. } => {
             answers(register, Awaited::Votes(*ballot))
         }
-        Message::Holding { question, .. } => answers(register, Awaited::Answers(*question)),
+        Message::ReadReply { query, .. } => answers(register, Awaited::Answers(*query)),
         Message::Accepted { .. } => open(to) && (plan.votes_to_all || to.awaits(id).is_some()),
         Message::Stale { generation, .. } => to.awaits(id).is_some_and(|(at, _)| at < *generation),
         Message::Chosen { .. } => open(to),
@@ -154,7 +155,7 @@ pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Node
     }
 }
 
-fn generation_of(node: &Node, id: &KeyId) -> Generation {
+fn generation_of(node: &Replica, id: &KeyId) -> Generation {
     node.acceptor(id).map_or(Generation(0), |acceptor| acceptor.generation)
 }
 
@@ -168,7 +169,7 @@ fn spoken_of(message: &Message) -> Option<&Register> {
         | Message::Rejected { register, .. }
         | Message::Stale { register, .. }
         | Message::Read { register, .. }
-        | Message::Holding { register, .. }
+        | Message::ReadReply { register, .. }
         | Message::Chosen { register, .. } => Some(register),
         _ => None,
     }

@@ -5,10 +5,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use paxoskv_core::message::{Message, write_frame};
-use paxoskv_core::node::Input;
+use paxoskv_core::replica::Input;
 use paxoskv_core::storage::Loaded;
 use paxoskv_core::transport::LinkId;
+use paxoskv_core::wire::{Message, write_frame};
 use paxoskv_core::{Rules, Seat};
 
 use super::SEATS;

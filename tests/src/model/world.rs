@@ -3,8 +3,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use paxoskv_core::message::{Message, Outcome, write_frame};
-use paxoskv_core::node::Awaited;
+use paxoskv_core::replica::Awaited;
+use paxoskv_core::wire::{Message, Outcome, write_frame};
 use paxoskv_core::{CallId, Entry, Error, Generation, RequestId};
 
 use super::Small;
@@ -117,7 +117,7 @@ impl World {
                 // Home is late, or the Forward is lost.
                 Message::Forward { .. } if !model.plan.forwards => late = true,
                 // Who has crashed has no session.
-                Message::Gone { life } if *life != model.owner => {}
+                Message::Left { incarnation } if *incarnation != model.owner => {}
                 // All that comes of a round that is not explored is lost.
                 Message::Prepare { ballot, .. } if ballot.round.0 > model.plan.rounds => {}
                 Message::Accepted { ballot, .. }

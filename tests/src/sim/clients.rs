@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use paxoskv_core::message::{Op, Outcome};
-use paxoskv_core::node::Node;
+use paxoskv_core::replica::Replica;
+use paxoskv_core::wire::{Op, Outcome};
 use paxoskv_core::{
-    Bucket, CallId, Entry, Error, FoundingId, Generation, Key, KeyId, Lease, Register, RequestId, Value,
+    Bucket, CallId, ClusterId, Entry, Error, Generation, Key, KeyId, Lease, Register, RequestId, Value,
 };
 
 use super::oracle::Oracle;
@@ -17,7 +17,7 @@ use crate::linear::{self, Answer, Kind, Leases, Operation};
 /// An operation and who asked for it.
 struct Asked {
     key: u64,
-    founding: Option<FoundingId>,
+    cluster_id: Option<ClusterId>,
     host: usize,
     operation: Operation,
     /// Whether anybody still waits for it.
@@ -74,7 +74,7 @@ impl Clients {
         client: Option<usize>,
     ) -> CallId {
         let operation = Operation { key, kind, call: now, returned: None };
-        self.asked.push(Asked { key, founding: None, host, operation, open: true });
+        self.asked.push(Asked { key, cluster_id: None, host, operation, open: true });
         let call = self.next_call();
         self.calls.insert(call, (self.asked.len() - 1, client));
         call
@@ -107,13 +107,13 @@ impl Clients {
         now: Micros,
         call: CallId,
         outcome: Outcome,
-        founding: Option<FoundingId>,
+        cluster_id: Option<ClusterId>,
         oracle: &Oracle,
     ) -> Result<Option<usize>, String> {
         let Some((at, client)) = self.calls.remove(&call) else { return Ok(None) };
         let asked = &mut self.asked[at];
         asked.open = false;
-        asked.founding = founding;
+        asked.cluster_id = cluster_id;
         let answer = match outcome {
             Outcome::Value { entry: found, generation, won } => {
                 let leases = &found.leases;
@@ -124,8 +124,8 @@ impl Clients {
                         asked.operation
                     ));
                 }
-                if let Some(founding) = founding {
-                    oracle.told(founding, Register { id: id(asked.key), generation }, request(entry))?;
+                if let Some(cluster_id) = cluster_id {
+                    oracle.told(cluster_id, Register { id: id(asked.key), generation }, request(entry))?;
                 }
                 let latch = Lease::own_latch(request(entry));
                 if let (Some(client), true) = (client, leases.contains(&latch)) {
@@ -141,7 +141,7 @@ impl Clients {
                 if let Kind::Put(entry) = asked.operation.kind {
                     let returned = Some((now, Answer::Ended));
                     let operation = Operation { key, kind: Kind::Over(entry), call, returned };
-                    self.asked.push(Asked { key, founding, host, operation, open: false });
+                    self.asked.push(Asked { key, cluster_id, host, operation, open: false });
                 }
                 return Ok(client);
             }
@@ -167,20 +167,20 @@ impl Clients {
     ///
     /// `ends` are leases that may have ended, and since when.
     pub(super) fn check(&self, ends: &[(u64, u64)]) -> Result<(), String> {
-        let mut histories: BTreeMap<Option<FoundingId>, Vec<Operation>> = BTreeMap::new();
-        let foundings: Vec<FoundingId> = self.asked.iter().filter_map(|asked| asked.founding).collect();
+        let mut histories: BTreeMap<Option<ClusterId>, Vec<Operation>> = BTreeMap::new();
+        let foundings: Vec<ClusterId> = self.asked.iter().filter_map(|asked| asked.cluster_id).collect();
         for asked in &self.asked {
             // What never returned may have happened in any of the clusters.
-            let open = asked.founding.is_none() && asked.operation.returned.is_none();
-            let of = if open { foundings.clone() } else { asked.founding.into_iter().collect() };
-            let mut of: Vec<Option<FoundingId>> = of.into_iter().map(Some).collect();
+            let open = asked.cluster_id.is_none() && asked.operation.returned.is_none();
+            let of = if open { foundings.clone() } else { asked.cluster_id.into_iter().collect() };
+            let mut of: Vec<Option<ClusterId>> = of.into_iter().map(Some).collect();
             of.sort();
             of.dedup();
             if of.is_empty() {
                 of.push(None);
             }
-            for founding in of {
-                histories.entry(founding).or_default().push(asked.operation.clone());
+            for cluster_id in of {
+                histories.entry(cluster_id).or_default().push(asked.operation.clone());
             }
         }
         for history in histories.values_mut() {
@@ -308,18 +308,18 @@ impl World {
 
     /// In the end, every seat has learned what was chosen.
     pub(super) fn check_catch_up(&self) -> Result<(), String> {
-        for ((founding, id), (generation, request)) in self.oracle.newest() {
+        for ((cluster_id, id), (generation, request)) in self.oracle.newest() {
             // Once anybody has moved on, nobody need learn what was there before.
             if self.disks.iter().any(|disk| disk.row(&id).is_some_and(|row| row.generation > generation)) {
                 continue;
             }
             for host in (0..self.hosts.len()).filter(|host| self.has_quorum(*host)) {
                 // Where a seat was given twice, whoever is turned away has a quorum of links now and then.
-                if !self.hosts[host].node.as_ref().is_some_and(Node::votes) {
+                if !self.hosts[host].node.as_ref().is_some_and(Replica::votes) {
                     continue;
                 }
                 let Some(disk) = self.hosts[host].disk.map(|disk| &self.disks[disk]) else { continue };
-                if disk.founding != Some(founding) {
+                if disk.cluster_id != Some(cluster_id) {
                     continue;
                 }
                 let row = disk.row(&id);

@@ -1,6 +1,6 @@
 //! What goes wrong, and how it is made good again.
 
-use paxoskv_core::node::Input;
+use paxoskv_core::replica::Input;
 
 use super::oracle::Disk;
 use super::world::{Event, Mend, World};
@@ -148,7 +148,7 @@ impl World {
         let shared = self.hosts.iter().filter(|other| other.disk == Some(own)).count() > 1;
         // Before a store is seated, an empty disk is as good as the other; and with a seat that has not heard of the
         // founding, an empty disk would found another cluster, as it should.
-        let founded = self.disks[..self.seats()].iter().all(|disk| disk.founding.is_some());
+        let founded = self.disks[..self.seats()].iter().all(|disk| disk.cluster_id.is_some());
         let known = founded && self.disks[own].has_voted() && self.disks.len() <= 12;
         if swapped || shared || self.hosts[host].retired || !known {
             return Ok(());

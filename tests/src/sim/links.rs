@@ -1,6 +1,6 @@
 //! Links between hosts, and what passes on them: frames are lost, repeated and late.
 
-use paxoskv_core::node::Input;
+use paxoskv_core::replica::Input;
 use paxoskv_core::transport::LinkId;
 
 use super::world::{Event, World};

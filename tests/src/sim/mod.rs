@@ -1,4 +1,4 @@
-//! Whole clusters, simulated: the real [`Node`](paxoskv_core::node::Node) on a simulated clock, network and disk.
+//! Whole clusters, simulated: the real [`Replica`](paxoskv_core::replica::Replica) on a simulated clock, network and disk.
 //!
 //! One seed is one schedule: how many seats, which faults, what the clients do, how long every frame and every write
 //! takes. Frames are lost, repeated, delayed and reordered; links break in one direction or both; nodes crash and

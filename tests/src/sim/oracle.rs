@@ -7,11 +7,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use paxoskv_core::message::{Held, Message};
-use paxoskv_core::paxos::Acceptor;
+use paxoskv_core::paxos::{Acceptor, AcceptorState};
 use paxoskv_core::storage::{Batch, Loaded, Record};
+use paxoskv_core::wire::Message;
 use paxoskv_core::{
-    Ballot, Entry, FoundingId, Generation, KeyId, Opening, Register, RequestId, Round, Rules, inspect, quorum,
+    Ballot, ClusterId, Entry, Generation, KeyId, Opening, Register, RequestId, Round, Rules, inspect, quorum,
 };
 
 /// A disk that several starts of a node share.
@@ -22,7 +22,7 @@ pub struct Disk {
     records: BTreeMap<Vec<u8>, Vec<u8>>,
     rows: BTreeMap<KeyId, Acceptor>,
     /// The cluster it belongs to, once it knows.
-    pub founding: Option<FoundingId>,
+    pub cluster_id: Option<ClusterId>,
 }
 
 impl Disk {
@@ -51,9 +51,9 @@ impl Disk {
             self.records.insert(record.key.clone(), record.value.clone());
             if let Some((id, acceptor)) = inspect::acceptor(record) {
                 if id.bucket.name() == "$founding"
-                    && let Held::Learned { entry } = &acceptor.held
+                    && let AcceptorState::Learned { entry } = &acceptor.held
                 {
-                    self.founding = inspect::founding(&entry.value).map(|founding| founding.id());
+                    self.cluster_id = inspect::founding(&entry.value).map(|founding| founding.id());
                 }
                 self.rows.insert(id, acceptor);
             }
@@ -62,7 +62,7 @@ impl Disk {
 }
 
 /// A register of one cluster.
-type Place = (FoundingId, Register);
+type Place = (ClusterId, Register);
 
 /// What is known of a run so far.
 pub struct Oracle {
@@ -90,7 +90,7 @@ impl Oracle {
     /// What it proves.
     pub fn write(&mut self, number: usize, disk: &mut Disk, batch: &Batch) -> Result<(), String> {
         disk.write(batch);
-        let Some(founding) = disk.founding else { return Ok(()) };
+        let Some(founding) = disk.cluster_id else { return Ok(()) };
         for record in &batch.puts {
             let Some((id, acceptor)) = inspect::acceptor(record) else { continue };
             if id.bucket.name() == "$founding" {
@@ -98,9 +98,9 @@ impl Oracle {
             }
             let place = (founding, Register { id, generation: acceptor.generation });
             match acceptor.held {
-                Held::Nothing {} => {}
-                Held::Accepted { ballot, entry } => self.voted(number, place, ballot, &entry)?,
-                Held::Learned { entry } => self.learned(number, place, &entry)?,
+                AcceptorState::Empty {} => {}
+                AcceptorState::Accepted { ballot, entry } => self.voted(number, place, ballot, &entry)?,
+                AcceptorState::Learned { entry } => self.learned(number, place, &entry)?,
             }
         }
         Ok(())
@@ -112,7 +112,7 @@ impl Oracle {
     /// # Errors
     /// What it proves.
     pub fn said(&mut self, number: usize, disk: &Disk, message: &Message) -> Result<(), String> {
-        let Some(founding) = disk.founding else { return Ok(()) };
+        let Some(founding) = disk.cluster_id else { return Ok(()) };
         match message {
             Message::Accept { register, ballot, entry } if register.id.bucket.name() != "$founding" => {
                 let vote = (founding, register.clone());
@@ -176,7 +176,7 @@ impl Oracle {
     }
 
     /// What is chosen and still in force as far as generations tell: the newest of each key.
-    pub fn newest(&self) -> BTreeMap<(FoundingId, KeyId), (Generation, RequestId)> {
+    pub fn newest(&self) -> BTreeMap<(ClusterId, KeyId), (Generation, RequestId)> {
         let newest = self.chosen.iter().map(|((founding, register), request)| {
             ((*founding, register.id.clone()), (register.generation, *request))
         });
@@ -187,7 +187,7 @@ impl Oracle {
     ///
     /// # Errors
     /// Where another one was chosen, or none.
-    pub fn told(&self, founding: FoundingId, register: Register, request: RequestId) -> Result<(), String> {
+    pub fn told(&self, founding: ClusterId, register: Register, request: RequestId) -> Result<(), String> {
         match self.chosen.get(&(founding, register.clone())) {
             Some(chosen) if *chosen == request => Ok(()),
             Some(_) => Err(format!("a caller was told of another entry than was chosen in {register:?}")),
@@ -207,16 +207,16 @@ pub fn is_durable(message: &Message, disk: &Disk) -> Result<(), String> {
         Message::Accept { register, ballot, .. } if ballot.round == Round(0) => {
             (register, Some(*ballot), Some(*ballot))
         }
-        Message::Holding { register, held, .. } => (register, accepted(held), None),
+        Message::ReadReply { register, held, .. } => (register, accepted(held), None),
         _ => return Ok(()),
     };
     let first = Acceptor::default();
     let row = disk.row(&register.id).unwrap_or(&first);
-    let over = row.generation > register.generation || matches!(row.held, Held::Learned { .. });
+    let over = row.generation > register.generation || matches!(row.held, AcceptorState::Learned { .. });
     let holds = at.is_none_or(|at| accepted(&row.held).is_some_and(|durable| durable >= at));
     // Where the sender knows the outcome it needs no promise, and a crash may take only that it knows.
-    let learned = matches!(message, Message::Promise { held: Held::Learned { .. }, .. })
-        || matches!(message, Message::Holding { held: Held::Learned { .. }, .. });
+    let learned = matches!(message, Message::Promise { held: AcceptorState::Learned { .. }, .. })
+        || matches!(message, Message::ReadReply { held: AcceptorState::Learned { .. }, .. });
     let promises = promise.is_none_or(|ballot| row.promised >= Some(ballot)) || learned;
     if over || learned || row.generation == register.generation && holds && promises {
         return Ok(());
@@ -224,9 +224,9 @@ pub fn is_durable(message: &Message, disk: &Disk) -> Result<(), String> {
     Err(format!("an answer left before it was durable: {message:?}, on disk: {row:?}"))
 }
 
-fn accepted(held: &Held) -> Option<Ballot> {
+fn accepted(held: &AcceptorState) -> Option<Ballot> {
     match held {
-        Held::Accepted { ballot, .. } => Some(*ballot),
+        AcceptorState::Accepted { ballot, .. } => Some(*ballot),
         _ => None,
     }
 }

@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use paxoskv_core::message::Op;
-use paxoskv_core::node::Input;
+use paxoskv_core::replica::Input;
+use paxoskv_core::wire::Op;
 use paxoskv_core::{CallId, Entry, Grant, Lease, SessionId, SessionState, Value};
 
 use super::clients::{id, request};

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
-use paxoskv_core::message::{Op, Outcome, read_frame};
-use paxoskv_core::node::{Input, Node, Output, Setup};
+use paxoskv_core::replica::{Input, Output, Replica, Setup};
 use paxoskv_core::storage::{Batch, Loaded, StorageError};
-use paxoskv_core::{CallId, FoundingId, Moment, Rules, Seat, Settings, Status};
+use paxoskv_core::wire::{Op, Outcome, read_frame};
+use paxoskv_core::{CallId, ClusterId, Moment, Rules, Seat, Settings, Status};
 
 use super::Report;
 use super::clients::Clients;
@@ -25,7 +25,7 @@ pub(super) struct Host {
     pub(super) disk: Option<usize>,
     /// Which start this is; what was meant for an earlier one is void.
     pub(super) start: u64,
-    pub(super) node: Option<Node>,
+    pub(super) node: Option<Replica>,
     pub(super) status: Option<Status>,
     /// What came while it stood still, if it does.
     pub(super) frozen: Option<Vec<Event>>,
@@ -274,7 +274,7 @@ impl World {
             entropy: self.dice.bytes(),
             rules: self.rules,
         };
-        let node = Node::new(setup, loaded).map_err(|e| format!("host {host} does not start: {e}"))?;
+        let node = Replica::new(setup, loaded).map_err(|e| format!("host {host} does not start: {e}"))?;
         let at = &mut self.hosts[host];
         at.start += 1;
         at.node = Some(node);
@@ -298,10 +298,10 @@ impl World {
         (self.now, host).hash(&mut self.digest);
         node.handle(now, input);
         node.end_turn();
-        while let Some(output) = self.hosts[host].node.as_mut().and_then(Node::next_output) {
+        while let Some(output) = self.hosts[host].node.as_mut().and_then(Replica::next_output) {
             self.output(host, output)?;
         }
-        let Some(at) = self.hosts[host].node.as_ref().and_then(Node::wake_at) else { return Ok(()) };
+        let Some(at) = self.hosts[host].node.as_ref().and_then(Replica::wake_at) else { return Ok(()) };
         let at = u64::try_from(at.as_micros()).unwrap_or(u64::MAX).saturating_sub(self.hosts[host].ahead);
         let at = at.max(self.now + 1);
         if self.hosts[host].woken_at.is_none_or(|set| at < set) {
@@ -383,15 +383,15 @@ impl World {
     }
 
     /// The cluster that a host belongs to, where that can be told.
-    pub(super) fn founding(&self, host: usize) -> Option<FoundingId> {
+    pub(super) fn founding(&self, host: usize) -> Option<ClusterId> {
         let disk = match self.hosts[host].disk {
             Some(disk) => disk,
             // An observer: there is one cluster, unless a seat was given twice.
             None if !self.plan.double_seat => 0,
-            None => return self.hosts[host].node.as_ref().and_then(Node::founding),
+            None => return self.hosts[host].node.as_ref().and_then(Replica::founding),
         };
-        let all = || self.disks.iter().find_map(|disk| disk.founding);
-        self.disks[disk].founding.or_else(|| if self.plan.double_seat { None } else { all() })
+        let all = || self.disks.iter().find_map(|disk| disk.cluster_id);
+        self.disks[disk].cluster_id.or_else(|| if self.plan.double_seat { None } else { all() })
     }
 
     /// A write has reached the disk.

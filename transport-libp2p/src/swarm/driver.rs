@@ -11,7 +11,7 @@ use libp2p::multiaddr::Protocol;
 use libp2p::swarm::dial_opts::{DialOpts, PeerCondition};
 use libp2p::swarm::{ConnectionId, DialError, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm};
-use paxoskv_core::transport::{Closing, Event};
+use paxoskv_core::transport::{CloseReason, Event};
 use paxoskv_transport_queues::runtime::{Instant, interval, sleep_until, spawn};
 use tokio::sync::mpsc;
 
@@ -306,17 +306,17 @@ impl Driver {
 
     fn ended(&mut self, peer: PeerId, connection: ConnectionId, was_up: bool, ended: &Ended) {
         let outcome = match ended {
-            Ended::Here(Closing::Duplicate { .. }) | Ended::There(Some(Code::Duplicate), _) => {
+            Ended::Here(CloseReason::Duplicate { .. }) | Ended::There(Some(Code::Duplicate), _) => {
                 // Another link is kept, so the connection is of no use, but for what members are offered on it.
                 let outcome =
                     if self.streams().is_linked(&peer, false) { Outcome::Fine } else { Outcome::Failed };
                 self.book.settle(connection, Some(peer), outcome, &self.hub.config);
                 return;
             }
-            Ended::Here(Closing::Itself) | Ended::There(Some(Code::Itself), _) => Outcome::Itself,
+            Ended::Here(CloseReason::Itself) | Ended::There(Some(Code::Itself), _) => Outcome::Itself,
             Ended::Refused(_)
             | Ended::TooMany
-            | Ended::Here(Closing::Refused(_))
+            | Ended::Here(CloseReason::Refused(_))
             | Ended::There(Some(Code::Refused), _) => Outcome::Refused,
             Ended::NoNode(_) | Ended::Broken(_) | Ended::Here(_) | Ended::There(..) => Outcome::Failed,
         };

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libp2p::PeerId;
 use libp2p::swarm::ConnectionId;
-use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use paxoskv_transport_queues::{Deliveries, Inbox, Outbox, Outstanding, worth_saying};
 use tokio::sync::{mpsc, watch};
 
@@ -114,8 +114,8 @@ impl Hub {
     }
 
     /// Begins to close a link.
-    pub(super) fn close(&self, link: LinkId, closing: Closing) {
-        if closing == Closing::Leaving {
+    pub(super) fn close(&self, link: LinkId, closing: CloseReason) {
+        if closing == CloseReason::Leaving {
             self.leaving.store(true, Ordering::Relaxed);
         }
         if let Some(outbox) = self.outbox(link) {
@@ -133,7 +133,7 @@ impl Hub {
             .collect();
         for (link, mut alive) in old {
             tracing::debug!(%peer, link = link.0, "a straight link takes the place of a relayed one");
-            self.close(link, Closing::Duplicate { kept: link });
+            self.close(link, CloseReason::Duplicate { kept: link });
             while alive.changed().await.is_ok() {}
         }
     }

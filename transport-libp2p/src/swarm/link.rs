@@ -6,7 +6,7 @@ use futures::io::{BufWriter, ReadHalf, WriteHalf};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use libp2p::swarm::ConnectionId;
 use libp2p::{PeerId, Stream};
-use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use paxoskv_transport_queues::Outbox;
 use paxoskv_transport_queues::runtime::{timeout, timeout_at};
 use tokio::pin;
@@ -47,7 +47,7 @@ pub(super) enum Ended {
     /// There was no link: nobody is there who talks like a node.
     NoNode(String),
     /// This side closed the link.
-    Here(Closing),
+    Here(CloseReason),
     /// The other side closed it, and said this.
     There(Option<Code>, String),
     /// The connection broke, or the other side sent what it must not.
@@ -60,10 +60,10 @@ impl Ended {
     /// For people.
     fn reason(&self) -> String {
         match self {
-            Self::Here(Closing::Leaving) => "closed here: this node is leaving".into(),
-            Self::Here(Closing::Itself) => "closed here: both ends are this node".into(),
-            Self::Here(Closing::Duplicate { .. }) => "closed here: the node has another link".into(),
-            Self::Here(Closing::Refused(why) | Closing::Faulty(why)) => format!("closed here: {why}"),
+            Self::Here(CloseReason::Leaving) => "closed here: this node is leaving".into(),
+            Self::Here(CloseReason::Itself) => "closed here: both ends are this node".into(),
+            Self::Here(CloseReason::Duplicate { .. }) => "closed here: the node has another link".into(),
+            Self::Here(CloseReason::Refused(why) | CloseReason::Faulty(why)) => format!("closed here: {why}"),
             Self::There(_, why) => format!("closed by the other side: {why}"),
             Self::Refused(why) | Self::NoNode(why) | Self::Broken(why) => why.clone(),
             Self::TooMany => "there are as many links as there may be".into(),
@@ -112,7 +112,7 @@ async fn run_to_end(hub: &Hub, opened: Opened) -> (bool, Ended) {
     hub.report(Report::Up { peer, relayed });
     if hub.inbox.tell(Event::Up { link, dialed, attested: false }).await.is_err() {
         hub.leave(link);
-        return (true, Ended::Here(Closing::Leaving));
+        return (true, Ended::Here(CloseReason::Leaving));
     }
     let ended = carry(hub, link, &outbox, stream).await;
     hub.leave(link);
@@ -175,7 +175,7 @@ async fn carry(hub: &Hub, link: LinkId, outbox: &Outbox, stream: Stream) -> Ende
             },
             () = outbox.overdue(allowed) => (Ended::Broken("closed".into()), None),
             () = hub.inbox.stopped() => {
-                (Ended::Here(Closing::Leaving), Some(Refusal::closing(&Closing::Leaving)))
+                (Ended::Here(CloseReason::Leaving), Some(Refusal::closing(&CloseReason::Leaving)))
             }
         }
     };
@@ -202,7 +202,7 @@ async fn read_all(
             Ok(Item::Frame(bytes)) => {
                 tokio::select! {
                     told = hub.inbox.tell(Event::Frame { link, bytes }) => if told.is_err() {
-                        return (Ended::Here(Closing::Leaving), Some(Refusal::closing(&Closing::Leaving)));
+                        return (Ended::Here(CloseReason::Leaving), Some(Refusal::closing(&CloseReason::Leaving)));
                     },
                     _ = outbox.closed() => {}
                 }
@@ -228,6 +228,6 @@ async fn write_all(outbox: &Outbox, to: &mut BufWriter<WriteHalf<Stream>>) -> Re
             unflushed.clear();
         }
     }
-    let closing = outbox.closing().unwrap_or(Closing::Leaving);
+    let closing = outbox.closing().unwrap_or(CloseReason::Leaving);
     write_goodbye(to, &Refusal::closing(&closing)).await.map_err(broke)
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use libp2p::PeerId;
 use libp2p::core::transport::ListenerId;
-use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
+use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
 use paxoskv_transport_queues::Deliveries;
 use paxoskv_transport_queues::outstanding::Flush;
 use paxoskv_transport_queues::runtime::{Runtime, timeout};
@@ -118,7 +118,7 @@ impl Transport for Libp2pTransport {
         }
     }
 
-    fn close(&mut self, link: LinkId, closing: Closing) {
+    fn close(&mut self, link: LinkId, closing: CloseReason) {
         self.hub.close(link, closing);
     }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use paxoskv_core::Timer;
-use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, LinkId};
 
 use super::handshake::{Greeting, Step};
 use super::line::{BACKOFF_CAP, Line, Next, Place, State, Up};
@@ -176,10 +176,10 @@ impl<C: Timer> WebSockets<C> {
                         let link = up.link;
                         return self.events.push_back(Event::Frame { link, bytes });
                     }
-                    Err(reason) => Ended::Here(Closing::Faulty(reason)),
+                    Err(reason) => Ended::Here(CloseReason::Faulty(reason)),
                 }
             }
-            Happened::Unwanted(why) => Ended::Here(Closing::Faulty(why.to_owned())),
+            Happened::Unwanted(why) => Ended::Here(CloseReason::Faulty(why.to_owned())),
             Happened::Closed { code: 1006, .. } => {
                 Ended::Broken("the connection ended without a goodbye".into())
             }
@@ -230,17 +230,17 @@ impl<C: Timer> WebSockets<C> {
         }
     }
 
-    fn farewell(&self, place: &Place, closing: &Closing) -> (Next, Option<(Code, String)>) {
+    fn farewell(&self, place: &Place, closing: &CloseReason) -> (Next, Option<(Code, String)>) {
         let (next, code, reason) = match closing {
-            Closing::Leaving => (Next::Never, Code::Leaving, "the node is leaving".into()),
-            Closing::Itself => (after_itself(place), Code::Itself, "both ends are one node".into()),
-            Closing::Duplicate { kept: link } => {
+            CloseReason::Leaving => (Next::Never, Code::Leaving, "the node is leaving".into()),
+            CloseReason::Itself => (after_itself(place), Code::Itself, "both ends are one node".into()),
+            CloseReason::Duplicate { kept: link } => {
                 let token = self.links().find(|up| up.link == *link).map(|up| up.token);
                 let next = if token.is_some() { Next::After(*link) } else { Next::Backoff };
                 (next, Code::Duplicate, token.map_or_else(|| "duplicate".into(), |token| kept(&token)))
             }
-            Closing::Refused(why) => (Next::Refused, Code::Refused, why.clone()),
-            Closing::Faulty(why) => (Next::Backoff, Code::Faulty, why.clone()),
+            CloseReason::Refused(why) => (Next::Refused, Code::Refused, why.clone()),
+            CloseReason::Faulty(why) => (Next::Backoff, Code::Faulty, why.clone()),
         };
         (next, Some((code, reason)))
     }

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use paxoskv_core::Timer;
 use paxoskv_core::sorted::Map;
-use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
+use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
 
 use crate::address::Address;
 use crate::ending::Ended;
@@ -238,12 +238,12 @@ impl<C: Timer + Clone + 'static> Transport for WebSockets<C> {
         let sent = message.is_some_and(|message| up.connection.send(&message));
         if !sent {
             // What is sealed has its place in order, so the link is of no more use.
-            self.close(link, Closing::Faulty("the browser does not send".into()));
+            self.close(link, CloseReason::Faulty("the browser does not send".into()));
         }
     }
 
-    fn close(&mut self, link: LinkId, closing: Closing) {
-        if closing == Closing::Leaving {
+    fn close(&mut self, link: LinkId, closing: CloseReason) {
+        if closing == CloseReason::Leaving {
             self.leaving = true;
         }
         let of = |line: &Line| line.up().is_some_and(|up| up.link == link);

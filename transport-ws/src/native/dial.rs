@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use paxoskv_core::transport::{Closing, Event};
+use paxoskv_core::transport::{CloseReason, Event};
 use paxoskv_transport_queues::pause::jittered;
 use paxoskv_transport_queues::runtime::Runtime;
 use tokio::sync::watch;
@@ -108,19 +108,15 @@ impl Dialer {
             self.failures.store(failures, Ordering::Relaxed);
         }
         match &ended {
-            Ended::Here(Closing::Itself) | Ended::There(Some(Code::Itself), _) => {
-                if self.address.may_vary() {
-                    Next::Refused
-                } else {
-                    Next::Forget
-                }
+            Ended::Here(CloseReason::Itself) | Ended::There(Some(Code::Itself), _) => {
+                if self.address.may_vary() { Next::Refused } else { Next::Forget }
             }
-            Ended::Here(Closing::Duplicate { kept }) => self.after(*kept),
+            Ended::Here(CloseReason::Duplicate { kept }) => self.after(*kept),
             Ended::There(Some(Code::Duplicate), _) => {
                 let kept = ended.kept_there().and_then(|token| self.hub.by_token(&token));
                 kept.map_or(Next::Refused, |kept| self.after(kept))
             }
-            Ended::Here(Closing::Refused(_)) | Ended::There(Some(Code::Refused), _) | Ended::TooMany => {
+            Ended::Here(CloseReason::Refused(_)) | Ended::There(Some(Code::Refused), _) | Ended::TooMany => {
                 Next::Refused
             }
             Ended::Here(_) | Ended::There(..) | Ended::Broken(_) => Next::Backoff,

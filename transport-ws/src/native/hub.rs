@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use paxoskv_transport_queues::{Deliveries, Inbox, Outbox, Outstanding, Stopped};
 use tokio::sync::{OnceCell, Semaphore, watch};
 use tokio_rustls::TlsConnector;
@@ -141,8 +141,8 @@ impl Hub {
     }
 
     /// Begins to close a link.
-    pub(super) fn close(&self, link: LinkId, closing: Closing) {
-        if closing == Closing::Leaving {
+    pub(super) fn close(&self, link: LinkId, closing: CloseReason) {
+        if closing == CloseReason::Leaving {
             self.leaving.store(true, Ordering::Relaxed);
         }
         if let Some(outbox) = self.outbox(link) {

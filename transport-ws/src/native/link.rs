@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
-use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use paxoskv_transport_queues::Outbox;
 use tokio::pin;
 use tokio::sync::watch;
@@ -31,7 +31,7 @@ pub(super) async fn run(hub: &Hub, ready: Ready) -> Ended {
     let Some(link) = hub.enter(&outbox, token, alive) else { return Ended::TooMany };
     if hub.tell(Event::Up { link, dialed, attested: false }).await.is_err() {
         hub.leave(link);
-        return Ended::Here(Closing::Leaving);
+        return Ended::Here(CloseReason::Leaving);
     }
     let ended = carry(hub, link, &outbox, socket, sealer, opener).await;
     hub.leave(link);
@@ -70,7 +70,7 @@ async fn carry(
                 Err(error) => timeout(allowed, reading).await.unwrap_or((Ended::Broken(error), None)),
             },
             () = outbox.overdue(allowed) => (Ended::Broken("closed".into()), None),
-            () = hub.stopped() => (Ended::Here(Closing::Leaving), Some(Code::Leaving)),
+            () = hub.stopped() => (Ended::Here(CloseReason::Leaving), Some(Code::Leaving)),
         }
     };
     if let Some(code) = code {
@@ -107,7 +107,7 @@ async fn read(
                 };
                 tokio::select! {
                     told = hub.tell(Event::Frame { link, bytes }) => if told.is_err() {
-                        return (Ended::Here(Closing::Leaving), Some(Code::Leaving));
+                        return (Ended::Here(CloseReason::Leaving), Some(Code::Leaving));
                     },
                     _ = outbox.closed() => {}
                 }
@@ -178,14 +178,14 @@ async fn write(
         }
     }
     let farewell = match outbox.closing() {
-        Some(Closing::Itself) => goodbye(Code::Itself, "both ends are one node"),
-        Some(Closing::Duplicate { kept: link }) => {
+        Some(CloseReason::Itself) => goodbye(Code::Itself, "both ends are one node"),
+        Some(CloseReason::Duplicate { kept: link }) => {
             let reason = hub.token(link).map_or_else(|| "duplicate".into(), |token| kept(&token));
             goodbye(Code::Duplicate, &reason)
         }
-        Some(Closing::Refused(why)) => goodbye(Code::Refused, &why),
-        Some(Closing::Faulty(why)) => goodbye(Code::Faulty, &why),
-        Some(Closing::Leaving) | None => goodbye(Code::Leaving, "the node is leaving"),
+        Some(CloseReason::Refused(why)) => goodbye(Code::Refused, &why),
+        Some(CloseReason::Faulty(why)) => goodbye(Code::Faulty, &why),
+        Some(CloseReason::Leaving) | None => goodbye(Code::Leaving, "the node is leaving"),
     };
     sink.send(farewell).await.map_err(broke)
 }

@@ -87,7 +87,7 @@ async fn wait_for_somebody(hub: &Hub, name: Name, mut socket: Socket) {
     let (sender, mut dialer) = oneshot::channel();
     let entry = hub.relay.enter(name, sender);
     // So that neither who waits nor anybody on the way takes the connection for dead.
-    let mut life = tokio::time::interval(hub.config.sign_of_life);
+    let mut incarnation = tokio::time::interval(hub.config.sign_of_life);
     let dialer = loop {
         tokio::select! {
             dialer = &mut dialer => break dialer.ok(),
@@ -95,7 +95,7 @@ async fn wait_for_somebody(hub: &Hub, name: Name, mut socket: Socket) {
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
                 _ => break None,
             },
-            _ = life.tick() => if socket.send(Message::Ping(Bytes::new())).await.is_err() {
+            _ = incarnation.tick() => if socket.send(Message::Ping(Bytes::new())).await.is_err() {
                 break None;
             },
             () = hub.stopped() => break None,

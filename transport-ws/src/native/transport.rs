@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use axum::Router;
-use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
+use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
 use paxoskv_transport_queues::outstanding::Flush;
 use paxoskv_transport_queues::runtime::Runtime;
 use paxoskv_transport_queues::{Deliveries, worth_saying};
@@ -121,7 +121,7 @@ impl Transport for WsTransport {
         }
     }
 
-    fn close(&mut self, link: LinkId, closing: Closing) {
+    fn close(&mut self, link: LinkId, closing: CloseReason) {
         self.hub.close(link, closing);
     }
 

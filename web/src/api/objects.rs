@@ -4,7 +4,7 @@ use std::future::Future;
 
 use futures::future::LocalBoxFuture;
 use js_sys::{Array, Object, Promise, Reflect};
-use paxoskv_core::message::Listed;
+use paxoskv_core::wire::Listed;
 use paxoskv_core::{Chosen, Found, Generation, Key, SeatState, SessionId, State, Status};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::storage::{Batch, Loaded, Storage, StorageError};
-use paxoskv_core::transport::{Closing, Event, LinkId, Transport};
+use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
 
 use crate::browser::next_turn;
 use crate::indexed_db::IndexedDb;
@@ -68,7 +68,7 @@ impl<T: Transport> Transport for Maybe<T> {
         }
     }
 
-    fn close(&mut self, link: LinkId, closing: Closing) {
+    fn close(&mut self, link: LinkId, closing: CloseReason) {
         if let Some(transport) = &mut self.0 {
             transport.close(link, closing);
         }

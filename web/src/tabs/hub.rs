@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use paxoskv_core::Timer;
 use paxoskv_core::sorted::Map;
-use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use wasm_bindgen::JsValue;
 
 use super::channel::{Call, Channel, Heard, Id, Names, Node, Pause, Sign, call, heard};
@@ -290,17 +290,17 @@ impl Hub {
         }
     }
 
-    pub(super) fn close(&mut self, name: LinkId, closing: Closing) {
+    pub(super) fn close(&mut self, name: LinkId, closing: CloseReason) {
         let (pause, reason) = match closing {
-            Closing::Leaving => {
+            CloseReason::Leaving => {
                 // The other side is told by what was sent on the link, and by the node's lock at the latest.
                 self.leaving = true;
                 return self.unlink(name, Pause::Long, "closed here: this node is leaving".into());
             }
-            Closing::Faulty(reason) => (Pause::Short, reason),
-            Closing::Refused(reason) => (Pause::Long, reason),
-            Closing::Itself => (Pause::Long, "both ends are one node".into()),
-            Closing::Duplicate { .. } => (Pause::Long, "the nodes have another link".into()),
+            CloseReason::Faulty(reason) => (Pause::Short, reason),
+            CloseReason::Refused(reason) => (Pause::Long, reason),
+            CloseReason::Itself => (Pause::Long, "both ends are one node".into()),
+            CloseReason::Duplicate { .. } => (Pause::Long, "the nodes have another link".into()),
         };
         if let Some(link) = self.link(name) {
             link.channel.say(&Sign::Bye { pause, reason: reason.clone() }.text());

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use js_sys::Reflect;
 use paxoskv_core::Transport;
-use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, LinkId};
 
 use channel::{Id, Names, Node};
 use hub::{Hub, Shared};
@@ -86,7 +86,7 @@ impl Transport for Tabs {
         self.hub.borrow_mut().send(link, &frame);
     }
 
-    fn close(&mut self, link: LinkId, closing: Closing) {
+    fn close(&mut self, link: LinkId, closing: CloseReason) {
         self.hub.borrow_mut().close(link, closing);
     }
 

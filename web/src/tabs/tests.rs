@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt};
-use paxoskv_core::transport::{Closing, Event, LinkId};
+use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use paxoskv_core::{Cluster, SeatState, Settings, Transport};
 use wasm_bindgen_futures::spawn_local;
 use wasm_bindgen_test::{wasm_bindgen_test, wasm_bindgen_test_configure};
@@ -124,7 +124,7 @@ async fn a_link_that_was_closed_comes_up_again() {
     let cluster = fresh("again");
     let ((mut one, mut link_one), (mut two, mut link_two)) = pair(&cluster).await;
     for closer in [1, 2] {
-        let closing = Closing::Faulty("just so".into());
+        let closing = CloseReason::Faulty("just so".into());
         if closer == 1 {
             one.close(link_one, closing)
         } else {

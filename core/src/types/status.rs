@@ -1,0 +1,90 @@
+//! What a node knows about its cluster.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::codec::{Malformed, Reader, Wire, Writer, wire_struct};
+use crate::types::{Epoch, Seat};
+
+/// The state of the cluster, as one node sees it.
+///
+/// Serialized, it is the JSON of `paxoskv status`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// The cluster's name.
+    pub cluster: String,
+    /// How many seats it has.
+    pub cluster_size: u32,
+    /// Whether more than half of the seats are up.
+    pub quorum: bool,
+    /// The roster in force.
+    pub epoch: Epoch,
+    /// Each seat, from 1 on.
+    pub seats: Vec<SeatStatus>,
+    /// Nodes without a seat that are linked to this one.
+    pub observers: u32,
+}
+
+wire_struct!(Status { cluster, cluster_size, quorum, epoch, seats, observers });
+
+impl Status {
+    /// How many seats are up, this node's own included.
+    pub fn up(&self) -> usize {
+        self.seats.iter().filter(|seat| matches!(seat.state, SeatState::Own | SeatState::Connected)).count()
+    }
+}
+
+impl fmt::Display for Status {
+    /// The line that is logged when the size or the quorum changes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let quorum = if self.quorum { "yes" } else { "no" };
+        write!(f, "[quorum:{quorum}] {} of {} seats", self.up(), self.cluster_size)
+    }
+}
+
+/// One seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SeatStatus {
+    /// Which.
+    pub seat: Seat,
+    /// How it is.
+    pub state: SeatState,
+}
+
+wire_struct!(SeatStatus { seat, state });
+
+/// How a seat is, as one node sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SeatState {
+    /// The node itself sits there.
+    #[serde(rename = "self")]
+    Own,
+    /// A link to it is up.
+    Connected,
+    /// It has a holder, but no link is up.
+    Lost,
+    /// Nobody was ever seated there, as far as is known.
+    Empty,
+}
+
+impl Wire for SeatState {
+    fn write(&self, w: &mut Writer) {
+        w.uint(match self {
+            Self::Own => 0,
+            Self::Connected => 1,
+            Self::Lost => 2,
+            Self::Empty => 3,
+        });
+    }
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        match r.uint()? {
+            0 => Ok(Self::Own),
+            1 => Ok(Self::Connected),
+            2 => Ok(Self::Lost),
+            3 => Ok(Self::Empty),
+            _ => Err(r.malformed("a seat's state")),
+        }
+    }
+}
