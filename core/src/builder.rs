@@ -7,7 +7,6 @@ use crate::cluster::{Cluster, News};
 use crate::driver::Driver;
 use crate::random::Random;
 use crate::replica::Setup;
-use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::storage::{NoStorage, Storage};
 use crate::timer::Timer;
@@ -31,7 +30,6 @@ pub struct Builder<S, T, C> {
     entropy: Option<[u8; 32]>,
     settings: Settings,
     dial: Vec<String>,
-    rules: Rules,
 }
 
 impl Cluster {
@@ -47,7 +45,6 @@ impl Cluster {
             entropy: None,
             settings: Settings::default(),
             dial: Vec::new(),
-            rules: Rules::default(),
         }
     }
 }
@@ -73,23 +70,21 @@ impl<S, T, C> Builder<S, T, C> {
 
     /// Where the seat keeps what it must remember.
     pub fn storage<S2: Storage>(self, storage: S2) -> Builder<S2, T, C> {
-        let Self { cluster, cluster_size, seat, transport, timer, entropy, settings, dial, rules, .. } = self;
-        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial, rules }
+        let Self { cluster, cluster_size, seat, transport, timer, entropy, settings, dial, .. } = self;
+        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial }
     }
 
     /// How other nodes are reached. Said several times, all of these are used at once.
     pub fn transport<T2: Transport>(self, added: T2) -> Builder<S, Joined<T, T2>, C> {
-        let Self { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial, rules } =
-            self;
+        let Self { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial } = self;
         let transport = Joined::new(transport, added);
-        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial, rules }
+        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial }
     }
 
     /// The clock.
     pub fn timer<C2: Timer>(self, timer: C2) -> Builder<S, T, C2> {
-        let Self { cluster, cluster_size, seat, storage, transport, entropy, settings, dial, rules, .. } =
-            self;
-        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial, rules }
+        let Self { cluster, cluster_size, seat, storage, transport, entropy, settings, dial, .. } = self;
+        Builder { cluster, cluster_size, seat, storage, transport, timer, entropy, settings, dial }
     }
 
     /// 32 bytes from a real random source, others at each start: names of requests are made of them.
@@ -101,12 +96,6 @@ impl<S, T, C> Builder<S, T, C> {
     /// Limits and times other than the defaults.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
-        self
-    }
-
-    #[doc(hidden)]
-    pub fn rules(mut self, rules: Rules) -> Self {
-        self.rules = rules;
         self
     }
 
@@ -145,15 +134,9 @@ impl<S: Storage, T: Transport, C: Timer> Builder<S, T, C> {
         let random = Random::new(entropy, 1);
         let news = Arc::new(News::default());
         let name = self.cluster.clone().unwrap_or_default();
-        let (cluster, commands) = Cluster::new(name, self.settings.clone(), self.rules, random, news.clone());
-        let setup = Setup {
-            cluster: self.cluster,
-            cluster_size: size,
-            seat,
-            settings: self.settings,
-            entropy,
-            rules: self.rules,
-        };
+        let (cluster, commands) = Cluster::new(name, self.settings.clone(), random, news.clone());
+        let setup =
+            Setup { cluster: self.cluster, cluster_size: size, seat, settings: self.settings, entropy };
         let driver = Driver {
             setup,
             storage: self.storage,

@@ -93,7 +93,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
                         }
                     }
                     Output::Send { link, frame } => self.transport.send(link, frame),
-                    Output::Close { link, closing } => self.transport.close(link, closing),
+                    Output::Close { link, reason } => self.transport.close(link, reason),
                     Output::Dial(addresses) => self.transport.dial(&addresses),
                     Output::Reply { call, outcome } => reply(&mut calls, call, outcome),
                     Output::Status(status) => {

@@ -42,8 +42,6 @@ mod builder;
 mod cluster;
 mod codec;
 mod driver;
-#[doc(hidden)]
-pub mod inspect;
 pub mod memory;
 pub mod paxos;
 mod random;
@@ -65,8 +63,8 @@ pub use cluster::{
     Statuses, Watch, WatchPrefix,
 };
 pub use codec::Malformed;
-#[doc(hidden)]
-pub use rules::Rules;
+#[cfg(feature = "broken-rules")]
+pub use rules::{Rule, Rules};
 pub use settings::Settings;
 pub use storage::Storage;
 pub use timer::{Moment, Timer};

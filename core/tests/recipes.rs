@@ -10,7 +10,7 @@ use futures::future::{Either, join_all, select};
 use futures::{StreamExt, poll};
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::recipes::Held;
-use paxoskv_core::{Cluster, Error, Generation, Rules, Settings};
+use paxoskv_core::{Cluster, Error, Generation, Settings};
 
 mod house;
 
@@ -50,9 +50,8 @@ async fn a_lock_that_is_taken_can_be_left_to_its_holder() {
 }
 
 /// Who waits for a lock, is suspended meanwhile and comes back: how the waiting ended.
-async fn waits_through_a_suspension(rules: Rules) -> Result<Held, Error> {
-    let mut house = House::new();
-    house.rules = rules;
+async fn waits_through_a_suspension() -> Result<Held, Error> {
+    let house = House::new();
     let [one, two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
     let held = one.lock("a").await.unwrap();
     let waiting = two.lock("a").timeout(Duration::from_secs(60)).into_future();
@@ -74,9 +73,7 @@ async fn waits_through_a_suspension(rules: Rules) -> Result<Held, Error> {
 
 #[test]
 async fn a_waiter_that_was_suspended_is_not_granted_what_it_waited_for() {
-    let rules = Rules::default();
-    assert_eq!(waits_through_a_suspension(rules).await.unwrap_err().code(), "LeaseEnded");
-    assert!(waits_through_a_suspension(Rules { check_before_grant: false, ..rules }).await.is_ok());
+    assert_eq!(waits_through_a_suspension().await.unwrap_err().code(), "LeaseEnded");
 }
 
 /// A thread that is busy with something else runs no driver, which could say that the lock may be lost.

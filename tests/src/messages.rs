@@ -64,8 +64,9 @@ fn votes() -> impl Strategy<Value = Message> {
             ballot,
             asked
         }),
-        (register(), ballot(), held(), leases())
-            .prop_map(|(register, ballot, held, ended)| Message::Promise { register, ballot, held, ended }),
+        (register(), ballot(), held(), leases()).prop_map(|(register, ballot, held, ended)| {
+            Message::Promise { register, ballot, state: held, ended }
+        }),
         (register(), ballot(), entry()).prop_map(|(register, ballot, entry)| Message::Accept {
             register,
             ballot,
@@ -88,7 +89,7 @@ fn votes() -> impl Strategy<Value = Message> {
             asked
         }),
         (register(), query(), held(), leases()).prop_map(|(register, query, held, ended)| {
-            Message::ReadReply { register, query, held, ended }
+            Message::ReadReply { register, query, state: held, ended }
         }),
         (register(), entry()).prop_map(|(register, entry)| Message::Chosen { register, entry }),
         (register(), entry()).prop_map(|(register, entry)| Message::Forward { register, entry }),
@@ -284,7 +285,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 prop_compose! {
     fn key_id()(bucket in bucket(), key in key()) -> KeyId {
-        KeyId { bucket, key }
+        KeyId::new(bucket, key)
     }
 }
 

@@ -44,8 +44,8 @@ impl CallOptions {
     }
 
     pub(super) fn id(&self, bucket: Result<Bucket, Error>, key: Result<Key, Error>) -> Result<KeyId, Error> {
-        let id = KeyId { bucket: bucket?, key: key? };
-        self.check("key", id.key.cbor().len(), self.cluster.shared.settings.max_key)?;
+        let id = KeyId::new(bucket?, key?);
+        self.check("key", id.key().cbor().len(), self.cluster.shared.settings.max_key)?;
         Ok(id)
     }
 

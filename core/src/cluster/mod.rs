@@ -81,7 +81,6 @@ pub(crate) struct Shared {
     next_call: AtomicU64,
     random: Mutex<Random>,
     settings: Settings,
-    rules: Rules,
     news: Arc<News>,
     /// The session of the node's own life, once somebody has asked for it.
     own_session: Mutex<Option<SessionId>>,
@@ -123,7 +122,6 @@ impl Cluster {
     pub(crate) fn new(
         name: String,
         settings: Settings,
-        rules: Rules,
         random: Random,
         news: Arc<News>,
     ) -> (Self, mpsc::UnboundedReceiver<Command>) {
@@ -135,7 +133,6 @@ impl Cluster {
             next_call,
             random: Mutex::new(random),
             settings,
-            rules,
             news,
             own_session: Mutex::new(None),
             plain: Mutex::new(Set::new()),
@@ -144,7 +141,7 @@ impl Cluster {
     }
 
     pub(crate) fn rules(&self) -> Rules {
-        self.shared.rules
+        Rules::default()
     }
 
     /// The name that the node was given for its cluster.

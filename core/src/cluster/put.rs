@@ -108,7 +108,7 @@ impl Put {
                 other => return Err(unexpected(&other)),
             }
         }
-        self.leases.extend(self.call.leases_of_bucket(&id.bucket).await?);
+        self.leases.extend(self.call.leases_of_bucket(id.bucket()).await?);
         let entry = Entry { value, leases: each_once(self.leases), request: self.request };
         match self.call.run(Op::Put { id, entry, within: None, wait: self.wait }).await? {
             Outcome::Value { entry, generation, won } => Ok(Chosen::new(entry, generation, won)),
@@ -128,7 +128,7 @@ impl IntoFuture for Put {
 /// The id of the register that says what a bucket is.
 fn bucket_register(bucket: &Bucket) -> KeyId {
     let key = Key::new(bucket.name()).unwrap_or_else(|_| unreachable!("a text is CBOR"));
-    KeyId { bucket: Bucket::system("$bucket"), key }
+    KeyId::new(Bucket::system("$bucket"), key)
 }
 
 /// What became of a bucket that was to be created.

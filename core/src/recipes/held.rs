@@ -75,7 +75,7 @@ pub(super) async fn try_for(
     if let Some(timeout) = timeout {
         put = put.timeout(timeout);
     }
-    if !cluster.rules().check_before_grant {
+    if !cluster.rules().check_before_grant() {
         let chosen = put.await?;
         let Some(grant) = Grant::new(session.state()) else { return Ok(Try::Interrupted) };
         return Ok(Try::Granted(Held { session, grant, token: chosen.generation() }));

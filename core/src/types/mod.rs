@@ -18,6 +18,7 @@ pub use identity::{ClusterId, Incarnation, NodeId, RequestId, StoreId};
 pub use key::{Bucket, Key, KeyId, Register};
 pub(crate) use lease::{ENDS, each_once};
 pub use lease::{Lease, SessionId};
+pub(crate) use roster::home_of;
 pub use roster::{Bootstrap, Roster, Seated};
 pub use session::{Grant, Loss, SessionState};
 pub use status::{SeatState, SeatStatus, Status};

@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Epoch, Seat};
 use crate::codec::{Malformed, Reader, Wire, Writer, wire_struct};
-use crate::types::{Epoch, Seat};
 
 /// The state of the cluster, as one node sees it.
 ///

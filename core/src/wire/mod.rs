@@ -1,12 +1,17 @@
 //! What nodes say to each other. A frame is one CBOR array of messages; a message is an array of its number and its
 //! fields (`DESIGN.md`, "Formats").
 
-use crate::codec::{Malformed, Reader, decode, encode, wire_enum, wire_struct};
+use crate::codec::{wire_enum, wire_struct};
 use crate::paxos::{AcceptorState, QueryId};
 use crate::types::{
     Ballot, Bucket, ClusterId, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId, Lease, NodeId,
     Opening, Register, RequestId, Seat, Status, StoreId,
 };
+
+mod frame;
+
+pub(crate) use frame::{Messages, protocol_of};
+pub use frame::{read_frame, write_frame};
 
 /// The version of the wire format. Two nodes with different versions refuse each other.
 pub const PROTOCOL: u32 = 1;
@@ -33,6 +38,13 @@ pub struct Hello {
 }
 
 wire_struct!(Hello { protocol, cluster, cluster_size, cluster_id, node, boot, claim, epoch });
+
+impl Hello {
+    /// Which start of which node says this.
+    pub fn incarnation(&self) -> Incarnation {
+        Incarnation { node: self.node, boot: self.boot }
+    }
+}
 
 /// A seat that a node says it sits in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,7 +111,7 @@ pub enum Message {
         /// To this proposal.
         ballot: Ballot,
         /// What I hold.
-        held: AcceptorState,
+        state: AcceptorState,
         /// Which of the leases that were asked for, and of those of what I hold, have ended here.
         ended: Vec<Lease>,
     },
@@ -153,7 +165,7 @@ pub enum Message {
         /// The question.
         query: QueryId,
         /// What I hold.
-        held: AcceptorState,
+        state: AcceptorState,
         /// Which of the leases that were asked for, and of those of what I hold, have ended here.
         ended: Vec<Lease>,
     },
@@ -286,13 +298,13 @@ wire_enum!(Message, "a message" {
     4 => Pong { number },
     5 => Addresses { claim, revision, addresses },
     10 => Prepare { register, ballot, asked },
-    11 => Promise { register, ballot, held, ended },
+    11 => Promise { register, ballot, state, ended },
     12 => Accept { register, ballot, entry },
     13 => Accepted { register, ballot, ended },
     14 => Rejected { register, ballot, promised },
     15 => Stale { register, generation },
     16 => Read { register, query, asked },
-    17 => ReadReply { register, query, held, ended },
+    17 => ReadReply { register, query, state, ended },
     18 => Chosen { register, entry },
     19 => Forward { register, entry },
     20 => Pull { after },
@@ -504,45 +516,3 @@ pub struct Change {
 }
 
 wire_struct!(Change { key, generation, entry });
-
-/// The messages of a frame.
-///
-/// # Errors
-/// Where the bytes are not exactly one array of messages.
-pub fn read_frame(bytes: &[u8]) -> Result<Vec<Message>, Malformed> {
-    decode(bytes)
-}
-
-/// The frame that carries these messages.
-pub fn write_frame(messages: &[Message]) -> Vec<u8> {
-    let mut w = crate::codec::Writer::new();
-    w.array(messages.len());
-    for message in messages {
-        w.raw(&encode(message));
-    }
-    w.finish()
-}
-
-/// The protocol version in a frame that begins with a Hello, whatever follows it there: so that another version is
-/// refused for what it is, and not for being malformed.
-pub(crate) fn protocol_of(bytes: &[u8]) -> Option<u64> {
-    let mut r = Reader::new(bytes);
-    r.array().ok()?;
-    r.array().ok()?;
-    let is_hello = r.uint().ok()? == 0;
-    r.array().ok()?;
-    let version = r.uint().ok()?;
-    is_hello.then_some(version)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_is_found_in_a_hello_of_any_shape() {
-        assert_eq!(protocol_of(&[0x81, 0x82, 0x00, 0x82, 0x09, 0x61, 0x78]), Some(9));
-        assert_eq!(protocol_of(&[0x81, 0x82, 0x01, 0x82, 0x09, 0x61, 0x78]), None);
-        assert_eq!(protocol_of(&[]), None);
-    }
-}

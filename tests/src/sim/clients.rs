@@ -198,7 +198,7 @@ impl Clients {
 
 pub(super) fn id(key: u64) -> KeyId {
     let key = Key::new(&key).unwrap_or_else(|_| unreachable!("a number is CBOR"));
-    KeyId { bucket: Bucket::default(), key }
+    KeyId::new(Bucket::default(), key)
 }
 
 pub(super) fn request(entry: u64) -> RequestId {
@@ -229,7 +229,7 @@ impl World {
             (key, Kind::Get, Op::Get { id: id(key) })
         } else if let (true, Some(at)) = (roll < self.plan.gets + self.plan.erases, latch) {
             let (key, entry, mut lease) = self.clients.seen[client].swap_remove(at);
-            if !self.rules.erase_what_was_seen {
+            if !self.rules.erase_what_was_seen() {
                 // As if it had been tried before, and looked anew.
                 let seen = self.clients.seen.iter().flatten().filter(|(of, ..)| *of == key);
                 lease = seen.max_by_key(|(_, entry, _)| *entry).map_or(lease, |(.., newest)| newest.clone());

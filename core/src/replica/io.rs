@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::storage::Batch;
 use crate::transport::{CloseReason, LinkId};
@@ -97,8 +96,8 @@ pub enum Output {
     Close {
         /// Which.
         link: LinkId,
-        /// Why.
-        closing: CloseReason,
+        /// Why, which tells the transport whether to dial again.
+        reason: CloseReason,
     },
     /// Keep links to these addresses, of which some may have been named before.
     Dial(Vec<String>),
@@ -147,6 +146,4 @@ pub struct Setup {
     pub settings: Settings,
     /// Where all randomness comes from; must differ for each start of each node.
     pub entropy: [u8; 32],
-    #[doc(hidden)]
-    pub rules: Rules,
 }
