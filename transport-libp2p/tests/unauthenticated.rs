@@ -1,4 +1,4 @@
-//! Those who have not the secret: they learn that, and nothing else, and cost no more than a bounded time and space.
+//! Peers without the secret learn that they need it, and nothing else, and cost no more than a bounded time and space.
 #![allow(unreachable_pub, clippy::unwrap_used, clippy::expect_used)]
 
 mod help;
@@ -45,16 +45,16 @@ async fn target() -> (Node, Multiaddr) {
 }
 
 #[tokio::test]
-async fn a_stranger_is_told_nothing_and_cut_off() {
+async fn an_unauthenticated_peer_learns_nothing_and_is_cut_off() {
     let (_node, address) = target().await;
-    let mut stranger = curious();
-    stranger.dial(address.clone()).unwrap();
-    stranger.listen_on(address.with(libp2p::multiaddr::Protocol::P2pCircuit)).unwrap();
+    let mut peer = curious();
+    peer.dial(address.clone()).unwrap();
+    peer.listen_on(address.with(libp2p::multiaddr::Protocol::P2pCircuit)).unwrap();
     timeout(PATIENCE, async {
         loop {
-            match stranger.select_next_some().await {
+            match peer.select_next_some().await {
                 SwarmEvent::Behaviour(CuriousEvent::Identify(identify::Event::Received { info, .. })) => {
-                    panic!("it was told {info:?}")
+                    panic!("it learned {info:?}")
                 }
                 SwarmEvent::Behaviour(CuriousEvent::Ping(ping::Event { result: Ok(_), .. })) => {
                     panic!("its ping was answered")
@@ -71,32 +71,32 @@ async fn a_stranger_is_told_nothing_and_cut_off() {
 }
 
 #[tokio::test]
-async fn more_strangers_than_may_be_are_turned_away_and_members_come_in_later() {
-    // Nobody is cut off for taking too long, in the time that this test has.
+async fn more_unauthenticated_peers_than_may_be_are_turned_away_and_members_come_in_later() {
+    // No peer is cut off for taking too long, in the time that this test has.
     let config = limited(|link| {
         link.max_handshakes = 3;
         link.handshake_timeout = 10 * PATIENCE;
     });
     let mut node = Node::listening(TCP, config).await;
     let address: Multiaddr = node.address().await.parse().unwrap();
-    let mut strangers = futures::stream::SelectAll::new();
+    let mut peers = futures::stream::SelectAll::new();
     // One after the other: how many may be on their way at a time is another limit.
     for _ in 0..4 {
-        let mut stranger = curious();
-        stranger.dial(address.clone()).unwrap();
+        let mut peer = curious();
+        peer.dial(address.clone()).unwrap();
         timeout(PATIENCE, async {
-            while !matches!(stranger.select_next_some().await, SwarmEvent::ConnectionEstablished { .. }) {}
+            while !matches!(peer.select_next_some().await, SwarmEvent::ConnectionEstablished { .. }) {}
         })
         .await
         .expect("a connection");
-        strangers.push(stranger);
+        peers.push(peer);
     }
     timeout(PATIENCE, async {
-        while !matches!(strangers.next().await, Some(SwarmEvent::ConnectionClosed { .. })) {}
+        while !matches!(peers.next().await, Some(SwarmEvent::ConnectionClosed { .. })) {}
     })
     .await
     .expect("one of them is turned away");
-    drop(strangers);
+    drop(peers);
     let mut member = Node::dialing(quick()).await;
     link(&mut member, &mut node).await;
 }
@@ -216,21 +216,21 @@ fn preface(nonce: u8) -> Vec<u8> {
     message(&[b"PXKV\x01\x03".as_slice(), &[nonce; 32]].concat())
 }
 
-/// All that the node says to this, until it ends the stream.
-async fn told(address: &Multiaddr, said: &[u8]) -> Vec<u8> {
+/// All that the node answers to this, until it ends the stream.
+async fn answer(address: &Multiaddr, sent: &[u8]) -> Vec<u8> {
     let (mut stream, keep) = raw::stream(address).await;
-    let _ = stream.write_all(said).await;
+    let _ = stream.write_all(sent).await;
     let _ = stream.flush().await;
-    let mut heard = Vec::new();
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut heard)).await.expect("the node ends it");
+    let mut answered = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut answered)).await.expect("the node ends it");
     keep.abort();
-    heard
+    answered
 }
 
 /// What follows the node's preface, which is random.
-fn after_preface(heard: &[u8]) -> &[u8] {
-    assert_eq!(&heard[4..9], b"PXKV\x01");
-    &heard[4 + 38..]
+fn after_preface(answered: &[u8]) -> &[u8] {
+    assert_eq!(&answered[4..9], b"PXKV\x01");
+    &answered[4 + 38..]
 }
 
 #[tokio::test]
@@ -238,8 +238,8 @@ async fn wrong_proofs_are_all_answered_in_the_same_words() {
     let (mut node, address) = target().await;
     let mut answers = Vec::new();
     for proof in [vec![], vec![0; 31], vec![0; 32], vec![0; 64], vec![7; 64], vec![1; 1000]] {
-        let heard = told(&address, &[preface(1), message(&proof)].concat()).await;
-        answers.push(String::from_utf8_lossy(after_preface(&heard)).into_owned());
+        let answered = answer(&address, &[preface(1), message(&proof)].concat()).await;
+        answers.push(String::from_utf8_lossy(after_preface(&answered)).into_owned());
     }
     assert_says(&answers[0], "wrong secret");
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
@@ -251,15 +251,15 @@ async fn wrong_proofs_are_all_answered_in_the_same_words() {
     timeout(PATIENCE, stream.read_exact(&mut theirs)).await.expect("its preface").unwrap();
     stream.write_all(&theirs).await.unwrap();
     stream.flush().await.unwrap();
-    let mut heard = Vec::new();
-    let _ = timeout(PATIENCE, stream.read_to_end(&mut heard)).await.expect("the node ends it");
-    assert_says(&String::from_utf8_lossy(&heard), "wrong secret");
+    let mut answered = Vec::new();
+    let _ = timeout(PATIENCE, stream.read_to_end(&mut answered)).await.expect("the node ends it");
+    assert_says(&String::from_utf8_lossy(&answered), "wrong secret");
 }
 
 #[tokio::test]
 async fn noise_instead_of_a_handshake_ends_it() {
     let (mut node, address) = target().await;
-    for said in [
+    for sent in [
         message(b"hello there"),
         message(&[]),
         u32::MAX.to_be_bytes().to_vec(),
@@ -267,12 +267,12 @@ async fn noise_instead_of_a_handshake_ends_it() {
         [preface(1), vec![0xff; 10]].concat(),
         [preface(1), message(&[1; 1025])].concat(),
     ] {
-        let heard = told(&address, &said).await;
-        assert!(heard.len() < 42 + 4 + 2 + 200, "{} bytes", heard.len());
+        let answered = answer(&address, &sent).await;
+        assert!(answered.len() < 42 + 4 + 2 + 200, "{} bytes", answered.len());
     }
-    // Silence, too, and nobody heard of a link.
+    // Silence ends it, too, and no link came up.
     let started = tokio::time::Instant::now();
-    told(&address, &[]).await;
+    answer(&address, &[]).await;
     assert!(started.elapsed() >= Duration::from_secs(1));
     while let Ok(event) = timeout(Duration::from_millis(100), node.event()).await {
         assert!(matches!(event, Event::Unreachable { .. }), "{event:?}");
