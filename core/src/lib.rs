@@ -40,7 +40,7 @@
 
 mod builder;
 mod cluster;
-mod codec;
+pub mod codec;
 mod driver;
 pub mod memory;
 pub mod paxos;

@@ -3,10 +3,10 @@
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
-/// Longest address that is looked at, in bytes of text.
+/// Longest address that is parsed, in bytes of text.
 const MAX_LEN: usize = 512;
 
-/// What is no address of this transport.
+/// The text is no address of this transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a multiaddr that can be reached: write /ip4/10.0.0.1/tcp/7411, /dns/example.org/udp/7411/quic-v1 or the like, \
@@ -14,10 +14,10 @@ const MAX_LEN: usize = 512;
 )]
 pub struct NotOurs;
 
-/// Where somebody is: who, if that is known, and how to get there.
+/// Where a node is: its peer id, if that is known, and the way to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// Who is there.
+    /// The peer id of the node there.
     pub peer: Option<PeerId>,
     /// The way, without the peer's id at its end.
     pub way: Multiaddr,
@@ -43,7 +43,7 @@ impl std::fmt::Display for Address {
 impl std::str::FromStr for Address {
     type Err = NotOurs;
 
-    /// Takes TCP, QUIC and WebSocket, straight or through a relay.
+    /// Takes TCP, QUIC and WebSocket, directly or through a relay.
     ///
     /// ```
     /// use paxoskv_transport_libp2p::address::Address;
@@ -65,7 +65,7 @@ impl std::str::FromStr for Address {
             }
             _ => None,
         };
-        // Whom a relay is to find must be told.
+        // A relay must know which peer to reach.
         if is_way(&way) && (peer.is_some() || !is_relayed(&way)) {
             Ok(Self { peer, way })
         } else {
@@ -91,7 +91,7 @@ pub fn is_loopback(address: &Multiaddr) -> bool {
     }
 }
 
-/// Whether it means something on one network interface only, which cannot be told to others.
+/// Whether it means something on one network interface only, and so nothing to other nodes.
 #[must_use]
 pub fn is_scoped(address: &Multiaddr) -> bool {
     matches!(address.iter().next(), Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local())
@@ -115,14 +115,14 @@ fn is_way(way: &Multiaddr) -> bool {
         [near @ .., Protocol::P2p(_), Protocol::P2pCircuit] => (near, true),
         near => (near, false),
     };
-    let straight = match near {
+    let is_dialed = match near {
         [Protocol::Tcp(_)] | [Protocol::Udp(_), Protocol::QuicV1] => true,
         [Protocol::Tcp(_), Protocol::Ws(_) | Protocol::Wss(_)] => true,
         [Protocol::Tcp(_), Protocol::Tls, Protocol::Ws(_)] => true,
         [] => matches!(way.iter().next(), Some(Protocol::Dnsaddr(_))) && !far,
         _ => false,
     };
-    host && straight
+    host && is_dialed
 }
 
 #[cfg(test)]

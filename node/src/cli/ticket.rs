@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use fast_qr::QRBuilder;
-use paxoskv::libp2p::ticket::{MAX_LEN, Ticket};
+use paxoskv::ticket::{MAX_LEN, Ticket};
 use paxoskv::{NativeNode, Secret};
 
 use super::args::{Reach, TicketArgs};
@@ -17,7 +17,7 @@ const MAX_ADDRESSES: usize = 8;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// Asks a node what a new one must know, and prints it.
+/// Asks a node for what a new one must know, and prints it.
 pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
     let TicketArgs { reach, timeout } = args;
     let addresses = oneshot::addresses(&reach);
@@ -50,10 +50,10 @@ pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
 async fn make(node: &NativeNode, reach: &Reach, timeout: Duration) -> Result<Ticket, Failure> {
     let status = node.status().timeout(timeout).await?;
     let cluster_size = u8::try_from(status.cluster_size)
-        .map_err(|_| Failure::error("the node tells of a cluster that is larger than one can be"))?;
+        .map_err(|_| Failure::error("the node reports a cluster that is larger than one can be"))?;
     let secret = secret::read(reach.secret_file.as_deref())?;
     let mut addresses = node.known_addresses();
-    // Those of one machine alone are of use where there are no others, which is on that machine.
+    // Loopback addresses are of use on one machine alone, where there are no others.
     if !addresses.iter().all(|address| is_loopback(address)) {
         addresses.retain(|address| !is_loopback(address));
     }
@@ -62,7 +62,7 @@ async fn make(node: &NativeNode, reach: &Reach, timeout: Duration) -> Result<Tic
     }
     addresses.truncate(MAX_ADDRESSES);
     if addresses.is_empty() {
-        let message = "the cluster's nodes do not tell where they can be reached: say where one is with --at";
+        let message = "the addresses of the cluster's nodes are not known: give one with --at";
         return Err(Failure::error(message));
     }
     let secret = secret.as_ref().map(|secret: &Secret| secret.reveal().to_vec());
