@@ -1,8 +1,8 @@
-//! Put, get, watch and so on, done on a cluster that is at hand.
+//! Put, get, watch and so on, on a cluster that this process is linked to.
 
 use std::io::Read;
 use std::pin::pin;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures::StreamExt;
 use paxoskv::{Bucket, BucketKind, Cluster, Error, Generation, Key, Session, Value, json};
@@ -11,25 +11,23 @@ use super::args::{
     CreateBucketArgs, DropBucketArgs, EraseArgs, GetArgs, KeysArgs, Operation, OwnerArgs, PutArgs,
     SessionArgs, StatusArgs, WatchArgs,
 };
+use super::deadline::Deadline;
 use super::failure::{Exit, Failure};
 use super::output;
 
-/// A value that is typed can be no longer than this in any case, whatever the cluster's limit is.
+/// A value that is read can be no longer than this, whatever the cluster's limit is.
 const LONGEST_INPUT: u64 = 64 << 20;
-
-/// How much longer than the call's own timeout is waited for its answer.
-const SLACK: Duration = Duration::from_millis(500);
 
 /// What `-` as a value stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dash {
     /// All of standard input.
     StandardInput,
-    /// Nothing: standard input is where the commands come from.
+    /// Nothing, since the commands come from standard input.
     Commands,
 }
 
-/// What a one-shot cannot do.
+/// Fails for what a one-shot command cannot do.
 pub(crate) fn check(operation: &Operation) -> Result<(), Failure> {
     match operation {
         Operation::Put(args) if args.ephemeral => Err(Failure::new(
@@ -41,60 +39,47 @@ pub(crate) fn check(operation: &Operation) -> Result<(), Failure> {
     }
 }
 
-/// Does one operation and prints what comes of it.
+/// What an operation takes beside its arguments.
+pub(crate) struct Input {
+    /// The CBOR of a put's value.
+    value: Vec<u8>,
+}
+
+/// Reads what an operation takes. A value may be typed, or computed, which takes the time that it takes: an operation's
+/// own time begins later.
+pub(crate) async fn read_input(operation: &Operation, dash: Dash) -> Result<Input, Failure> {
+    match operation {
+        Operation::Put(args) => Ok(Input { value: value(&args.value, dash).await? }),
+        _ => Ok(Input { value: Vec::new() }),
+    }
+}
+
+/// Does one operation, and prints its result.
 pub(crate) async fn run(
     cluster: &Cluster,
     operation: &Operation,
-    timeout: Option<Duration>,
-    dash: Dash,
+    input: Input,
+    deadline: Deadline,
 ) -> Result<(), Failure> {
-    // Whoever types a value, or computes it, may take the time that it takes: the call has not begun.
-    let value = match operation {
-        Operation::Put(args) => value(&args.value, dash).await?,
-        _ => Vec::new(),
-    };
-    let done = async {
-        match operation {
-            Operation::Put(args) => put(cluster, args, timeout, value).await,
-            Operation::Get(args) => get(cluster, args, timeout).await,
-            Operation::Erase(args) => erase(cluster, args, timeout).await,
-            Operation::Owner(args) => owner(cluster, args, timeout).await,
-            Operation::Watch(args) => watch(cluster, args).await,
-            Operation::Keys(args) => keys(cluster, args).await,
-            Operation::CreateBucket(args) => create_bucket(cluster, args).await,
-            Operation::DropBucket(args) => drop_bucket(cluster, args).await,
-            Operation::Session(args) => session(cluster, args, timeout).await,
-            Operation::Status(args) => status(cluster, args, timeout).await,
-        }
-    };
-    match timeout {
-        // Its time is not for something to come within it.
-        Some(timeout) if matches!(operation, Operation::Watch(_)) => {
-            tokio::time::timeout(timeout, done).await.unwrap_or(Ok(()))
-        }
-        timeout => within(timeout, done).await,
+    match operation {
+        Operation::Put(args) => deadline.limit_timed(put(cluster, args, deadline, input.value)).await,
+        Operation::Get(args) => deadline.limit_timed(get(cluster, args, deadline)).await,
+        Operation::Erase(args) => deadline.limit_timed(erase(cluster, args, deadline)).await,
+        Operation::Owner(args) => deadline.limit_timed(owner(cluster, args, deadline)).await,
+        Operation::Keys(args) => deadline.limit(keys(cluster, args)).await,
+        Operation::CreateBucket(args) => deadline.limit(create_bucket(cluster, args)).await,
+        Operation::DropBucket(args) => deadline.limit(drop_bucket(cluster, args)).await,
+        Operation::Session(args) => deadline.limit_timed(session(cluster, args, deadline)).await,
+        Operation::Status(args) => deadline.limit_timed(status(cluster, args, deadline)).await,
+        // The end of a watch's time is no failure.
+        Operation::Watch(args) => match deadline.left() {
+            Some(left) => tokio::time::timeout(left, watch(cluster, args)).await.unwrap_or(Ok(())),
+            None => watch(cluster, args).await,
+        },
     }
 }
 
-/// The calls keep to their time themselves, except those of more than one step.
-pub(crate) async fn within<T>(
-    timeout: Option<Duration>,
-    done: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    match timeout {
-        Some(timeout) => tokio::time::timeout(timeout.saturating_add(SLACK), done)
-            .await
-            .unwrap_or_else(|_| Err(Error::Timeout {}.into())),
-        None => done.await,
-    }
-}
-
-async fn put(
-    cluster: &Cluster,
-    args: &PutArgs,
-    timeout: Option<Duration>,
-    value: Vec<u8>,
-) -> Result<(), Failure> {
+async fn put(cluster: &Cluster, args: &PutArgs, deadline: Deadline, value: Vec<u8>) -> Result<(), Failure> {
     let mut put = cluster.put_cbor(key(&args.key), Value::from_cbor(value)).bucket(&args.bucket);
     if args.erasable {
         put = put.erasable();
@@ -110,16 +95,16 @@ async fn put(
     if let Some(session) = args.bound_to_session {
         put = put.bound_to_peer(session);
     }
-    if let Some(timeout) = timeout {
-        put = put.timeout(timeout);
-    }
     if args.ephemeral {
-        put = put.bound_to(&own_session(cluster, timeout).await?);
+        put = put.bound_to(&own_session(cluster, deadline).await?);
+    }
+    if let Some(left) = deadline.left() {
+        put = put.timeout(left);
     }
     output::line(&output::chosen(&put.await?, args.call.json))
 }
 
-async fn get(cluster: &Cluster, args: &GetArgs, timeout: Option<Duration>) -> Result<(), Failure> {
+async fn get(cluster: &Cluster, args: &GetArgs, deadline: Deadline) -> Result<(), Failure> {
     let default = args.default.as_deref().map(json::from_argument).transpose()?;
     let mut get = cluster.get_cbor(key(&args.key)).bucket(&args.bucket);
     if args.local {
@@ -128,8 +113,8 @@ async fn get(cluster: &Cluster, args: &GetArgs, timeout: Option<Duration>) -> Re
     if args.wait {
         get = get.wait();
     }
-    if let Some(timeout) = timeout {
-        get = get.timeout(timeout);
+    if let Some(left) = deadline.left() {
+        get = get.timeout(left);
     }
     let found = match get.await {
         Err(Error::Timeout {}) if args.wait => {
@@ -150,13 +135,13 @@ async fn get(cluster: &Cluster, args: &GetArgs, timeout: Option<Duration>) -> Re
     }
 }
 
-async fn erase(cluster: &Cluster, args: &EraseArgs, timeout: Option<Duration>) -> Result<(), Failure> {
-    // What is wrong with the arguments is found first: after that, what is invalid is to erase this entry.
+async fn erase(cluster: &Cluster, args: &EraseArgs, deadline: Deadline) -> Result<(), Failure> {
+    // Wrong arguments are found first. If something is invalid after that, it is to erase this entry.
     let key = key(&args.key)?;
     Bucket::new(&args.bucket)?;
     let mut erase = cluster.erase_cbor(Ok(key)).bucket(&args.bucket);
-    if let Some(timeout) = timeout {
-        erase = erase.timeout(timeout);
+    if let Some(left) = deadline.left() {
+        erase = erase.timeout(left);
     }
     match erase.await {
         Ok(true) if args.call.json => output::line(r#"{"erased":true}"#),
@@ -172,11 +157,11 @@ async fn erase(cluster: &Cluster, args: &EraseArgs, timeout: Option<Duration>) -
     }
 }
 
-/// An owner of none is as absent as a value of none, but told in other words.
-async fn owner(cluster: &Cluster, args: &OwnerArgs, timeout: Option<Duration>) -> Result<(), Failure> {
+/// A key without an owner is as absent as one without a value, but the message is another.
+async fn owner(cluster: &Cluster, args: &OwnerArgs, deadline: Deadline) -> Result<(), Failure> {
     let mut get = cluster.get_cbor(key(&args.key)).bucket(&args.bucket);
-    if let Some(timeout) = timeout {
-        get = get.timeout(timeout);
+    if let Some(left) = deadline.left() {
+        get = get.timeout(left);
     }
     let found = get.await?;
     match found.as_ref().map(|found| found.owner()) {
@@ -226,7 +211,7 @@ async fn create_bucket(cluster: &Cluster, args: &CreateBucketArgs) -> Result<(),
 }
 
 async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs) -> Result<(), Failure> {
-    // What is wrong with the name is found first: after that, what is invalid is to drop this bucket.
+    // A wrong name is found first. If something is invalid after that, it is to drop this bucket.
     if Bucket::new(&args.name)? == Bucket::default() {
         return Err(Failure::new(Exit::Usage, "the bucket without a name is always there"));
     }
@@ -244,15 +229,15 @@ async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs) -> Result<(), Fai
     }
 }
 
-async fn session(cluster: &Cluster, args: &SessionArgs, timeout: Option<Duration>) -> Result<(), Failure> {
-    let session = own_session(cluster, timeout).await?;
+async fn session(cluster: &Cluster, args: &SessionArgs, deadline: Deadline) -> Result<(), Failure> {
+    let session = own_session(cluster, deadline).await?;
     output::line(&output::session(session.id(), args.call.json))
 }
 
-async fn own_session(cluster: &Cluster, timeout: Option<Duration>) -> Result<Session, Error> {
+async fn own_session(cluster: &Cluster, deadline: Deadline) -> Result<Session, Error> {
     let mut session = cluster.session();
-    if let Some(timeout) = timeout {
-        session = session.timeout(timeout);
+    if let Some(left) = deadline.left() {
+        session = session.timeout(left);
     }
     session.await
 }
@@ -265,10 +250,10 @@ async fn keys(cluster: &Cluster, args: &KeysArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn status(cluster: &Cluster, args: &StatusArgs, timeout: Option<Duration>) -> Result<(), Failure> {
+async fn status(cluster: &Cluster, args: &StatusArgs, deadline: Deadline) -> Result<(), Failure> {
     let mut status = cluster.status();
-    if let Some(timeout) = timeout {
-        status = status.timeout(timeout);
+    if let Some(left) = deadline.left() {
+        status = status.timeout(left);
     }
     output::line(&output::status(&status.await?, args.call.json))
 }
@@ -279,21 +264,21 @@ fn key(text: &str) -> Result<Key, Error> {
 
 fn absent(key: &str, local: bool) -> Failure {
     let message = if local {
-        format!("this seat has learned no value for {key}; without --local the others are asked, too")
+        format!("this seat has learned no value for {key}; without --local the other seats are asked, too")
     } else {
         format!("{key} has no value; put gives it one")
     };
     Failure::new(Exit::Absent, message)
 }
 
-/// The CBOR of a value, read where whoever waits for it can still be stopped.
+/// The CBOR of a value, read on a thread of its own, so that the command can be stopped meanwhile.
 async fn value(text: &str, dash: Dash) -> Result<Vec<u8>, Failure> {
     let text = text.to_owned();
     let reading = tokio::task::spawn_blocking(move || read_value(&text, dash));
     reading.await.unwrap_or_else(|e| Err(Failure::error(format!("cannot read the value: {e}"))))
 }
 
-/// The CBOR of a value as it was typed: `-` is standard input, `@FILE` a file.
+/// The CBOR of a value as it was typed. `-` is standard input, `@FILE` a file.
 fn read_value(text: &str, dash: Dash) -> Result<Vec<u8>, Failure> {
     match text.strip_prefix('@') {
         Some(file) => read_from(file, || std::fs::File::open(file)),
@@ -306,7 +291,8 @@ fn read_value(text: &str, dash: Dash) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// JSON where it is JSON; else a string, without the newline that ends most files; else, if it is no text, bytes.
+/// JSON where the text is JSON; else a string, without the newline that ends most files. Bytes that are no text are a byte
+/// string.
 fn read_from<R: Read>(name: &str, open: impl FnOnce() -> std::io::Result<R>) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let size = open()

@@ -41,7 +41,7 @@ pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
     if std::io::stdout().is_terminal() {
         match QRBuilder::new(text).build() {
             Ok(code) => output::line(&code.to_str())?,
-            Err(_) => logs::say("the ticket is too long for a QR code"),
+            Err(_) => logs::print_now("the ticket is too long for a QR code"),
         }
     }
     Ok(Exit::Done)
@@ -51,7 +51,7 @@ async fn make(node: &NativeNode, reach: &Reach, timeout: Duration) -> Result<Tic
     let status = node.status().timeout(timeout).await?;
     let cluster_size = u8::try_from(status.cluster_size)
         .map_err(|_| Failure::error("the node tells of a cluster that is larger than one can be"))?;
-    let secret = secret::read(reach.secret_file.as_deref())?;
+    let secret = secret::read(reach.secret_file.as_deref()).await?;
     let mut addresses = node.known_addresses();
     // Those of one machine alone are of use where there are no others, which is on that machine.
     if !addresses.iter().all(|address| is_loopback(address)) {
