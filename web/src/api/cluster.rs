@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use js_sys::{Function, Promise, Reflect};
-use paxoskv_core::{Bucket, BucketKind, Error, SessionId};
+use paxoskv_core::{Bucket, BucketKind, Error, SessionId, Timer};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -19,8 +19,9 @@ use super::options::{Options, integer, optional_text, text};
 use super::session::Session;
 use super::tab::Tab;
 use super::value;
+use crate::timer::WebTimer;
 
-/// A hold on the cluster, as JavaScript has it.
+/// The handle that JavaScript has.
 #[wasm_bindgen(skip_typescript)]
 pub struct Cluster(Rc<Tab>);
 
@@ -29,13 +30,13 @@ impl Cluster {
         Self(tab)
     }
 
-    /// A call: arguments are read at once, what is made of them is done later.
+    /// A call: `begin` reads the arguments at once, and its work is done later.
     fn call(&self, begin: impl FnOnce(Rc<Tab>) -> Result<Work, Thrown>) -> Promise {
         promise(begin(self.0.clone()))
     }
 }
 
-/// Sets what most calls can be told, where it was said.
+/// Sets the options that most calls have.
 macro_rules! with {
     ($call:ident, $options:ident: $($name:ident)*) => {
         $(with!(@ $call, $options, $name);)*
@@ -52,7 +53,7 @@ macro_rules! with {
     };
 }
 
-/// The name of a session: that of a `Session`, or a string.
+/// The id of a session: that of a `Session`, or a string.
 fn session_id(session: &JsValue) -> Result<SessionId, Thrown> {
     let id = match session.as_string() {
         Some(id) => id,
@@ -62,7 +63,8 @@ fn session_id(session: &JsValue) -> Result<SessionId, Thrown> {
     Ok(id.parse()?)
 }
 
-/// The option `session` may be a promise, as `cluster.session` is one, which waits for a quorum.
+/// Binds a put to a session. The option `session` may be a promise, as `cluster.session` is, which waits for a quorum. The
+/// put has the time that is left then.
 async fn bind(
     tab: &Rc<Tab>,
     put: paxoskv_core::Put,
@@ -70,10 +72,16 @@ async fn bind(
     timeout: Option<Duration>,
 ) -> Result<paxoskv_core::Put, Thrown> {
     let Some(session) = session else { return Ok(put) };
-    match within(timeout, JsFuture::from(Promise::resolve(&session))).await {
-        Some(session) => Ok(put.bound_to_peer(session_id(&session?)?)),
-        None => Err(tab.out_of_time()),
-    }
+    let timer = WebTimer::new();
+    let begun = timer.now();
+    let Some(session) = within(timeout, JsFuture::from(Promise::resolve(&session))).await else {
+        return Err(tab.out_of_time());
+    };
+    let put = put.bound_to_peer(session_id(&session?)?);
+    Ok(match timeout {
+        Some(timeout) => put.timeout(timeout.saturating_sub(timer.now().saturating_sub(begun))),
+        None => put,
+    })
 }
 
 #[wasm_bindgen]
@@ -225,7 +233,7 @@ impl Cluster {
         })
     }
 
-    /// Does something while it holds a lock.
+    /// Calls a function while it holds a lock.
     pub fn lock(&self, name: JsValue, options: JsValue, task: JsValue) -> Promise {
         self.call(|tab| {
             let name = text(&name, "name")?;
@@ -273,7 +281,7 @@ impl Cluster {
         })
     }
 
-    /// Registers a name, if nobody bears it.
+    /// Registers a name, if it is free.
     pub fn register(&self, name: JsValue, value: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let name = text(&name, "name")?;
@@ -287,7 +295,7 @@ impl Cluster {
         })
     }
 
-    /// What a name was registered with.
+    /// The value that a name was registered with.
     pub fn whereis(&self, name: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let name = text(&name, "name")?;
@@ -299,7 +307,7 @@ impl Cluster {
         })
     }
 
-    /// The session of this node's own life.
+    /// The session of this node's own incarnation.
     #[wasm_bindgen(getter)]
     pub fn session(&self) -> Promise {
         self.call(|tab| {
@@ -325,7 +333,7 @@ impl Cluster {
         })
     }
 
-    /// Resolves when a session, of whatever node, has ended.
+    /// Resolves when a session, of any node, has ended.
     pub fn monitor(&self, session: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let (id, signal) = (session_id(&session)?, Options::new(options)?.signal()?);
@@ -365,7 +373,7 @@ impl Cluster {
     }
 }
 
-/// What a function that was called comes to, be it a promise or not.
+/// The result of a function that was called, or of the promise that it returned.
 async fn settled(called: Result<JsValue, JsValue>) -> Result<JsValue, Thrown> {
     Ok(JsFuture::from(Promise::resolve(&called?)).await?)
 }

@@ -21,7 +21,7 @@ use super::value;
 pub struct Election {
     tab: Rc<Tab>,
     inner: paxoskv_core::recipes::Election,
-    /// The offices that were won here.
+    /// The offices that this object has won.
     offices: Rc<RefCell<Vec<Held>>>,
 }
 
@@ -34,7 +34,7 @@ impl Election {
 
 #[wasm_bindgen]
 impl Election {
-    /// Stands for election, and waits until elected.
+    /// Campaigns, and waits until elected.
     pub fn campaign(&self, value: JsValue, options: JsValue) -> Promise {
         let (tab, inner, offices) = (self.tab.clone(), self.inner.clone(), self.offices.clone());
         promise((|| {
@@ -54,7 +54,7 @@ impl Election {
         })())
     }
 
-    /// Gives up the office, where it was won by this object; resolves when that is decided.
+    /// Resigns from the offices that this object has won; resolves when that is decided.
     pub fn resign(&self) -> Promise {
         let offices = self.offices.take();
         promise(Ok(work(async move {
@@ -65,7 +65,7 @@ impl Election {
         })))
     }
 
-    /// Who leads.
+    /// The leader's value.
     pub fn leader(&self, options: JsValue) -> Promise {
         let (tab, inner) = (self.tab.clone(), self.inner.clone());
         promise((|| {
@@ -74,7 +74,7 @@ impl Election {
         })())
     }
 
-    /// Who leads, now and as that changes.
+    /// The leader's value, now and as it changes.
     pub fn observe(&self, options: JsValue) -> Result<JsValue, Thrown> {
         let signal = Options::new(options)?.signal()?;
         let tab = self.tab.clone();

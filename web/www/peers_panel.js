@@ -1,5 +1,5 @@
-// Who is who. Each tab takes a name that no other tab has, and says where it sits. Both are keys that live with its
-// session: where the tab goes, its name is free again. The cluster itself is the only place where this is kept.
+// The tabs of the cluster, by name. Each tab takes a name that no other tab has, and puts its name for its seat. Both keys
+// are bound to its session, so when the tab leaves, its name is free again. Only the cluster itself keeps them.
 
 import { TABS_BUCKET } from "./config.js";
 import { each } from "./dom.js";
@@ -42,7 +42,7 @@ export function hue(name) {
   return Math.round((252 + Math.max(at, 0) * 137.5) % 360);
 }
 
-export class People {
+export class Peers {
   me = null;
   session = null;
   #seat = null;
@@ -59,46 +59,46 @@ export class People {
     this.#changed = changed;
   }
 
-  /** Whose session that is; undefined where it is not a tab's. */
+  /** The name of a session's tab; undefined where the session is not a tab's. */
   bySession(id) {
     return this.#names.get(id);
   }
 
-  /** Who sits there; undefined where nobody said so, as native nodes do not. */
+  /** The name of the tab in a seat; undefined where no tab has put its name, as for native nodes. */
   bySeat(seat) {
     return this.#seats.get(seat);
   }
 
-  /** Who has no seat, by name. */
+  /** The names of the tabs without a seat. */
   withoutSeat() {
     const seated = new Set(this.#seats.values());
     return [...this.#names.values()].filter((name) => !seated.has(name)).sort();
   }
 
-  /** Learns of the others, and keeps this tab known, until the signal says to stop. */
+  /** Learns the names of the others, and keeps this tab's own, until the signal is aborted. */
   async run() {
     const others = each(this.#cluster.watchPrefix("", { bucket: TABS_BUCKET }), this.#signal, (state) =>
       this.#learn(state),
     );
-    const self = this.#beKnown();
+    const self = this.#keepName();
     await Promise.all([others, self]);
   }
 
-  /** This tab sits there now, or nowhere where that is null. */
-  sits(seat) {
+  /** This tab has that seat now; none where it is null. */
+  setSeat(seat) {
     if (this.#seat === seat) return;
     this.#seat = seat;
     this.#seated = false;
-    this.#claim();
+    this.#claimSeat();
   }
 
-  async #beKnown() {
+  async #keepName() {
     while (!this.#signal.aborted) {
       this.session = await this.#cluster.session;
       this.me = await this.#takeName();
       this.#seated = false;
       this.#changed();
-      this.#claim();
+      this.#claimSeat();
       await this.#cluster.monitor(this.session.id, { signal: this.#signal });
     }
   }
@@ -120,14 +120,14 @@ export class People {
     }
   }
 
-  /** A seat's key may still hang on who sat there before; then this is done again when that is over. */
-  async #claim() {
+  /** Puts this tab's name for its seat. The key may still be bound to the session of the tab before; then this is done again. */
+  async #claimSeat() {
     const seat = this.#seat;
     if (seat === null || this.#seated || !this.me) return;
     try {
       this.#seated = await this.#hold(`seat/${seat}`, { name: this.me, session: this.session.id });
     } catch {
-      // The session is over, and a new one is on its way; or the tab has left.
+      // Either the session has ended, and a new one will open; or the tab has left.
     }
   }
 
@@ -140,14 +140,14 @@ export class People {
   #learn({ key, value, vacant }) {
     if (typeof key !== "string") return;
     const [what, which] = [key.slice(0, 5), key.slice(5)];
-    // Anybody can put anything there.
+    // Any node can put any value there.
     if (what === "name/") {
       for (const [session, name] of this.#names) if (name === which) this.#names.delete(session);
       if (!vacant && typeof value?.session === "string") this.#names.set(value.session, which);
     } else if (what === "seat/") {
       if (vacant) this.#seats.delete(Number(which));
       else if (typeof value?.name === "string") this.#seats.set(Number(which), value.name);
-      if (vacant && Number(which) === this.#seat) this.#claim();
+      if (vacant && Number(which) === this.#seat) this.#claimSeat();
     }
     this.#changed();
   }

@@ -1,22 +1,22 @@
-// A lock and an office, by hand.
+// The panels of a lock and of an election.
 
 import { $, code, each, isUsable, setText, setUsable, strong } from "./dom.js";
-import { problem, say } from "./timeline.js";
+import { log, showError } from "./timeline.js";
 import { show } from "./value.js";
 
-/** What a lock and an office have in common: one waits for it, has it, and gives it up or loses it. */
-class Grip {
+/** A lock or an office: this tab waits for it, has it, and releases or loses it. */
+class Holding {
   #panel;
-  #take;
-  #leave;
+  #acquire;
+  #release;
   #word;
   #stop = null;
 
-  constructor(what, take, leave) {
+  constructor(what, acquire, release) {
     this.#panel = $(`${what}-panel`);
-    this.#take = take;
-    this.#leave = leave;
-    this.#word = leave.textContent;
+    this.#acquire = acquire;
+    this.#release = release;
+    this.#word = release.textContent;
   }
 
   get isTaken() {
@@ -35,9 +35,9 @@ class Grip {
   show(state, text) {
     this.#panel.dataset.state = state;
     const busy = state === "waiting" || state === "held";
-    setUsable(this.#take, !busy);
-    setUsable(this.#leave, busy);
-    setText(this.#leave, state === "waiting" ? "Give up" : this.#word);
+    setUsable(this.#acquire, !busy);
+    setUsable(this.#release, busy);
+    setText(this.#release, state === "waiting" ? "Give up" : this.#word);
     setText($(`${this.#panel.id.split("-")[0]}-state`), text);
   }
 
@@ -48,7 +48,7 @@ class Grip {
 
 const never = new AbortController().signal;
 
-/** Resolves when either says so. */
+/** Resolves when either signal is aborted. */
 function either(...signals) {
   return new Promise((resolve) => {
     for (const signal of signals) {
@@ -58,12 +58,12 @@ function either(...signals) {
   });
 }
 
-export class Hands {
+export class LocksPanel {
   #cluster = null;
-  #people = null;
+  #peers = null;
   #signal = never;
-  #lock = new Grip("lock", $("lock-acquire"), $("lock-release"));
-  #office = new Grip("election", $("election-campaign"), $("election-resign"));
+  #lock = new Holding("lock", $("lock-acquire"), $("lock-release"));
+  #office = new Holding("election", $("election-campaign"), $("election-resign"));
   #observing = new AbortController();
 
   constructor() {
@@ -84,9 +84,9 @@ export class Hands {
     });
   }
 
-  attach(cluster, people, signal) {
+  attach(cluster, peers, signal) {
     this.#cluster = cluster;
-    this.#people = people;
+    this.#peers = peers;
     this.#signal = signal;
     signal.addEventListener("abort", () => {
       this.#cluster = null;
@@ -99,74 +99,74 @@ export class Hands {
 
   async #acquire() {
     const name = $("lock-name").value;
-    const grip = this.#lock;
-    if (!this.#cluster || grip.isTaken || !name) return;
-    grip.begin();
-    const { signal } = grip.stop;
-    grip.show("waiting", `Waits for ${name}, in turn …`);
+    const holding = this.#lock;
+    if (!this.#cluster || holding.isTaken || !name) return;
+    holding.begin();
+    const { signal } = holding.stop;
+    holding.show("waiting", `Waits for ${name}, in turn …`);
     setText($("lock-token"), "–");
     let held = null;
     try {
       await this.#cluster.lock(name, { signal }, async (lock) => {
         held = lock;
         setText($("lock-token"), String(lock.fencingToken));
-        grip.show("held", `This tab holds ${name}`);
-        say("lock", "This tab holds the lock ", code(name), ", token ", strong(String(lock.fencingToken)));
+        holding.show("held", `This tab holds ${name}`);
+        log("lock", "This tab holds the lock ", code(name), ", token ", strong(String(lock.fencingToken)));
         await either(signal, lock.signal);
       });
-      grip.show("idle", `${name} is released`);
-      say("lock", "The lock ", code(name), " is released");
+      holding.show("idle", `${name} is released`);
+      log("lock", "The lock ", code(name), " is released");
     } catch (error) {
       if (held?.signal.aborted && !signal.aborted) {
-        this.#lose(grip, `lock ${name}`);
+        this.#lose(holding, `lock ${name}`);
       } else if (signal.aborted) {
-        grip.show("idle", held ? `${name} is released` : "No longer waits");
-        say(
+        holding.show("idle", held ? `${name} is released` : "No longer waits");
+        log(
           "lock",
           held ? "The lock " : "This tab no longer waits for the lock ",
           code(name),
           held ? " is released" : "",
         );
       } else {
-        grip.show("idle", "Not held by this tab");
-        problem(`lock ${name}`, error);
+        holding.show("idle", "Not held by this tab");
+        showError(`lock ${name}`, error);
       }
     } finally {
-      grip.end();
+      holding.end();
     }
   }
 
-  #lose(grip, what) {
-    grip.show("lost", `Lost: the ${what} may be another’s now`);
-    say("wrong", "This tab has lost the ", code(what), "; its token may be overtaken");
+  #lose(holding, what) {
+    holding.show("lost", `Lost: another may have the ${what} now`);
+    log("wrong", "This tab has lost the ", code(what), "; its token may be overtaken");
   }
 
   async #campaign() {
     const name = $("election-name").value;
-    const grip = this.#office;
-    if (!this.#cluster || grip.isTaken || !name) return;
-    grip.begin();
-    const { signal } = grip.stop;
-    grip.show("waiting", `Stands for ${name}, in turn …`);
+    const holding = this.#office;
+    if (!this.#cluster || holding.isTaken || !name) return;
+    holding.begin();
+    const { signal } = holding.stop;
+    holding.show("waiting", `Campaigns for ${name}, in turn …`);
     try {
       const office = await this.#cluster
         .election(name)
-        .campaign($("election-value").value || this.#people.me || "a tab", { signal });
-      grip.show("held", `This tab is in office, token ${office.fencingToken}`);
-      say("lead", "This tab was elected ", code(name), ", token ", strong(String(office.fencingToken)));
+        .campaign($("election-value").value || this.#peers.me || "a tab", { signal });
+      holding.show("held", `This tab is in office, token ${office.fencingToken}`);
+      log("lead", "This tab was elected ", code(name), ", token ", strong(String(office.fencingToken)));
       await either(signal, office.signal);
       if (office.signal.aborted && !signal.aborted) {
-        this.#lose(grip, `office ${name}`);
+        this.#lose(holding, `office ${name}`);
         return;
       }
       await office.release();
-      grip.show("idle", "Resigned");
-      say("lead", "This tab resigned as ", code(name));
+      holding.show("idle", "Resigned");
+      log("lead", "This tab resigned as ", code(name));
     } catch (error) {
-      grip.show("idle", "This tab does not stand");
-      if (!signal.aborted) problem(`campaign for ${name}`, error);
+      holding.show("idle", "This tab does not campaign");
+      if (!signal.aborted) showError(`campaign for ${name}`, error);
     } finally {
-      grip.end();
+      holding.end();
     }
   }
 
@@ -183,12 +183,12 @@ export class Hands {
       await each(this.#cluster.election(name).observe(), signal, (state) => {
         setText($("election-leader"), state.vacant ? "nobody" : `${show(state.value, 40)} · ${state.generation}`);
         if (!state.vacant)
-          say("lead", code(name), " is ", strong(show(state.value, 40)), `, token ${state.generation}`);
-        else if (!first) say("lead", code(name), " is vacant");
+          log("lead", code(name), " is ", strong(show(state.value, 40)), `, token ${state.generation}`);
+        else if (!first) log("lead", code(name), " is vacant");
         first = false;
       });
     } catch (error) {
-      if (!signal.aborted) problem(`observe ${name}`, error);
+      if (!signal.aborted) showError(`observe ${name}`, error);
     }
   }
 }
