@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use js_sys::{Array, Date, Function, Reflect};
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
+use paxoskv_sorted::Map;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};

@@ -30,7 +30,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
+use paxoskv_sorted::Map;
 use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
 
 use crate::address::Address;

@@ -25,7 +25,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
+use paxoskv_sorted::Map;
 use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use wasm_bindgen::JsValue;
 
