@@ -83,6 +83,15 @@ impl Timer for WebTimer {
         milliseconds(Date::now()).unwrap_or_default()
     }
 
+    fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+        // What is global is found anew each time, since nothing of JavaScript's may be kept where another thread could
+        // have it.
+        || {
+            let scope: Scope = js_sys::global().unchecked_into();
+            milliseconds(scope.performance().now()).unwrap_or_default()
+        }
+    }
+
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {
         self.sleep(at)
     }

@@ -133,12 +133,7 @@ impl Published {
     /// What a call comes to whose time is over, as the cluster was seen last.
     pub(super) fn timed_out(&self) -> Error {
         let state = self.state();
-        match &state.status {
-            Some(status) => {
-                Error::timed_out(status.up() as u64, status.needed() as u64, status.cluster_size.into())
-            }
-            None => Error::Timeout { effect: Effect::Unknown },
-        }
+        state.status.as_ref().map_or(Error::Timeout { effect: Effect::None }, Status::timed_out)
     }
 
     fn change(&self, topic: Option<Topic>, change: impl FnOnce(&mut State)) {

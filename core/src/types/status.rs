@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{Malformed, Reader, Wire, Writer, wire_struct};
-use crate::types::{Epoch, Seat};
+use crate::types::{Effect, Epoch, Error, Seat};
 
 /// The state of the cluster, as one node sees it.
 ///
@@ -32,6 +32,13 @@ impl Status {
     /// How many seats make a quorum: more than half of the cluster's.
     pub fn needed(&self) -> usize {
         self.cluster_size as usize / 2 + 1
+    }
+
+    /// What a call comes to that has changed nothing, and whose time is over while the cluster is like this:
+    /// [`Error::NoQuorum`] or [`Error::Timeout`].
+    pub fn timed_out(&self) -> Error {
+        let (up, needed) = (self.up() as u64, self.needed() as u64);
+        Error::timed_out(up, needed, self.cluster_size.into()).with_effect(Effect::None)
     }
 
     /// How many seats are up, this node's own included.

@@ -8,8 +8,8 @@ use tokio::process::{Child, Command};
 
 use super::args::LockArgs;
 use super::failure::{Exit, Failure};
+use super::oneshot;
 use super::signals::{self, Signals, Told};
-use super::{oneshot, operation};
 
 /// Tells the command the lock's fencing token.
 const TOKEN: &str = "PAXOSKV_FENCING_TOKEN";
@@ -37,28 +37,27 @@ pub(crate) async fn run(args: LockArgs) -> Result<i32, Failure> {
 }
 
 async fn hold(node: &NativeNode, args: &LockArgs, signals: &mut Signals) -> Result<i32, Failure> {
-    let mut lock = node.lock(&args.name);
+    let mut lock = node.cluster().lock(&args.name);
     if let Some(timeout) = args.timeout {
         lock = lock.timeout(timeout);
     }
-    let locked = operation::within(args.timeout, async { Ok(lock.await?) });
-    let held = tokio::select! {
-        held = locked => held.map_err(|failure| in_time(failure, args))?,
-        refused = node.refused() => return Err(refused.into()),
+    let guard = tokio::select! {
+        guard = lock.into_future() => guard.map_err(|error| in_time(error, args))?,
+        refused = node.cluster().refused() => return Err(refused.into()),
         told = signals.next() => return Ok(told.status()),
     };
-    let mut child = start(args, held.token().0)?;
+    let mut child = start(args, guard.token().0)?;
     let ended = tokio::select! {
         // What is lost must not go on, whatever else there is to do.
         biased;
-        loss = held.lost() => {
+        loss = guard.lost() => {
             end(&mut child).await;
             return Err(lost(loss, args));
         }
         ended = attend(&mut child, signals) => ended,
     };
     // Where it is not decided in time, the goodbye says the same.
-    tokio::time::timeout(GOODBYE, held.release()).await.ok();
+    tokio::time::timeout(GOODBYE, guard.release()).await.ok();
     match ended {
         Ok(status) => Ok(code(status)),
         Err(e) => Err(Failure::error(format!("cannot wait for the command: {e}"))),
@@ -66,16 +65,15 @@ async fn hold(node: &NativeNode, args: &LockArgs, signals: &mut Signals) -> Resu
 }
 
 /// Says what was waited for in vain.
-fn in_time(failure: Failure, args: &LockArgs) -> Failure {
-    let message = if failure.message == (Error::Timeout {}).to_string() {
-        format!("the lock {:?} did not become free in time; --timeout waits longer", args.name)
-    } else if failure.exit == Exit::LeaseEnded {
-        "cut off from the cluster while waiting for the lock; asking again is safe".into()
-    } else {
-        failure.message
-    };
-    let exit = if failure.exit == Exit::LeaseEnded { Exit::Unavailable } else { failure.exit };
-    Failure::new(exit, message)
+fn in_time(error: Error, args: &LockArgs) -> Failure {
+    match error {
+        Error::Timeout { .. } => {
+            let message =
+                format!("the lock {:?} did not become free in time; --timeout waits longer", args.name);
+            Failure::new(Exit::Unavailable, message)
+        }
+        error => error.into(),
+    }
 }
 
 fn lost(loss: Loss, args: &LockArgs) -> Failure {

@@ -200,7 +200,7 @@ fn introduction(node: &NativeNode, args: &NodeArgs) -> String {
 async fn wait(node: &NativeNode) -> Result<(), Failure> {
     let mut signals = signals::listen()?;
     tokio::select! {
-        refused = node.refused() => {
+        refused = node.cluster().refused() => {
             goodbye(std::slice::from_ref(node)).await;
             Err(refused.into())
         }

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt;
-use paxoskv::{Error, FIRST_PORT, NativeNode, Secret, native};
+use paxoskv::{Effect, Error, FIRST_PORT, NativeNode, Secret, native};
 
 use super::args::{Operation, Reach};
 use super::failure::{Exit, Failure};
@@ -41,12 +41,12 @@ pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Fail
     let node = observer(&reach, &addresses).await?;
     let alone = Cell::new(matches!(operation, Operation::Watch(_)));
     let done = tokio::select! {
-        done = operation::run(&node, &operation, timeout, Dash::StandardInput) => match done {
+        done = operation::run(node.cluster(), &operation, timeout, Dash::StandardInput) => match done {
             // Its time was over, and it has watched nothing.
-            Ok(()) if alone.get() => Err(Error::Timeout {}.into()),
+            Ok(()) if alone.get() => Err(Error::Timeout { effect: Effect::None }.into()),
             done => done,
         },
-        refused = node.refused() => Err(refused.into()),
+        refused = node.cluster().refused() => Err(refused.into()),
         () = told(&mut signals) => Ok(()),
         () = company(&node, &alone, &addresses) => Ok(()),
     };
@@ -61,7 +61,7 @@ pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Fail
 /// Notes when the node is linked to a seat, and remarks once that it is not; never ends.
 async fn company(node: &NativeNode, alone: &Cell<bool>, addresses: &[String]) {
     if alone.get() {
-        let mut statuses = node.statuses();
+        let mut statuses = node.cluster().statuses();
         let mut linked =
             pin!(async { while statuses.next().await.is_some_and(|status| status.up() == 0) {} });
         if tokio::time::timeout(REMARK, &mut linked).await.is_err() {
@@ -124,7 +124,7 @@ pub(crate) async fn observer_with(
 
 /// Tells apart that the cluster has no quorum and that nobody is there to ask.
 pub(crate) async fn explain(node: &NativeNode, failure: Failure, addresses: &[String]) -> Failure {
-    let probe = node.status().timeout(Duration::from_millis(1));
+    let probe = node.cluster().status().timeout(Duration::from_millis(1));
     match probe.await {
         Err(Error::NoQuorum { connected: 0, .. }) => Failure::new(failure.exit, nobody(addresses)),
         _ => failure,

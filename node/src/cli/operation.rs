@@ -1,11 +1,10 @@
 //! Put, get, watch and so on, done on a cluster that is at hand.
 
 use std::io::Read;
-use std::pin::pin;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use futures::StreamExt;
-use paxoskv::{Bucket, BucketKind, Cluster, Error, Generation, Key, Session, Value, json};
+use paxoskv::{Bucket, BucketKind, Cluster, Error, Generation, Key, Value, json};
 
 use super::args::{
     CreateBucketArgs, DropBucketArgs, EraseArgs, GetArgs, KeysArgs, Operation, OwnerArgs, PutArgs,
@@ -16,9 +15,6 @@ use super::output;
 
 /// A value that is typed can be no longer than this in any case, whatever the cluster's limit is.
 const LONGEST_INPUT: u64 = 64 << 20;
-
-/// How much longer than the call's own timeout is waited for its answer.
-const SLACK: Duration = Duration::from_millis(500);
 
 /// What `-` as a value stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +44,7 @@ pub(crate) async fn run(
     timeout: Option<Duration>,
     dash: Dash,
 ) -> Result<(), Failure> {
-    // Whoever types a value, or computes it, may take the time that it takes: the call has not begun.
+    // To type a value, or to compute it, may take the time that it takes: the call has not begun.
     let value = match operation {
         Operation::Put(args) => value(&args.value, dash).await?,
         _ => Vec::new(),
@@ -60,9 +56,9 @@ pub(crate) async fn run(
             Operation::Erase(args) => erase(cluster, args, timeout).await,
             Operation::Owner(args) => owner(cluster, args, timeout).await,
             Operation::Watch(args) => watch(cluster, args).await,
-            Operation::Keys(args) => keys(cluster, args).await,
-            Operation::CreateBucket(args) => create_bucket(cluster, args).await,
-            Operation::DropBucket(args) => drop_bucket(cluster, args).await,
+            Operation::Keys(args) => keys(cluster, args, timeout).await,
+            Operation::CreateBucket(args) => create_bucket(cluster, args, timeout).await,
+            Operation::DropBucket(args) => drop_bucket(cluster, args, timeout).await,
             Operation::Session(args) => session(cluster, args, timeout).await,
             Operation::Status(args) => status(cluster, args, timeout).await,
         }
@@ -72,21 +68,18 @@ pub(crate) async fn run(
         Some(timeout) if matches!(operation, Operation::Watch(_)) => {
             tokio::time::timeout(timeout, done).await.unwrap_or(Ok(()))
         }
-        timeout => within(timeout, done).await,
+        _ => done.await,
     }
 }
 
-/// The calls keep to their time themselves, except those of more than one step.
-pub(crate) async fn within<T>(
-    timeout: Option<Duration>,
-    done: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    match timeout {
-        Some(timeout) => tokio::time::timeout(timeout.saturating_add(SLACK), done)
-            .await
-            .unwrap_or_else(|_| Err(Error::Timeout {}.into())),
-        None => done.await,
-    }
+/// Gives a call its timeout, if it has one; the call keeps to that in all of its steps.
+macro_rules! timed {
+    ($call:expr, $timeout:expr) => {
+        match $timeout {
+            Some(timeout) => $call.timeout(timeout),
+            None => $call,
+        }
+    };
 }
 
 async fn put(
@@ -95,7 +88,8 @@ async fn put(
     timeout: Option<Duration>,
     value: Vec<u8>,
 ) -> Result<(), Failure> {
-    let mut put = cluster.put_cbor(key(&args.key), Value::from_cbor(value)).bucket(&args.bucket);
+    let begun = Instant::now();
+    let mut put = cluster.put(key(&args.key)?, Value::from_cbor(value)?).bucket(&args.bucket);
     if args.erasable {
         put = put.erasable();
     }
@@ -105,34 +99,30 @@ async fn put(
             .until(moment.ok_or_else(|| Failure::new(Exit::Usage, "--until is later than clocks can tell"))?);
     }
     if let Some(parent) = &args.bound_to {
-        put = put.bound_to_key_in(&args.bound_to_bucket, key(parent));
+        put = put.bound_to_key_in(&args.bound_to_bucket, key(parent)?);
     }
     if let Some(session) = args.bound_to_session {
         put = put.bound_to_peer(session);
     }
-    if let Some(timeout) = timeout {
-        put = put.timeout(timeout);
-    }
     if args.ephemeral {
-        put = put.bound_to(&own_session(cluster, timeout).await?);
+        put = put.bound_to(&timed!(cluster.session(), timeout).await?);
     }
-    output::line(&output::chosen(&put.await?, args.call.json))
+    // The session has taken some of the time.
+    let left = timeout.map(|timeout| timeout.saturating_sub(begun.elapsed()));
+    output::line(&output::chosen(&timed!(put, left).await?, args.call.json))
 }
 
 async fn get(cluster: &Cluster, args: &GetArgs, timeout: Option<Duration>) -> Result<(), Failure> {
     let default = args.default.as_deref().map(json::from_argument).transpose()?;
-    let mut get = cluster.get_cbor(key(&args.key)).bucket(&args.bucket);
+    let mut get = timed!(cluster.get(key(&args.key)?), timeout).bucket(&args.bucket);
     if args.local {
         get = get.local();
     }
     if args.wait {
         get = get.wait();
     }
-    if let Some(timeout) = timeout {
-        get = get.timeout(timeout);
-    }
     let found = match get.await {
-        Err(Error::Timeout {}) if args.wait => {
+        Err(Error::Timeout { .. }) if args.wait => {
             let message = format!("{} has no value yet; --timeout waits longer", args.key);
             return Err(Failure::new(Exit::Unavailable, message));
         }
@@ -154,11 +144,7 @@ async fn erase(cluster: &Cluster, args: &EraseArgs, timeout: Option<Duration>) -
     // What is wrong with the arguments is found first: after that, what is invalid is to erase this entry.
     let key = key(&args.key)?;
     Bucket::new(&args.bucket)?;
-    let mut erase = cluster.erase_cbor(Ok(key)).bucket(&args.bucket);
-    if let Some(timeout) = timeout {
-        erase = erase.timeout(timeout);
-    }
-    match erase.await {
+    match timed!(cluster.erase(key), timeout).bucket(&args.bucket).await {
         Ok(true) if args.call.json => output::line(r#"{"erased":true}"#),
         Ok(true) => Ok(()),
         Ok(false) => {
@@ -174,11 +160,7 @@ async fn erase(cluster: &Cluster, args: &EraseArgs, timeout: Option<Duration>) -
 
 /// An owner of none is as absent as a value of none, but told in other words.
 async fn owner(cluster: &Cluster, args: &OwnerArgs, timeout: Option<Duration>) -> Result<(), Failure> {
-    let mut get = cluster.get_cbor(key(&args.key)).bucket(&args.bucket);
-    if let Some(timeout) = timeout {
-        get = get.timeout(timeout);
-    }
-    let found = get.await?;
+    let found = timed!(cluster.get(key(&args.key)?), timeout).bucket(&args.bucket).await?;
     match found.as_ref().map(|found| found.owner()) {
         Some(Some(owner)) => output::line(&output::session(owner, args.call.json)),
         found => {
@@ -195,7 +177,7 @@ async fn owner(cluster: &Cluster, args: &OwnerArgs, timeout: Option<Duration>) -
 
 async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
     if let Some(text) = &args.key {
-        let mut states = cluster.watch_cbor(key(text)).bucket(&args.bucket);
+        let mut states = cluster.watch(key(text)?).bucket(&args.bucket);
         if let Some(from) = args.from {
             states = states.from(Generation(from));
         }
@@ -204,7 +186,7 @@ async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
         }
     } else {
         let prefix = args.prefix.as_deref().unwrap_or_default();
-        let mut states = cluster.watch_prefix(Bucket::new(&args.bucket)?, prefix);
+        let mut states = cluster.watch_prefix(prefix).bucket(&args.bucket);
         while let Some(state) = states.next().await {
             let (key, state) = state?;
             output::line_at_leisure(output::state(Some(&key), &state)).await?;
@@ -213,9 +195,13 @@ async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn create_bucket(cluster: &Cluster, args: &CreateBucketArgs) -> Result<(), Failure> {
+async fn create_bucket(
+    cluster: &Cluster,
+    args: &CreateBucketArgs,
+    timeout: Option<Duration>,
+) -> Result<(), Failure> {
     let wanted = if args.droppable { BucketKind::Droppable } else { BucketKind::Plain };
-    let kind = match cluster.create_bucket(&args.name, wanted).await? {
+    let kind = match timed!(cluster.create_bucket(&args.name, wanted), timeout).await? {
         BucketKind::Plain => "plain",
         BucketKind::Droppable => "droppable",
     };
@@ -225,12 +211,16 @@ async fn create_bucket(cluster: &Cluster, args: &CreateBucketArgs) -> Result<(),
     output::line(&if args.call.json { format!(r#"{{"bucket":"{kind}"}}"#) } else { kind.to_owned() })
 }
 
-async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs) -> Result<(), Failure> {
+async fn drop_bucket(
+    cluster: &Cluster,
+    args: &DropBucketArgs,
+    timeout: Option<Duration>,
+) -> Result<(), Failure> {
     // What is wrong with the name is found first: after that, what is invalid is to drop this bucket.
     if Bucket::new(&args.name)? == Bucket::default() {
         return Err(Failure::new(Exit::Usage, "the bucket without a name is always there"));
     }
-    match cluster.drop_bucket(&args.name).await {
+    match timed!(cluster.drop_bucket(&args.name), timeout).await {
         Ok(true) if args.call.json => output::line(r#"{"dropped":true}"#),
         Ok(true) => Ok(()),
         Ok(false) => {
@@ -245,20 +235,12 @@ async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs) -> Result<(), Fai
 }
 
 async fn session(cluster: &Cluster, args: &SessionArgs, timeout: Option<Duration>) -> Result<(), Failure> {
-    let session = own_session(cluster, timeout).await?;
+    let session = timed!(cluster.session(), timeout).await?;
     output::line(&output::session(session.id(), args.call.json))
 }
 
-async fn own_session(cluster: &Cluster, timeout: Option<Duration>) -> Result<Session, Error> {
-    let mut session = cluster.session();
-    if let Some(timeout) = timeout {
-        session = session.timeout(timeout);
-    }
-    session.await
-}
-
-async fn keys(cluster: &Cluster, args: &KeysArgs) -> Result<(), Failure> {
-    let mut keys = pin!(cluster.keys(Bucket::new(&args.bucket)?, &args.prefix));
+async fn keys(cluster: &Cluster, args: &KeysArgs, timeout: Option<Duration>) -> Result<(), Failure> {
+    let mut keys = timed!(cluster.keys(&args.prefix), timeout).bucket(&args.bucket);
     while let Some(listed) = keys.next().await {
         output::line(&output::listed(&listed?, args.call.json))?;
     }
@@ -266,11 +248,8 @@ async fn keys(cluster: &Cluster, args: &KeysArgs) -> Result<(), Failure> {
 }
 
 async fn status(cluster: &Cluster, args: &StatusArgs, timeout: Option<Duration>) -> Result<(), Failure> {
-    let mut status = cluster.status();
-    if let Some(timeout) = timeout {
-        status = status.timeout(timeout);
-    }
-    output::line(&output::status(&status.await?, args.call.json))
+    let status = timed!(cluster.status(), timeout).await?;
+    output::line(&output::status(&status, args.call.json))
 }
 
 fn key(text: &str) -> Result<Key, Error> {

@@ -25,8 +25,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
-use paxoskv_sorted::Map;
 use paxoskv_core::transport::{CloseReason, Event, LinkId};
+use paxoskv_sorted::Map;
 use wasm_bindgen::JsValue;
 
 use super::channel::{Call, Channel, Heard, Id, Names, Node, Pause, Sign, call, heard};

@@ -11,7 +11,7 @@ mod line;
 use std::io::IsTerminal;
 
 use futures::StreamExt;
-use paxoskv::{Cluster, NativeNode, Statuses};
+use paxoskv::{NativeNode, Statuses};
 
 use super::args::Operation;
 use super::failure::{Exit, Failure};
@@ -35,7 +35,7 @@ pub(crate) async fn run(nodes: &[NativeNode], introduction: &str) -> Result<Exit
     };
     let mut shell = Shell {
         node: first,
-        statuses: first.statuses(),
+        statuses: first.cluster().statuses(),
         last_status: String::new(),
         signals: signals::listen()?,
         interactive,
@@ -77,7 +77,7 @@ impl Shell<'_> {
                     None => return Ok(()),
                 },
                 Some(status) = self.statuses.next() => self.tell(&status.to_string()),
-                refused = node.refused() => return Err(refused.into()),
+                refused = node.cluster().refused() => return Err(refused.into()),
                 stopped = node.stopped() => return Ok(stopped?),
                 _ = self.signals.next() => return Ok(()),
             }
@@ -97,8 +97,7 @@ impl Shell<'_> {
             }
         };
         let node = self.node;
-        let cluster: &Cluster = node;
-        let call = operation::run(cluster, &operation, operation.timeout(), Dash::Commands);
+        let call = operation::run(node.cluster(), &operation, operation.timeout(), Dash::Commands);
         let mut call = std::pin::pin!(call);
         loop {
             tokio::select! {
@@ -109,7 +108,7 @@ impl Shell<'_> {
                     return Ok(true);
                 }
                 Some(status) = self.statuses.next() => self.tell(&status.to_string()),
-                refused = node.refused() => return Err(refused.into()),
+                refused = node.cluster().refused() => return Err(refused.into()),
                 stopped = node.stopped() => return stopped.map(|()| false).map_err(Into::into),
                 told = self.signals.next() => {
                     if told == Told::Terminate || !self.interactive {
