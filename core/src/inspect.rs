@@ -1,4 +1,4 @@
-//! For tests that look at a store, or at registers, from outside.
+//! A store's records and registers, as tests look at them from outside. Needs the feature `testing`.
 
 use crate::codec::decode;
 use crate::paxos::Acceptor;
@@ -11,8 +11,8 @@ pub fn acceptor(record: &Record) -> Option<(KeyId, Acceptor)> {
     Some((decode(&record.key).ok()?, stored_acceptor(&record.value)?))
 }
 
-/// The founding that a value of the register `$founding` names.
-pub fn founding(value: &Value) -> Option<Bootstrap> {
+/// The bootstrap that a value of the register `$founding` names.
+pub fn bootstrap(value: &Value) -> Option<Bootstrap> {
     decode(value.cbor()).ok()
 }
 

@@ -29,7 +29,7 @@ async fn main() {
     for by in ["ws", "libp2p"] {
         let cluster = Cluster::start(by);
         let putter = cluster.observer().await;
-        let mut statuses = putter.statuses();
+        let mut statuses = putter.cluster().statuses();
         let up = |seat: &paxoskv::SeatStatus| matches!(seat.state, SeatState::Own | SeatState::Connected);
         while let Some(status) = statuses.next().await {
             if status.seats.iter().filter(|seat| up(seat)).count() == 3 {
@@ -42,7 +42,7 @@ async fn main() {
         for observers in [0, 100, 500] {
             let more = observers - watching.len();
             watching.extend(join_all((0..more).map(|_| cluster.observer())).await);
-            let mut watches: Vec<_> = watching.iter().map(|node| node.watch("watched")).collect();
+            let mut watches: Vec<_> = watching.iter().map(|node| node.cluster().watch("watched")).collect();
             // A watch begins with the state as it is.
             join_all(watches.iter_mut().map(|watch| watch.next())).await;
             // What comes with connecting is not what is measured.
@@ -53,7 +53,7 @@ async fn main() {
             let (cpu, start) = (cluster.cpu(), Instant::now());
             for n in 0..PUTS {
                 let key = format!("{by}-{observers}-{n}");
-                putter.put(key.as_str(), "v".repeat(64).as_str()).await.expect("a put");
+                putter.cluster().put(key.as_str(), "v".repeat(64).as_str()).await.expect("a put");
             }
             let each = start.elapsed() / PUTS;
             let worked = (cluster.cpu() - cpu) / PUTS;
@@ -67,9 +67,9 @@ async fn main() {
             );
             let start = Instant::now();
             for _ in 0..ROUNDS {
-                putter.put("watched", &1).erasable().await.expect("a put");
+                putter.cluster().put("watched", &1).erasable().await.expect("a put");
                 join_all(watches.iter_mut().map(|watch| watch.next())).await;
-                putter.erase("watched").await.expect("an erasure");
+                putter.cluster().erase("watched").await.expect("an erasure");
                 join_all(watches.iter_mut().map(|watch| watch.next())).await;
             }
             println!("      until all of them have seen a change: {:.1?}", start.elapsed() / (2 * ROUNDS));

@@ -9,10 +9,11 @@
 //! // A cluster of one, in memory, on any free port.
 //! let node = paxoskv::native("demo").cluster_size(1).seat(1).memory().listen("127.0.0.1:0").start().await?;
 //!
-//! let chosen = node.put("leader", "me").await?;
+//! let cluster = node.cluster();
+//! let chosen = cluster.put("leader", "me").await?;
 //! assert!(chosen.won());
-//! // Write-once: whoever puts later gets the value that was chosen.
-//! assert_eq!(node.put("leader", "you").await?.value::<String>()?, "me");
+//! // Write-once: a later put finds the value that was chosen.
+//! assert_eq!(cluster.put("leader", "you").await?.value::<String>()?, "me");
 //!
 //! node.leave().await;
 //! # Ok(()) }
@@ -23,6 +24,7 @@
 //! | `ws` | links over WebSocket, and [`native`] | yes |
 //! | `libp2p` | links over libp2p as well | yes |
 //! | `redb` | durable storage in a file | yes |
+//! | `axum` | routes of an application's own, of axum 0.8, on the node's address | no |
 //! | `cli` | what only the program `paxoskv` needs; applications switch it off | yes |
 
 #[cfg(feature = "ws")]
@@ -48,7 +50,13 @@ pub use folder::data_folder;
 pub use native::FIRST_LIBP2P_PORT;
 #[cfg(feature = "ws")]
 pub use native::{FIRST_PORT, NativeBuilder, StartError, loopback_seats, native};
-pub use paxoskv_core::*;
+pub use paxoskv_core::{
+    Bucket, BucketKind, Builder, Chosen, Cluster, CreateBucket, DropBucket, Effect, Entry, Epoch, Erase,
+    Error, Found, Generation, Get, Incarnation, IntoKey, IntoValue, Key, Keys, Lease, Listed, Loss, Monitor,
+    NodeId, OpenSession, Opening, Owner, Put, RequestId, Seat, SeatState, SeatStatus, Session, SessionId,
+    SessionState, Settings, State, Status, StatusCall, Statuses, Storage, Timer, Transport, Value, Watch,
+    WatchPrefix, memory, recipes, transport,
+};
 #[cfg(feature = "libp2p")]
 pub use paxoskv_transport_libp2p as libp2p;
 #[cfg(feature = "ws")]

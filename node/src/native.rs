@@ -34,7 +34,7 @@ const CLUSTER_SIZE: u8 = 3;
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let node = paxoskv::native("demo").seat(1).start().await?;
 /// println!("listening on {:?}", node.address());
-/// node.put("leader", "me").await?; // waits for a second seat: a quorum
+/// node.cluster().put("leader", "me").await?; // waits for a second seat: a quorum
 /// # Ok(()) }
 /// ```
 ///
@@ -59,6 +59,7 @@ pub fn native(cluster: impl Into<String>) -> NativeBuilder {
 
 /// Why a node did not start. The text says what happened and what to do.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum StartError {
     /// The address to listen on is taken.
     #[error(
@@ -91,8 +92,11 @@ pub enum StartError {
     #[error(transparent)]
     Storage(#[from] StorageError),
     /// The system has no random numbers.
-    #[error("the system gave no random numbers: {0}")]
-    Entropy(getrandom::Error),
+    #[error("the system gave no random numbers: {reason}")]
+    Entropy {
+        /// What the system said.
+        reason: String,
+    },
     /// An address to link to is none.
     #[error("{address:?} cannot be joined: {reason}")]
     Join {
@@ -267,13 +271,15 @@ impl NativeBuilder {
     }
 
     /// Serves these routes, too, on the address that the node listens on. As with links, requests from web pages of
-    /// other origins and under other host names are turned away.
+    /// other origins and under other host names are turned away. Needs the feature `axum`, whose version of axum this
+    /// is.
+    #[cfg(feature = "axum")]
     pub fn routes(mut self, routes: Router) -> Self {
         self.routes = self.routes.merge(routes);
         self
     }
 
-    /// Starts the node on the current tokio runtime. It goes on until it [leaves](Cluster::leave) or its storage
+    /// Starts the node on the current tokio runtime. It goes on until it [leaves](NativeNode::leave) or its storage
     /// fails ([`NativeNode::stopped`]); dropping the handle does not stop it.
     ///
     /// # Errors

@@ -1,7 +1,6 @@
 //! A native node that runs.
 
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -25,8 +24,7 @@ use crate::native::StartError;
 use crate::storage::RedbStorage;
 use crate::timer::TokioTimer;
 
-/// A node that was started by [`native`](crate::native). It is a [`Cluster`], to call it by; the node lives on the
-/// runtime, not in this handle.
+/// A node that was started by [`native`](crate::native): a handle to it. The node itself lives on the runtime.
 #[derive(Clone, Debug)]
 pub struct NativeNode {
     cluster: Cluster,
@@ -37,13 +35,6 @@ pub struct NativeNode {
     folder: Option<PathBuf>,
     known: Known,
     end: watch::Receiver<Option<Result<(), Error>>>,
-}
-
-impl Deref for NativeNode {
-    type Target = Cluster;
-    fn deref(&self) -> &Cluster {
-        &self.cluster
-    }
 }
 
 /// All that a node is made of, besides the core's settings.
@@ -70,7 +61,7 @@ impl NativeNode {
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let (transport, route) = WsTransport::new(WsConfig { listen: address, ..links })?;
         let mut entropy = [0; 32];
-        getrandom::fill(&mut entropy).map_err(StartError::Entropy)?;
+        getrandom::fill(&mut entropy).map_err(|e| StartError::Entropy { reason: e.to_string() })?;
         let guard = transport.guard();
         let folder = kept.path().map(Path::to_path_buf);
         #[cfg(feature = "libp2p")]
@@ -86,7 +77,7 @@ impl NativeNode {
         let (ended, end) = watch::channel(None);
         tokio::spawn(async move {
             // Sent also where the driver panics: then as the node being gone.
-            let result = tokio::spawn(driver).await.unwrap_or(Err(Error::Closed {}));
+            let result = tokio::spawn(driver).await.unwrap_or(Err(Error::Closed));
             if let Some(server) = server {
                 server.abort();
             }
@@ -104,9 +95,14 @@ impl NativeNode {
         })
     }
 
-    /// The handle to call the cluster by.
+    /// The handle to call the cluster by: for puts, gets, locks and all else.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// Says goodbye to all peers and stops the node, after all that is under way is durable.
+    pub async fn leave(&self) {
+        self.cluster.leave().await;
     }
 
     /// The seat that the node sits in; an observer has none.
@@ -143,7 +139,7 @@ impl NativeNode {
     pub async fn stopped(&self) -> Result<(), Error> {
         let mut end = self.end.clone();
         let result = end.wait_for(Option::is_some).await.map(|result| (*result).clone());
-        result.ok().flatten().unwrap_or(Err(Error::Closed {}))
+        result.ok().flatten().unwrap_or(Err(Error::Closed))
     }
 }
 

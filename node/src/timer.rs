@@ -34,6 +34,11 @@ impl Timer for TokioTimer {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
     }
 
+    fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+        let start = self.start;
+        move || start.elapsed()
+    }
+
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {
         // A moment that no clock can name is as good as never.
         let at = self.start.checked_add(at);

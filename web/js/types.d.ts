@@ -50,7 +50,7 @@ export interface CallOptions {
 
 /** For calls that wait for a quorum. Without a timeout they wait as long as it takes. */
 export interface TimedOptions extends CallOptions {
-  /** The time for the whole call. When it is over, the call is rejected with `NoQuorum` or `Timeout`. */
+  /** The time for the whole call, with all its steps. When it is over, the call is rejected with `NoQuorum` or `Timeout`. */
   timeout?: Milliseconds | undefined;
 }
 
@@ -205,7 +205,7 @@ export interface Election<T = unknown> {
   /** Campaigns, and waits until elected. `signal` ends the waiting, not the office. */
   campaign(value: T, options?: TimedOptions): Promise<Held>;
   /** The leader's value, with its fencing token as the generation. */
-  leader(options?: CallOptions): Promise<Found<T> | undefined>;
+  leader(options?: TimedOptions): Promise<Found<T> | undefined>;
   /** The leader's value, now and as it changes. */
   observe(options?: CallOptions): Iteration<State<T>>;
   /** Resigns from the office that this object has won; resolves when that is decided. */
@@ -243,7 +243,7 @@ export interface Cluster {
   /** The `id` of the session that a key is bound to, if any. */
   owner(key: Key, options?: KeyOptions): Promise<string | undefined>;
   /** The text keys that begin with `prefix`, or all keys, as far as one seat has learned them. */
-  keys<T = unknown>(prefix?: string, options?: PrefixOptions): Iteration<Listed<T>>;
+  keys<T = unknown>(prefix?: string, options?: PrefixOptions & TimedOptions): Iteration<Listed<T>>;
   /**
    * The states of a key, now and as they change, each later than the one before. A slow reader skips states, but never the
    * last.
@@ -253,9 +253,9 @@ export interface Cluster {
   watchPrefix<T = unknown>(prefix?: string, options?: PrefixOptions): Iteration<KeyState<T>>;
 
   /** Decides what a bucket is, before the first put into it does. Resolves to what it is, also where it was decided before. */
-  createBucket(name: string, options?: CallOptions & { droppable?: boolean }): Promise<"plain" | "droppable">;
+  createBucket(name: string, options?: TimedOptions & { droppable?: boolean }): Promise<"plain" | "droppable">;
   /** Drops a droppable bucket: all its keys are vacant in one instant. False where there is no such bucket. */
-  dropBucket(name: string, options?: CallOptions): Promise<boolean>;
+  dropBucket(name: string, options?: TimedOptions): Promise<boolean>;
 
   /**
    * Calls `task` while this tab holds the lock of that name, one at a time in the whole cluster, and resolves to what that
@@ -275,7 +275,7 @@ export interface Cluster {
    * Waits until `parties` wait at the barrier of that name at one time, 1 to 4096; all must name the same number. It opens
    * once, for ever. Resolves to the fencing token of the place that was taken, 0 where there was none to take.
    */
-  barrier(name: string, parties: number, options?: CallOptions): Promise<number>;
+  barrier(name: string, parties: number, options?: TimedOptions): Promise<number>;
   /** Registers a name, with a value that says where its holder is found; `undefined` where another node has the name. */
   register<T>(name: string, value: T, options?: TimedOptions): Promise<Held | undefined>;
   /** The value that a name was registered with. */
@@ -286,7 +286,7 @@ export interface Cluster {
   /** Opens a session, to bind keys to; resolves once a quorum of seats has answered this tab. */
   openSession(options?: TimedOptions): Promise<Session>;
   /** Resolves when a session, of any node, has ended. */
-  monitor(session: SessionLike, options?: CallOptions): Promise<void>;
+  monitor(session: SessionLike, options?: TimedOptions): Promise<void>;
 
   /** The state of the cluster, as this tab's seat knows it, or for an observer as another seat knows it. */
   status(options?: TimedOptions): Promise<Status>;

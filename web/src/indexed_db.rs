@@ -31,8 +31,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use paxoskv_core::Opening;
-use paxoskv_core::sorted::Map;
 use paxoskv_core::storage::{Batch, Loaded, Record, Storage, StorageError};
+use paxoskv_sorted::Map;
 use wasm_bindgen::JsValue;
 use web_sys::IdbObjectStore;
 

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use js_sys::{Array, Date, Function, Reflect};
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
+use paxoskv_sorted::Map;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -81,6 +81,15 @@ impl Timer for WebTimer {
 
     fn unix(&self) -> Duration {
         milliseconds(Date::now()).unwrap_or_default()
+    }
+
+    fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+        // What is global is found anew each time, since nothing of JavaScript's may be kept where another thread could
+        // have it.
+        || {
+            let scope: Scope = js_sys::global().unchecked_into();
+            milliseconds(scope.performance().now()).unwrap_or_default()
+        }
     }
 
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {

@@ -434,6 +434,7 @@ impl Replica {
 }
 
 /// The acceptor in a stored row.
+#[cfg(feature = "testing")]
 pub(crate) fn stored_acceptor(row: &[u8]) -> Option<crate::paxos::Acceptor> {
     crate::codec::decode::<store::Row>(row).ok().map(|row| row.acceptor)
 }

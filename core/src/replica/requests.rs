@@ -361,11 +361,8 @@ impl Replica {
     }
 
     pub(super) fn timed_out(&self) -> Error {
-        if self.has_quorum() {
-            return Error::Timeout {};
-        }
         let (connected, quorum) = (self.current_status().up() as u64, self.roster.quorum() as u64);
-        Error::NoQuorum { connected, quorum, cluster_size: u64::from(self.roster.cluster_size) }
+        Error::timed_out(connected, quorum, u64::from(self.roster.cluster_size))
     }
 
     pub(super) fn call_due(&mut self, call: CallId) {

@@ -84,7 +84,7 @@ pub(crate) fn each_once(leases: Vec<Lease>) -> Vec<Lease> {
 /// ```
 /// use paxoskv_core::SessionId;
 /// let id: SessionId = "000102030405060708090a0b0c0d0e0f.7.0".parse()?;
-/// assert_eq!((id.life.boot, id.n), (7, 0));
+/// assert_eq!((id.incarnation.boot, id.n), (7, 0));
 /// assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0e0f.7.0");
 /// # Ok::<(), paxoskv_core::Error>(())
 /// ```

@@ -2,13 +2,10 @@
 
 use std::time::Duration;
 
-use paxoskv::Error;
+use paxoskv::{Effect, Error};
 use tokio::time::{Instant, timeout_at};
 
 use super::failure::Failure;
-
-/// How long after the deadline a call that watches its own time may still report, which it does in more detail.
-const SLACK: Duration = Duration::from_millis(500);
 
 /// The moment by which a command is done, with all its steps.
 #[derive(Clone, Copy, Debug)]
@@ -20,30 +17,18 @@ impl Deadline {
         Self(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
     }
 
-    /// The time that is left for the next step; none where there is no limit.
+    /// The time that is left for a call, which keeps to it by itself; none where there is no limit.
     pub(crate) fn left(self) -> Option<Duration> {
         self.0.map(|at| at.saturating_duration_since(Instant::now()))
     }
 
-    /// Does a step, which fails at the deadline.
+    /// Does a step before the first call, which fails at the deadline.
     pub(crate) async fn limit<T>(self, step: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-        Self::until(self.0, step).await
-    }
-
-    /// Does a step that was given the time that is left, and that fails by itself when it is over.
-    pub(crate) async fn limit_timed<T>(
-        self,
-        step: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        Self::until(self.0.and_then(|at| at.checked_add(SLACK)), step).await
-    }
-
-    async fn until<T>(
-        at: Option<Instant>,
-        step: impl Future<Output = Result<T, Failure>>,
-    ) -> Result<T, Failure> {
-        match at {
-            Some(at) => timeout_at(at, step).await.unwrap_or_else(|_| Err(Error::Timeout {}.into())),
+        match self.0 {
+            Some(at) => {
+                let late = |_| Err(Error::Timeout { effect: Effect::None }.into());
+                timeout_at(at, step).await.unwrap_or_else(late)
+            }
             None => step.await,
         }
     }
@@ -63,8 +48,7 @@ mod tests {
         });
         first.await.expect("there is time for it");
         assert!(deadline.left() <= Some(Duration::from_millis(200)));
-        let failure =
-            deadline.limit(std::future::pending::<Result<(), Failure>>()).await.expect_err("no time");
+        let failure = deadline.limit(std::future::pending::<Result<(), Failure>>()).await.expect_err("no time");
         assert_eq!(failure.exit, Exit::Unavailable);
         assert_eq!(deadline.left(), Some(Duration::ZERO));
     }

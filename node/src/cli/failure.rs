@@ -55,7 +55,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match &error {
             Error::NoQuorum { .. } | Error::Timeout { .. } => Exit::Unavailable,
-            Error::LeaseEnded { .. } => Exit::LeaseEnded,
+            Error::LeaseEnded => Exit::LeaseEnded,
             Error::TooLarge { .. } | Error::InvalidArgument { .. } => Exit::Usage,
             _ => Exit::Error,
         };
@@ -89,13 +89,14 @@ mod tests {
 
     #[test]
     fn statuses_tell_results_apart() {
+        let effect = paxoskv::Effect::Unknown;
         for (error, exit) in [
-            (Error::NoQuorum { connected: 1, quorum: 2, cluster_size: 3 }, Exit::Unavailable),
-            (Error::Timeout {}, Exit::Unavailable),
-            (Error::LeaseEnded {}, Exit::LeaseEnded),
+            (Error::NoQuorum { connected: 1, quorum: 2, cluster_size: 3, effect }, Exit::Unavailable),
+            (Error::Timeout { effect }, Exit::Unavailable),
+            (Error::LeaseEnded, Exit::LeaseEnded),
             (Error::TooLarge { what: "key".into(), size: 2, limit: 1 }, Exit::Usage),
             (Error::invalid("no"), Exit::Usage),
-            (Error::Closed {}, Exit::Error),
+            (Error::Closed, Exit::Error),
             (Error::Refused { why: "no".into() }, Exit::Error),
         ] {
             assert_eq!(Failure::from(error.clone()).exit, exit, "{error}");

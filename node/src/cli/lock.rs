@@ -44,28 +44,27 @@ async fn hold(
     deadline: Deadline,
     signals: &mut Signals,
 ) -> Result<i32, Failure> {
-    let mut lock = node.lock(&args.name);
+    let mut lock = node.cluster().lock(&args.name);
     if let Some(left) = deadline.left() {
         lock = lock.timeout(left);
     }
-    let locked = deadline.limit_timed(async { Ok(lock.await?) });
-    let held = tokio::select! {
-        held = locked => held.map_err(|failure| explain(failure, args))?,
-        refused = node.refused() => return Err(refused.into()),
+    let guard = tokio::select! {
+        guard = lock.into_future() => guard.map_err(|error| explain(error, args))?,
+        refused = node.cluster().refused() => return Err(refused.into()),
         signal = signals.next() => return Ok(signal.status()),
     };
-    let mut child = start(args, held.token().0)?;
+    let mut child = start(args, guard.token().0)?;
     let ended = tokio::select! {
         // The loss comes first: the command must not go on without the lock.
         biased;
-        loss = held.lost() => {
+        loss = guard.lost() => {
             end(&mut child).await;
             return Err(lost(loss, args));
         }
         ended = attend(&mut child, signals) => ended,
     };
     // If that is not decided in time, the goodbye releases the lock, too.
-    tokio::time::timeout(GOODBYE, held.release()).await.ok();
+    tokio::time::timeout(GOODBYE, guard.release()).await.ok();
     match ended {
         Ok(status) => Ok(code(status)),
         Err(e) => Err(Failure::error(format!("cannot wait for the command: {e}"))),
@@ -73,16 +72,15 @@ async fn hold(
 }
 
 /// The failure to get the lock, in terms of the lock.
-fn explain(failure: Failure, args: &LockArgs) -> Failure {
-    let message = if failure.message == (Error::Timeout {}).to_string() {
-        format!("the lock {:?} did not become free in time; --timeout waits longer", args.name)
-    } else if failure.exit == Exit::LeaseEnded {
-        "cut off from the cluster while waiting for the lock; asking again is safe".into()
-    } else {
-        failure.message
-    };
-    let exit = if failure.exit == Exit::LeaseEnded { Exit::Unavailable } else { failure.exit };
-    Failure::new(exit, message)
+fn explain(error: Error, args: &LockArgs) -> Failure {
+    match error {
+        Error::Timeout { .. } => {
+            let message =
+                format!("the lock {:?} did not become free in time; --timeout waits longer", args.name);
+            Failure::new(Exit::Unavailable, message)
+        }
+        error => error.into(),
+    }
 }
 
 fn lost(loss: Loss, args: &LockArgs) -> Failure {

@@ -84,8 +84,8 @@ async fn free_seats(args: &NodeArgs, secret: &Option<Secret>) -> Result<Vec<u8>,
     };
     let observer = oneshot::observer_with(&reach, secret.clone(), &args.join).await?;
     let status = tokio::select! {
-        status = observer.status().timeout(oneshot::TIMEOUT) => status.map_err(Failure::from),
-        refused = observer.refused() => Err(refused.into()),
+        status = observer.cluster().status().timeout(oneshot::TIMEOUT) => status.map_err(Failure::from),
+        refused = observer.cluster().refused() => Err(refused.into()),
     };
     let status = match status {
         Err(failure) if failure.exit == Exit::Unavailable => {
@@ -198,7 +198,7 @@ fn introduction(node: &NativeNode, args: &NodeArgs) -> String {
 async fn wait(node: &NativeNode) -> Result<(), Failure> {
     let mut signals = signals::listen()?;
     tokio::select! {
-        refused = node.refused() => {
+        refused = node.cluster().refused() => {
             leave(std::slice::from_ref(node)).await;
             Err(refused.into())
         }

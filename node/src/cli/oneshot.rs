@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt;
-use paxoskv::{Error, FIRST_PORT, NativeNode, Secret, native};
+use paxoskv::{Effect, Error, FIRST_PORT, NativeNode, Secret, native};
 
 use super::args::{Operation, Reach};
 use super::deadline::Deadline;
@@ -44,12 +44,12 @@ pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Fail
     let node = deadline.limit(observer(&reach, &addresses)).await?;
     let alone = Cell::new(matches!(operation, Operation::Watch(_)));
     let done = tokio::select! {
-        done = operation::run(&node, &operation, input, deadline) => match done {
+        done = operation::run(node.cluster(), &operation, input, deadline) => match done {
             // Its time was over before it was linked to a seat.
-            Ok(()) if alone.get() => Err(Error::Timeout {}.into()),
+            Ok(()) if alone.get() => Err(Error::Timeout { effect: Effect::None }.into()),
             done => done,
         },
-        refused = node.refused() => Err(refused.into()),
+        refused = node.cluster().refused() => Err(refused.into()),
         () = next_signal(&mut signals) => Ok(()),
         () = note_first_link(&node, &alone, &addresses) => Ok(()),
     };
@@ -64,7 +64,7 @@ pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Fail
 /// Notes that the node is linked to a seat. Prints once that it waits, if that takes long. Never ends.
 async fn note_first_link(node: &NativeNode, alone: &Cell<bool>, addresses: &[String]) {
     if alone.get() {
-        let mut statuses = node.statuses();
+        let mut statuses = node.cluster().statuses();
         let mut linked =
             pin!(async { while statuses.next().await.is_some_and(|status| status.up() == 0) {} });
         if tokio::time::timeout(REMARK, &mut linked).await.is_err() {
@@ -127,7 +127,7 @@ pub(crate) async fn observer_with(
 
 /// Tells a cluster without a quorum from addresses at which no node answers.
 pub(crate) async fn explain(node: &NativeNode, failure: Failure, addresses: &[String]) -> Failure {
-    let probe = node.status().timeout(Duration::from_millis(1));
+    let probe = node.cluster().status().timeout(Duration::from_millis(1));
     match probe.await {
         Err(Error::NoQuorum { connected: 0, .. }) => Failure::new(failure.exit, no_answer(addresses)),
         _ => failure,

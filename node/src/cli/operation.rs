@@ -1,11 +1,10 @@
 //! Put, get, watch and so on, on a cluster that this process is linked to.
 
 use std::io::Read;
-use std::pin::pin;
 use std::time::SystemTime;
 
 use futures::StreamExt;
-use paxoskv::{Bucket, BucketKind, Cluster, Error, Generation, Key, Session, Value, json};
+use paxoskv::{Bucket, BucketKind, Cluster, Error, Generation, Key, Value, json};
 
 use super::args::{
     CreateBucketArgs, DropBucketArgs, EraseArgs, GetArgs, KeysArgs, Operation, OwnerArgs, PutArgs,
@@ -62,15 +61,15 @@ pub(crate) async fn run(
     deadline: Deadline,
 ) -> Result<(), Failure> {
     match operation {
-        Operation::Put(args) => deadline.limit_timed(put(cluster, args, deadline, input.value)).await,
-        Operation::Get(args) => deadline.limit_timed(get(cluster, args, deadline)).await,
-        Operation::Erase(args) => deadline.limit_timed(erase(cluster, args, deadline)).await,
-        Operation::Owner(args) => deadline.limit_timed(owner(cluster, args, deadline)).await,
-        Operation::Keys(args) => deadline.limit(keys(cluster, args)).await,
-        Operation::CreateBucket(args) => deadline.limit(create_bucket(cluster, args)).await,
-        Operation::DropBucket(args) => deadline.limit(drop_bucket(cluster, args)).await,
-        Operation::Session(args) => deadline.limit_timed(session(cluster, args, deadline)).await,
-        Operation::Status(args) => deadline.limit_timed(status(cluster, args, deadline)).await,
+        Operation::Put(args) => put(cluster, args, deadline, input.value).await,
+        Operation::Get(args) => get(cluster, args, deadline).await,
+        Operation::Erase(args) => erase(cluster, args, deadline).await,
+        Operation::Owner(args) => owner(cluster, args, deadline).await,
+        Operation::Keys(args) => keys(cluster, args, deadline).await,
+        Operation::CreateBucket(args) => create_bucket(cluster, args, deadline).await,
+        Operation::DropBucket(args) => drop_bucket(cluster, args, deadline).await,
+        Operation::Session(args) => session(cluster, args, deadline).await,
+        Operation::Status(args) => status(cluster, args, deadline).await,
         // The end of a watch's time is no failure.
         Operation::Watch(args) => match deadline.left() {
             Some(left) => tokio::time::timeout(left, watch(cluster, args)).await.unwrap_or(Ok(())),
@@ -79,8 +78,18 @@ pub(crate) async fn run(
     }
 }
 
+/// Gives a call the time that is left, if there is a limit. The call keeps to it in all of its steps.
+macro_rules! timed {
+    ($call:expr, $deadline:expr) => {
+        match $deadline.left() {
+            Some(left) => $call.timeout(left),
+            None => $call,
+        }
+    };
+}
+
 async fn put(cluster: &Cluster, args: &PutArgs, deadline: Deadline, value: Vec<u8>) -> Result<(), Failure> {
-    let mut put = cluster.put_cbor(key(&args.key), Value::from_cbor(value)).bucket(&args.bucket);
+    let mut put = cluster.put(key(&args.key)?, Value::from_cbor(value)?).bucket(&args.bucket);
     if args.erasable {
         put = put.erasable();
     }
@@ -90,34 +99,28 @@ async fn put(cluster: &Cluster, args: &PutArgs, deadline: Deadline, value: Vec<u
             .until(moment.ok_or_else(|| Failure::new(Exit::Usage, "--until is later than clocks can tell"))?);
     }
     if let Some(parent) = &args.bound_to {
-        put = put.bound_to_key_in(&args.bound_to_bucket, key(parent));
+        put = put.bound_to_key_in(&args.bound_to_bucket, key(parent)?);
     }
     if let Some(session) = args.bound_to_session {
         put = put.bound_to_peer(session);
     }
     if args.ephemeral {
-        put = put.bound_to(&own_session(cluster, deadline).await?);
+        put = put.bound_to(&timed!(cluster.session(), deadline).await?);
     }
-    if let Some(left) = deadline.left() {
-        put = put.timeout(left);
-    }
-    output::line(&output::chosen(&put.await?, args.call.json))
+    output::line(&output::chosen(&timed!(put, deadline).await?, args.call.json))
 }
 
 async fn get(cluster: &Cluster, args: &GetArgs, deadline: Deadline) -> Result<(), Failure> {
     let default = args.default.as_deref().map(json::from_argument).transpose()?;
-    let mut get = cluster.get_cbor(key(&args.key)).bucket(&args.bucket);
+    let mut get = timed!(cluster.get(key(&args.key)?), deadline).bucket(&args.bucket);
     if args.local {
         get = get.local();
     }
     if args.wait {
         get = get.wait();
     }
-    if let Some(left) = deadline.left() {
-        get = get.timeout(left);
-    }
     let found = match get.await {
-        Err(Error::Timeout {}) if args.wait => {
+        Err(Error::Timeout { .. }) if args.wait => {
             let message = format!("{} has no value yet; --timeout waits longer", args.key);
             return Err(Failure::new(Exit::Unavailable, message));
         }
@@ -139,11 +142,7 @@ async fn erase(cluster: &Cluster, args: &EraseArgs, deadline: Deadline) -> Resul
     // Wrong arguments are found first. If something is invalid after that, it is to erase this entry.
     let key = key(&args.key)?;
     Bucket::new(&args.bucket)?;
-    let mut erase = cluster.erase_cbor(Ok(key)).bucket(&args.bucket);
-    if let Some(left) = deadline.left() {
-        erase = erase.timeout(left);
-    }
-    match erase.await {
+    match timed!(cluster.erase(key), deadline).bucket(&args.bucket).await {
         Ok(true) if args.call.json => output::line(r#"{"erased":true}"#),
         Ok(true) => Ok(()),
         Ok(false) => {
@@ -159,11 +158,7 @@ async fn erase(cluster: &Cluster, args: &EraseArgs, deadline: Deadline) -> Resul
 
 /// A key without an owner is as absent as one without a value, but the message is another.
 async fn owner(cluster: &Cluster, args: &OwnerArgs, deadline: Deadline) -> Result<(), Failure> {
-    let mut get = cluster.get_cbor(key(&args.key)).bucket(&args.bucket);
-    if let Some(left) = deadline.left() {
-        get = get.timeout(left);
-    }
-    let found = get.await?;
+    let found = timed!(cluster.get(key(&args.key)?), deadline).bucket(&args.bucket).await?;
     match found.as_ref().map(|found| found.owner()) {
         Some(Some(owner)) => output::line(&output::session(owner, args.call.json)),
         found => {
@@ -180,7 +175,7 @@ async fn owner(cluster: &Cluster, args: &OwnerArgs, deadline: Deadline) -> Resul
 
 async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
     if let Some(text) = &args.key {
-        let mut states = cluster.watch_cbor(key(text)).bucket(&args.bucket);
+        let mut states = cluster.watch(key(text)?).bucket(&args.bucket);
         if let Some(from) = args.from {
             states = states.from(Generation(from));
         }
@@ -189,7 +184,7 @@ async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
         }
     } else {
         let prefix = args.prefix.as_deref().unwrap_or_default();
-        let mut states = cluster.watch_prefix(Bucket::new(&args.bucket)?, prefix);
+        let mut states = cluster.watch_prefix(prefix).bucket(&args.bucket);
         while let Some(state) = states.next().await {
             let (key, state) = state?;
             output::line_at_leisure(output::state(Some(&key), &state)).await?;
@@ -198,9 +193,13 @@ async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn create_bucket(cluster: &Cluster, args: &CreateBucketArgs) -> Result<(), Failure> {
+async fn create_bucket(
+    cluster: &Cluster,
+    args: &CreateBucketArgs,
+    deadline: Deadline,
+) -> Result<(), Failure> {
     let wanted = if args.droppable { BucketKind::Droppable } else { BucketKind::Plain };
-    let kind = match cluster.create_bucket(&args.name, wanted).await? {
+    let kind = match timed!(cluster.create_bucket(&args.name, wanted), deadline).await? {
         BucketKind::Plain => "plain",
         BucketKind::Droppable => "droppable",
     };
@@ -210,12 +209,12 @@ async fn create_bucket(cluster: &Cluster, args: &CreateBucketArgs) -> Result<(),
     output::line(&if args.call.json { format!(r#"{{"bucket":"{kind}"}}"#) } else { kind.to_owned() })
 }
 
-async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs) -> Result<(), Failure> {
+async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs, deadline: Deadline) -> Result<(), Failure> {
     // A wrong name is found first. If something is invalid after that, it is to drop this bucket.
     if Bucket::new(&args.name)? == Bucket::default() {
         return Err(Failure::new(Exit::Usage, "the bucket without a name is always there"));
     }
-    match cluster.drop_bucket(&args.name).await {
+    match timed!(cluster.drop_bucket(&args.name), deadline).await {
         Ok(true) if args.call.json => output::line(r#"{"dropped":true}"#),
         Ok(true) => Ok(()),
         Ok(false) => {
@@ -230,20 +229,12 @@ async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs) -> Result<(), Fai
 }
 
 async fn session(cluster: &Cluster, args: &SessionArgs, deadline: Deadline) -> Result<(), Failure> {
-    let session = own_session(cluster, deadline).await?;
+    let session = timed!(cluster.session(), deadline).await?;
     output::line(&output::session(session.id(), args.call.json))
 }
 
-async fn own_session(cluster: &Cluster, deadline: Deadline) -> Result<Session, Error> {
-    let mut session = cluster.session();
-    if let Some(left) = deadline.left() {
-        session = session.timeout(left);
-    }
-    session.await
-}
-
-async fn keys(cluster: &Cluster, args: &KeysArgs) -> Result<(), Failure> {
-    let mut keys = pin!(cluster.keys(Bucket::new(&args.bucket)?, &args.prefix));
+async fn keys(cluster: &Cluster, args: &KeysArgs, deadline: Deadline) -> Result<(), Failure> {
+    let mut keys = timed!(cluster.keys(&args.prefix), deadline).bucket(&args.bucket);
     while let Some(listed) = keys.next().await {
         output::line(&output::listed(&listed?, args.call.json))?;
     }
@@ -251,11 +242,8 @@ async fn keys(cluster: &Cluster, args: &KeysArgs) -> Result<(), Failure> {
 }
 
 async fn status(cluster: &Cluster, args: &StatusArgs, deadline: Deadline) -> Result<(), Failure> {
-    let mut status = cluster.status();
-    if let Some(left) = deadline.left() {
-        status = status.timeout(left);
-    }
-    output::line(&output::status(&status.await?, args.call.json))
+    let status = timed!(cluster.status(), deadline).await?;
+    output::line(&output::status(&status, args.call.json))
 }
 
 fn key(text: &str) -> Result<Key, Error> {

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use paxoskv::{Chosen, Found, Key, Lease, SessionId, State, Status, json, wire::Listed};
+use paxoskv::{Chosen, Found, Key, Listed, SessionId, State, Status, json};
 use serde_json::{Value as Json, json as object};
 
 use super::failure::{Exit, Failure};
@@ -54,9 +54,9 @@ pub(crate) fn listed(listed: &Listed, as_json: bool) -> String {
     if !as_json {
         return json::display(listed.key.cbor());
     }
-    let (key, value) = (json::from_cbor(listed.key.cbor()), json::from_cbor(listed.entry.value.cbor()));
-    let mut line = object!({ "key": key, "value": value, "generation": listed.generation });
-    if let Some(owner) = listed.entry.leases.iter().find_map(Lease::session) {
+    let (key, value) = (json::from_cbor(listed.key.cbor()), json::from_cbor(listed.found.cbor()));
+    let mut line = object!({ "key": key, "value": value, "generation": listed.found.generation() });
+    if let Some(owner) = listed.found.owner() {
         line["owner"] = owner.to_string().into();
     }
     line.to_string()

@@ -24,7 +24,7 @@ pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
     let node = oneshot::observer(&reach, &addresses).await?;
     let made = tokio::select! {
         made = make(&node, &reach, timeout.unwrap_or(oneshot::TIMEOUT)) => made,
-        refused = node.refused() => Err(refused.into()),
+        refused = node.cluster().refused() => Err(refused.into()),
     };
     let made = match made {
         Err(failure) if failure.exit == Exit::Unavailable => {
@@ -48,7 +48,7 @@ pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
 }
 
 async fn make(node: &NativeNode, reach: &Reach, timeout: Duration) -> Result<Ticket, Failure> {
-    let status = node.status().timeout(timeout).await?;
+    let status = node.cluster().status().timeout(timeout).await?;
     let cluster_size = u8::try_from(status.cluster_size)
         .map_err(|_| Failure::error("the node tells of a cluster that is larger than one can be"))?;
     let secret = secret::read(reach.secret_file.as_deref()).await?;

@@ -53,7 +53,7 @@ impl Disk {
                 if id.bucket.name() == "$founding"
                     && let AcceptorState::Learned { entry } = &acceptor.held
                 {
-                    self.cluster_id = inspect::founding(&entry.value).map(|founding| founding.id());
+                    self.cluster_id = inspect::bootstrap(&entry.value).map(|founding| founding.id());
                 }
                 self.rows.insert(id, acceptor);
             }

@@ -30,8 +30,8 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
 use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
+use paxoskv_sorted::Map;
 
 use crate::address::Address;
 use crate::ending::Ended;

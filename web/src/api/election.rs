@@ -41,11 +41,11 @@ impl Election {
             let value = value::value(&value)?;
             let options = Options::new(options)?;
             let (timeout, signal) = (options.duration("timeout")?, options.signal()?);
-            let campaign =
-                grant(
-                    signal,
-                    async move { tab.answer(inner.campaign_cbor(Ok(value), timeout).await.map(Some)) },
-                );
+            let mut campaign = inner.campaign(value);
+            if let Some(timeout) = timeout {
+                campaign = campaign.timeout(timeout);
+            }
+            let campaign = grant(signal, async move { Ok(Some(tab.answer(campaign.await)?.into())) });
             Ok(work(async move {
                 let held = campaign.await?;
                 offices.borrow_mut().extend(held.clone());
@@ -69,8 +69,13 @@ impl Election {
     pub fn leader(&self, options: JsValue) -> Promise {
         let (tab, inner) = (self.tab.clone(), self.inner.clone());
         promise((|| {
-            let signal = Options::new(options)?.signal()?;
-            Ok(abortable(signal, async move { found(tab.answer(inner.leader().await)?.as_ref()) }))
+            let options = Options::new(options)?;
+            let mut leader = inner.leader();
+            if let Some(timeout) = options.duration("timeout")? {
+                leader = leader.timeout(timeout);
+            }
+            let signal = options.signal()?;
+            Ok(abortable(signal, async move { found(tab.answer(leader.await)?.as_ref()) }))
         })())
     }
 

@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 
 use futures::future::{Either, LocalBoxFuture, select};
 use js_sys::Promise;
+use paxoskv_core::recipes::Holding;
 use paxoskv_core::{Error, Loss};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -19,7 +20,7 @@ use super::watched::Watched;
 #[wasm_bindgen(skip_typescript)]
 #[derive(Clone)]
 pub struct Held {
-    inner: Weak<paxoskv_core::recipes::Held>,
+    inner: Weak<Holding>,
     token: JsValue,
     session: String,
     signal: AbortSignal,
@@ -38,7 +39,7 @@ struct Progress {
 impl Held {
     /// # Errors
     /// This browser has no `AbortController`.
-    pub(crate) fn new(held: paxoskv_core::recipes::Held) -> Result<Self, Thrown> {
+    pub(crate) fn new(held: Holding) -> Result<Self, Thrown> {
         let controller = AbortController::new()?;
         let progress: Rc<Watched<Progress>> = Rc::default();
         let held = Rc::new(held);
@@ -62,13 +63,12 @@ impl Held {
                 progress.change(|at| at.lost = true);
                 controller.abort_with_reason(&reason(loss).to_js());
             }
-            let released = match Rc::into_inner(held).map(paxoskv_core::recipes::Held::release) {
+            let released = match Rc::into_inner(held).map(Holding::release) {
                 Some(release) => release.await,
                 None => Ok(()), // Nobody else keeps it.
             };
             // A node that has left holds nothing.
-            let released =
-                released.or_else(|error| if error == (Error::Closed {}) { Ok(()) } else { Err(error) });
+            let released = released.or_else(|error| if error == Error::Closed { Ok(()) } else { Err(error) });
             progress.change(|at| at.released = Some(released));
         });
         Ok(this)
@@ -99,7 +99,7 @@ impl Held {
 /// that this code is compiled once.
 pub(crate) fn grant(
     signal: Option<AbortSignal>,
-    wait: impl Future<Output = Result<Option<paxoskv_core::recipes::Held>, Thrown>> + 'static,
+    wait: impl Future<Output = Result<Option<Holding>, Thrown>> + 'static,
 ) -> LocalBoxFuture<'static, Result<Option<Held>, Thrown>> {
     let wait: LocalBoxFuture<'static, _> = Box::pin(wait);
     Box::pin(async move { unless_aborted(signal, wait).await?.map(Held::new).transpose() })
@@ -113,7 +113,7 @@ fn reason(loss: Loss) -> Reason {
         }
         Loss::Ended => "the session that this was bound to has ended: it is lost",
     };
-    Reason { code: Error::LeaseEnded {}.code(), message: why.into() }
+    Reason { code: Error::LeaseEnded.code(), message: why.into() }
 }
 
 #[wasm_bindgen]

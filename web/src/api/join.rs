@@ -7,8 +7,8 @@ use std::rc::{Rc, Weak};
 use futures::StreamExt;
 use futures::future::{Either, LocalBoxFuture, select};
 use js_sys::{Function, Promise, Reflect};
-use paxoskv_core::Error;
 use paxoskv_core::memory::MemoryStorage;
+use paxoskv_core::{Effect, Error};
 use paxoskv_transport_ws::WebSockets;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -46,7 +46,9 @@ pub fn join(name: JsValue, options: JsValue) -> Promise {
         let (timeout, signal) = (options.duration("timeout")?, options.signal()?);
         let plan = Rc::new(Plan::read(text(&name, "name")?, &options)?);
         Ok(abortable(signal, async move {
-            within(timeout, start(plan)).await.unwrap_or_else(|| Err(Error::Timeout {}.into()))
+            within(timeout, start(plan))
+                .await
+                .unwrap_or_else(|| Err(Error::Timeout { effect: Effect::None }.into()))
         }))
     })())
 }
@@ -191,7 +193,7 @@ async fn move_up(tab: &Tab, plan: &Plan, mut seats: Vec<u8>) {
         let launched = tab.unless_leaving(launch(plan, Some(seat), &Rc::default())).await;
         let Some(Ok((cluster, driver))) = launched else { return };
         let reason = tab.sit(lock, cluster, driver).await;
-        if reason.code != (Error::Closed {}).code() {
+        if reason.code != Error::Closed.code() {
             leave_out(seat, &reason);
         }
         seats.retain(|other| *other != seat);
@@ -207,7 +209,7 @@ struct Page {
 
 fn left_with_the_page() -> Reason {
     let message = "this node has left the cluster with its page; a page that is shown again joins again";
-    Reason { code: Error::Closed {}.code(), message: message.into() }
+    Reason { code: Error::Closed.code(), message: message.into() }
 }
 
 /// Leaves when the page is left, for good or into the cache for going back. A page that comes back from there stood still
@@ -259,7 +261,7 @@ impl LeaveOnDrop<'_> {
 impl Drop for LeaveOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(tab) = self.0 {
-            tab.begin_to_leave(Reason::from(&Error::Closed {}));
+            tab.begin_to_leave(Reason::from(&Error::Closed));
         }
     }
 }

@@ -4,8 +4,7 @@ use std::future::Future;
 
 use futures::future::LocalBoxFuture;
 use js_sys::{Array, Object, Promise, Reflect};
-use paxoskv_core::wire::Listed;
-use paxoskv_core::{Chosen, Found, Generation, Key, SeatState, SessionId, State, Status};
+use paxoskv_core::{Chosen, Found, Generation, Key, Listed, SeatState, SessionId, State, Status};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;
 
@@ -76,12 +75,11 @@ pub(crate) fn state(key: Option<&Key>, state: &State) -> Result<JsValue, Thrown>
 }
 
 pub(crate) fn listed(listed: &Listed) -> Result<JsValue, Thrown> {
-    let owner = listed.entry.leases.iter().find_map(paxoskv_core::Lease::session);
     Ok(object(&[
         ("key", value::to_js(listed.key.cbor())?),
-        ("generation", number(listed.generation)),
-        ("value", value::to_js(listed.entry.value.cbor())?),
-        ("owner", session(owner)),
+        ("generation", number(listed.found.generation())),
+        ("value", value::to_js(listed.found.cbor())?),
+        ("owner", session(listed.found.owner())),
     ]))
 }
 

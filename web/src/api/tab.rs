@@ -8,7 +8,7 @@ use futures::future::{AbortHandle, Abortable, Either, select};
 use futures::stream::LocalBoxStream;
 use futures::{FutureExt, Stream, StreamExt};
 use js_sys::Promise;
-use paxoskv_core::{Cluster, Error, Session, SessionId, Status};
+use paxoskv_core::{Cluster, Effect, Error, Session, SessionId, Status};
 
 use super::error::{Reason, Thrown};
 use super::objects::{promise, work};
@@ -80,7 +80,7 @@ impl Tab {
     #[inline(never)]
     fn explain(&self, error: Error) -> Thrown {
         match (&error, self.leaving()) {
-            (Error::Closed {}, Some(reason)) => Thrown(reason.to_js()),
+            (Error::Closed, Some(reason)) => Thrown(reason.to_js()),
             _ => error.into(),
         }
     }
@@ -88,9 +88,7 @@ impl Tab {
     /// The error of a call that ran out of time.
     pub(crate) fn out_of_time(self: &Rc<Self>) -> Thrown {
         let status = self.statuses().next().now_or_never().flatten();
-        let Some(status) = status.filter(|status| !status.quorum) else { return Error::Timeout {}.into() };
-        let (connected, cluster_size) = (status.up() as u64, u64::from(status.cluster_size));
-        Error::NoQuorum { connected, quorum: cluster_size / 2 + 1, cluster_size }.into()
+        status.map_or(Error::Timeout { effect: Effect::None }, |status| status.timed_out()).into()
     }
 
     fn leaving(&self) -> Option<Reason> {
@@ -150,7 +148,7 @@ impl Tab {
         };
         match ended {
             Ok(Err(error)) => Reason::from(&error),
-            _ => refusal.take().or(self.leaving()).unwrap_or_else(|| Reason::from(&Error::Closed {})),
+            _ => refusal.take().or(self.leaving()).unwrap_or_else(|| Reason::from(&Error::Closed)),
         }
     }
 

@@ -26,8 +26,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
 use paxoskv_core::transport::{CloseReason, Event, LinkId};
+use paxoskv_sorted::Map;
 use wasm_bindgen::JsValue;
 
 use super::channel::{self, Call, Channel, Id, Message, Names, Node, Pause, Signal, call};

@@ -42,7 +42,7 @@ impl Client {
             let call = calls.next();
             let called = Instant::now();
             let result = tokio::select! {
-                result = perform(&self.node, &call, self.timeout) => result.map_err(|e| e.to_string()),
+                result = perform(self.node.cluster(), &call, self.timeout) => result.map_err(|e| e.to_string()),
                 () = sleep_until(self.last) => Err("pending at the end".into()),
                 _ = self.stopped.wait_for(|stopped| *stopped) => Err("pending at the end".into()),
             };

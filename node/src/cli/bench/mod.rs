@@ -120,8 +120,8 @@ async fn connect(args: &BenchArgs, limit: Duration) -> Result<Vec<NativeNode>, F
         let at = std::slice::from_ref(address);
         let node = oneshot::observer(&args.reach, at).await?;
         let linked = tokio::select! {
-            status = node.status().timeout(limit) => status.map(drop).map_err(Failure::from),
-            refused = node.refused() => Err(refused.into()),
+            status = node.cluster().status().timeout(limit) => status.map(drop).map_err(Failure::from),
+            refused = node.cluster().refused() => Err(refused.into()),
         };
         match linked {
             Ok(()) => Ok(node),

@@ -11,7 +11,7 @@ mod line;
 use std::io::IsTerminal;
 
 use futures::StreamExt;
-use paxoskv::{Cluster, NativeNode, Statuses};
+use paxoskv::{NativeNode, Statuses};
 
 use super::args::Operation;
 use super::deadline::Deadline;
@@ -37,7 +37,7 @@ pub(crate) async fn run(nodes: &[NativeNode], introduction: &str) -> Result<Exit
     };
     let mut shell = Shell {
         node: first,
-        statuses: first.statuses(),
+        statuses: first.cluster().statuses(),
         last_status: String::new(),
         signals: signals::listen()?,
         interactive,
@@ -79,7 +79,7 @@ impl Shell<'_> {
                     None => return Ok(()),
                 },
                 Some(status) = self.statuses.next() => self.show(&status.to_string()),
-                refused = node.refused() => return Err(refused.into()),
+                refused = node.cluster().refused() => return Err(refused.into()),
                 stopped = node.stopped() => return Ok(stopped?),
                 _ = self.signals.next() => return Ok(()),
             }
@@ -99,10 +99,9 @@ impl Shell<'_> {
             }
         };
         let node = self.node;
-        let cluster: &Cluster = node;
         let call = async {
             let input = operation::read_input(&operation, Dash::Commands).await?;
-            operation::run(cluster, &operation, input, Deadline::after(operation.timeout())).await
+            operation::run(node.cluster(), &operation, input, Deadline::after(operation.timeout())).await
         };
         let mut call = std::pin::pin!(call);
         loop {
@@ -114,7 +113,7 @@ impl Shell<'_> {
                     return Ok(true);
                 }
                 Some(status) = self.statuses.next() => self.show(&status.to_string()),
-                refused = node.refused() => return Err(refused.into()),
+                refused = node.cluster().refused() => return Err(refused.into()),
                 stopped = node.stopped() => return stopped.map(|()| false).map_err(Into::into),
                 signal = self.signals.next() => {
                     if signal == Signal::Terminate || !self.interactive {
