@@ -1,8 +1,8 @@
-//! What a put costs as watchers beyond the seats grow in number: `cargo bench -p paxoskv --bench observers`.
+//! The cost of a put with many watching observers: `cargo bench -p paxoskv --bench observers`.
 //!
 //! Three processes hold the seats, in memory. All observers are nodes of their own, linked over loopback, in this
-//! process; each watches a key. Puts of fresh keys are none of their business; those of the watched key reach them all.
-//! Figures are for comparing on one machine. Nothing is asserted of them.
+//! process; each one watches a key. They are not notified of puts of other keys; a put of the watched key reaches all.
+//! The figures are for comparing on one machine. No figure is asserted.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark that cannot go on says why, and stops
 
 use std::fs;
@@ -14,14 +14,14 @@ use futures::StreamExt;
 use futures::future::join_all;
 use paxoskv::{NativeNode, SeatState};
 
-/// How many puts each figure is of.
+/// How many puts each figure is measured with.
 const PUTS: u32 = 1000;
 
-/// How long newcomers have to settle, and how long nothing happens to see what that takes.
+/// How long new observers have to settle, and how long the cluster is then left idle to measure that.
 const SETTLES: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(5);
 
-/// How often the key that all watch is put and erased.
+/// How often the watched key is put and erased.
 const ROUNDS: u32 = 10;
 
 #[tokio::main]

@@ -1,4 +1,4 @@
-//! PaxosKV on native machines: all that an application, or the program `paxoskv`, needs to be a node of a cluster.
+//! PaxosKV on native machines: all that an application, or the program `paxoskv`, needs to run a node of a cluster.
 //!
 //! The core ([`Cluster`] and all that it comes with, re-exported here) knows no runtime, no disk and no network.
 //! This crate adds them: tokio, durable storage in redb, links over WebSocket and libp2p. [`native`] puts them together:
@@ -40,6 +40,8 @@ mod native;
 mod running;
 #[cfg(feature = "ws")]
 mod secret;
+#[cfg(feature = "ws")]
+mod start_error;
 #[cfg(feature = "redb")]
 pub mod storage;
 mod timer;
@@ -49,7 +51,7 @@ pub use folder::data_folder;
 #[cfg(feature = "libp2p")]
 pub use native::FIRST_LIBP2P_PORT;
 #[cfg(feature = "ws")]
-pub use native::{FIRST_PORT, NativeBuilder, StartError, loopback_seats, native};
+pub use native::{FIRST_PORT, NativeBuilder, loopback_seats, native};
 pub use paxoskv_core::{
     Bucket, BucketKind, Builder, Chosen, Cluster, CreateBucket, DropBucket, Effect, Entry, Epoch, Erase,
     Error, Found, Generation, Get, Incarnation, IntoKey, IntoValue, Key, Keys, Lease, Listed, Loss, Monitor,
@@ -65,6 +67,8 @@ pub use paxoskv_transport_ws as ws;
 pub use running::NativeNode;
 #[cfg(feature = "ws")]
 pub use secret::{BadSecret, Secret};
+#[cfg(feature = "ws")]
+pub use start_error::StartError;
 pub use timer::TokioTimer;
 
 /// So that the README's example is compiled.

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::links::{Known, Libp2pTransport, Links};
-use crate::native::StartError;
+use crate::start_error::StartError;
 #[cfg(feature = "redb")]
 use crate::storage::RedbStorage;
 use crate::timer::TokioTimer;
@@ -37,7 +37,7 @@ pub struct NativeNode {
     end: watch::Receiver<Option<Result<(), Error>>>,
 }
 
-/// All that a node is made of, besides the core's settings.
+/// The parts of a node, besides the core's settings.
 pub(crate) struct Parts {
     pub(crate) seat: Option<Seat>,
     pub(crate) kept: Kept,
@@ -47,7 +47,7 @@ pub(crate) struct Parts {
     /// Whether seats are linked over WebSocket.
     pub(crate) by_ws: bool,
     pub(crate) libp2p: Option<Libp2pTransport>,
-    /// Where the node looks for others to begin with.
+    /// The addresses at which the node looks for others at first.
     pub(crate) join: Vec<String>,
     pub(crate) routes: Router,
 }
@@ -71,12 +71,12 @@ impl NativeNode {
         let transport = Links::new(transport, by_ws, libp2p, given, known.clone());
         let builder = builder.dial(join).transport(transport).timer(TokioTimer::new()).entropy(entropy);
         let (cluster, driver) = builder.storage(kept).build()?;
-        // All that is served on the node's address is put together here.
+        // This is all that the node's address serves.
         let app = routes.layer(from_fn_with_state(guard, check)).merge(route);
         let server = listener.map(|listener| tokio::spawn(serve(listener, app)));
         let (ended, end) = watch::channel(None);
         tokio::spawn(async move {
-            // Sent also where the driver panics: then as the node being gone.
+            // This is sent even where the driver panics. The node counts as closed then.
             let result = tokio::spawn(driver).await.unwrap_or(Err(Error::Closed));
             if let Some(server) = server {
                 server.abort();
@@ -115,14 +115,13 @@ impl NativeNode {
         self.address
     }
 
-    /// Where the node listened over libp2p when it started, with its peer id; nowhere if it does not.
+    /// The addresses at which the node listened over libp2p when it started, with its peer id; none if it does not.
     #[cfg(feature = "libp2p")]
     pub fn multiaddrs(&self) -> &[String] {
         &self.multiaddrs
     }
 
-    /// Where members of the cluster can be reached, as far as members have told this node; addresses of its own are
-    /// not among them.
+    /// The addresses of the cluster's members, as far as members have announced them to this node, without its own.
     pub fn known_addresses(&self) -> Vec<String> {
         self.known.all()
     }
@@ -132,7 +131,7 @@ impl NativeNode {
         self.folder.as_deref()
     }
 
-    /// Resolves when the node has stopped, whoever made it leave.
+    /// Resolves when the node has stopped, for whatever reason.
     ///
     /// # Errors
     /// [`Error::Storage`] where its storage failed.
@@ -143,8 +142,8 @@ impl NativeNode {
     }
 }
 
-/// Any web page can reach this machine's ports: who asks under a strange name, or from another site, is not heard.
-/// The route of the links checks for itself.
+/// Refuses requests under an unknown host name, or from another site: any web page can reach this machine's ports. The route
+/// of the links checks by itself.
 async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     match guard.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
@@ -152,7 +151,7 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     }
 }
 
-/// Where a node keeps its data.
+/// A node's store.
 pub(crate) enum Kept {
     Nothing,
     Memory(MemoryStorage),
@@ -165,7 +164,7 @@ impl Kept {
         Self::Memory(MemoryStorage::new())
     }
 
-    /// Opens the store in a folder, which reads the disk, so not on the runtime's own threads.
+    /// Opens the store in a folder. That reads the disk, so it is not done on the runtime's own threads.
     #[cfg(feature = "redb")]
     pub(crate) async fn folder(path: PathBuf) -> Result<Self, StorageError> {
         let opened = tokio::task::spawn_blocking(move || {

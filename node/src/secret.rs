@@ -1,10 +1,10 @@
-//! The cluster's secret, as all transports and tickets take it.
+//! The cluster's secret, for all transports and for tickets.
 
 use std::fmt;
 
-/// A cluster's secret: what all its members know and nobody else. It is never shown.
+/// A cluster's secret, which only its members know. It is never shown.
 ///
-/// It is not stretched: use a random one, such as 32 bytes from the system, not a password.
+/// It is not stretched: use random bytes, such as 32 from the system, not a password.
 ///
 /// ```
 /// let secret = paxoskv::Secret::new(b"what nobody can guess\n")?;
@@ -19,13 +19,13 @@ pub struct Secret {
     libp2p: paxoskv_transport_libp2p::Secret,
 }
 
-/// Why bytes are no secret.
+/// The bytes are no secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the cluster's secret is empty: put at least 16 random bytes into the secret file, or leave it out")]
 pub struct BadSecret;
 
 impl Secret {
-    /// The secret in the contents of a file. Line ends at its end do not count, since editors add them.
+    /// The secret in the contents of a file. Line ends at its end are ignored, since editors add them.
     ///
     /// # Errors
     /// [`BadSecret`] if nothing is left.
@@ -43,7 +43,7 @@ impl Secret {
         })
     }
 
-    /// The secret itself, for a ticket: whoever sees it can be a member.
+    /// The secret itself, for a ticket. Anybody who sees it can be a member.
     pub fn reveal(&self) -> &[u8] {
         &self.contents
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use paxoskv_core::Timer;
 use tokio::time::{Instant, sleep_until};
 
-/// Tokio's clock, so that a test which pauses it pauses the node with it.
+/// Tokio's clock. A test that pauses it pauses the node, too.
 #[derive(Clone, Copy, Debug)]
 pub struct TokioTimer {
     start: Instant,

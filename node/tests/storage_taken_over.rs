@@ -1,5 +1,7 @@
 //! A store that another process has taken over: no batch succeeds any more, an empty one neither.
 
+#![allow(clippy::unwrap_used)] // also in helpers: a test that cannot go on has failed
+
 mod storage_help;
 use storage_help::*;
 

@@ -48,7 +48,8 @@ mod tests {
         });
         first.await.expect("there is time for it");
         assert!(deadline.left() <= Some(Duration::from_millis(200)));
-        let failure = deadline.limit(std::future::pending::<Result<(), Failure>>()).await.expect_err("no time");
+        let failure =
+            deadline.limit(std::future::pending::<Result<(), Failure>>()).await.expect_err("no time");
         assert_eq!(failure.exit, Exit::Unavailable);
         assert_eq!(deadline.left(), Some(Duration::ZERO));
     }

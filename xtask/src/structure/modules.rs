@@ -58,7 +58,12 @@ impl Modules {
                 let flat = file_name.clone().unwrap_or_else(|| format!("{child}.rs"));
                 let (flat, nested) = (inner.join(flat), inner.join(child).join("mod.rs"));
                 let file = if read(&flat).is_some() { flat } else { nested };
-                self.read_file(&file, &inner.join(child), &[&name[..], &[child.clone()]].concat(), read)?;
+                self.read_file(
+                    &file,
+                    &inner.join(child),
+                    &[&name[..], std::slice::from_ref(child)].concat(),
+                    read,
+                )?;
             }
             self.add(name, file, scope);
         }
