@@ -39,28 +39,28 @@ fn the_own_session_is_one_however_many_ask_at_once() {
     assert_eq!(one.take().unwrap().id(), other.take().unwrap().id());
 }
 
-/// Two threads have each opened a session, and each makes it the own one unless there is one already.
+/// The own session has ended. A thread that has opened another one finds that, and before it has made its own the new
+/// one, a second thread comes with a third.
 #[cfg(not(target_family = "wasm"))]
 #[test]
 fn of_two_threads_that_open_the_own_session_one_is_first() {
-    use std::sync::Arc;
+    use std::sync::{Arc, mpsc};
 
     use crate::types::{Incarnation, NodeId, SessionId};
 
     let session = |n| SessionId { incarnation: Incarnation { node: NodeId([1; 16]), boot: 1 }, n };
-    for _ in 0..2_000 {
-        let own = Arc::new(super::OwnSession::default());
-        let start = Arc::new(std::sync::Barrier::new(2));
-        let settled = [1, 2].map(|n| {
-            let (own, start) = (own.clone(), start.clone());
-            std::thread::spawn(move || {
-                start.wait();
-                own.settle(Some(session(n)), |_| false)
-            })
-        });
-        let [one, other] = settled.map(|thread| thread.join().unwrap());
-        assert_eq!(one, other);
-    }
+    let has_ended = move |id| id == session(0);
+    let own = Arc::new(super::OwnSession::default());
+    own.settle(Some(session(0)), has_ended);
+    let (sender, settled) = mpsc::channel();
+    let one = own.settle(Some(session(1)), |id| {
+        let own = own.clone();
+        std::thread::spawn(move || sender.send(own.settle(Some(session(2)), has_ended)));
+        // It must not come to anything until this is done, so waiting for it is in vain.
+        assert!(settled.recv_timeout(Duration::from_millis(50)).is_err(), "it came in between");
+        has_ended(id)
+    });
+    assert_eq!((one, settled.recv().unwrap()), (Some(session(1)), Some(session(1))));
 }
 
 #[test]

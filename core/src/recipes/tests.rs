@@ -1,4 +1,5 @@
-//! What the rule is for that a grant is checked before it is handed out.
+//! Grants, and the clock: when a holder knows that it may have lost, and when a waiter is not granted any more what it
+//! waited for.
 
 use std::time::Duration;
 
@@ -34,4 +35,17 @@ fn a_waiter_that_was_suspended_is_not_granted_what_it_waited_for() {
     let (in_first_session, _) = waits_through_a_suspension().unwrap();
     CHECKS_BEFORE_GRANT.set(true);
     assert!(in_first_session, "the rule makes no difference");
+}
+
+/// The driver is not run meanwhile, so it can say nothing.
+#[test]
+fn whether_something_is_held_goes_by_the_timer_that_was_given() {
+    let mut world = World::new();
+    let [one, _two, _three] = [1, 2, 3].map(|seat| world.seat(seat));
+    let guard = world.run(one.lock("a")).unwrap();
+    assert!(guard.is_held());
+    world.timer.jump(Duration::from_millis(499));
+    assert!(guard.is_held());
+    world.timer.jump(Duration::from_millis(1));
+    assert!(!guard.is_held());
 }
