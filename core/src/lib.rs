@@ -39,7 +39,7 @@
 //! connection.
 
 mod api;
-mod codec;
+pub mod codec;
 mod driver;
 #[cfg(feature = "testing")]
 pub mod inspect;

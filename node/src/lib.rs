@@ -39,8 +39,6 @@ mod native;
 #[cfg(feature = "ws")]
 mod running;
 #[cfg(feature = "ws")]
-mod secret;
-#[cfg(feature = "ws")]
 mod start_error;
 #[cfg(feature = "redb")]
 pub mod storage;
@@ -59,14 +57,14 @@ pub use paxoskv_core::{
     SessionState, Settings, State, Status, StatusCall, Statuses, Storage, Timer, Transport, Value, Watch,
     WatchPrefix, memory, recipes, transport,
 };
+#[cfg(feature = "ws")]
+pub use paxoskv_links::{BadSecret, LinkSettings, Secret, ticket};
 #[cfg(feature = "libp2p")]
 pub use paxoskv_transport_libp2p as libp2p;
 #[cfg(feature = "ws")]
 pub use paxoskv_transport_ws as ws;
 #[cfg(feature = "ws")]
 pub use running::NativeNode;
-#[cfg(feature = "ws")]
-pub use secret::{BadSecret, Secret};
 #[cfg(feature = "ws")]
 pub use start_error::StartError;
 pub use timer::TokioTimer;

@@ -1,7 +1,8 @@
 //! Links over libp2p.
 
 use paxoskv_core::Error;
-use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, Secret};
+use paxoskv_links::LinkSettings;
+use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport};
 
 use super::error::Thrown;
 use super::plan::Plan;
@@ -13,8 +14,8 @@ pub(crate) async fn transport(plan: &Plan, seat: Option<u8>) -> Result<Option<Li
     }
     let config = Libp2pConfig {
         cluster: Some(plan.name.clone()),
-        secret: plan.secret().and_then(|secret| Secret::new(secret).ok()),
-        max_frame: plan.settings.max_frame,
+        secret: plan.secret.clone(),
+        link: LinkSettings { max_frame: plan.settings.max_frame, ..LinkSettings::default() },
         // Seats are linked to each other, even those of two browsers. An observer needs no more than the nodes that it dials.
         wait_at_relays: seat.is_some(),
         ..Libp2pConfig::default()

@@ -1,5 +1,7 @@
 //! Tickets and multiaddrs, which only the build with libp2p takes.
 
+use paxoskv_links::Secret;
+
 use super::error::{Thrown, invalid};
 
 /// What a ticket says of the cluster.
@@ -10,13 +12,13 @@ pub(crate) struct Ticket {
     /// Addresses that a browser can dial.
     pub(crate) ws: Vec<String>,
     pub(crate) libp2p: Vec<String>,
-    pub(crate) secret: Option<Vec<u8>>,
+    pub(crate) secret: Option<Secret>,
 }
 
 /// Reads a ticket. A browser dials WebSockets only.
 #[cfg(feature = "libp2p")]
 pub(crate) fn read(text: &str) -> Result<Ticket, Thrown> {
-    let line: paxoskv_transport_libp2p::ticket::Ticket =
+    let line: paxoskv_links::ticket::Ticket =
         text.parse().map_err(|why| invalid(format!("options.ticket: {why}")))?;
     let (libp2p, ws): (Vec<_>, Vec<_>) = line.addresses.into_iter().partition(|at| at.starts_with('/'));
     let libp2p: Vec<_> =
@@ -28,7 +30,8 @@ pub(crate) fn read(text: &str) -> Result<Ticket, Thrown> {
         ));
     }
     let cluster_size = Some(line.cluster_size);
-    Ok(Ticket { cluster: line.cluster, cluster_size, ws, libp2p, secret: line.secret })
+    let secret = line.secret.and_then(|secret| Secret::new(&secret).ok());
+    Ok(Ticket { cluster: line.cluster, cluster_size, ws, libp2p, secret })
 }
 
 /// Refuses a ticket.

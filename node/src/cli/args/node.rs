@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
-use paxoskv::libp2p::ticket::Ticket;
+use paxoskv::ticket::Ticket;
 
 use super::parse::{sizes, time};
 
