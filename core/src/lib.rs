@@ -5,23 +5,23 @@
 //! half of a cluster's seats have to be up; any crash, restart, partition or repeated message may cost time, but
 //! never a promise.
 //!
-//! # The floors of the house
+//! # The layers
 //!
 //! Each names only those below it.
 //!
 //! | module | what it is |
 //! |---|---|
 //! | [`recipes`] | locks, elections, barriers, names |
-//! | [`Cluster`] | what callers hold |
-//! | `driver` | the future between the node and the world: group commit |
-//! | [`node`] | one node's brain, a state machine without I/O |
+//! | [`Cluster`], the module `api` | what callers hold, and the calls that they make |
+//! | `driver` | the future between a node and the world: group commit |
+//! | [`replica`] | one node's state machine, without I/O |
 //! | [`paxos`] | the algorithm, to be read beside the paper |
 //! | [`transport`], [`storage`], [`Timer`] | the ports; [`memory`] has simple ones for all three |
-//! | [`message`] | what nodes say to each other |
+//! | [`wire`] | what nodes say to each other |
 //! | [`Key`], [`Value`], [`Lease`], [`Ballot`], [`Roster`] | the nouns |
 //!
-//! A newcomer starts with [`paxos`], whose files use the paper's words, and goes on to [`node`], whose head says how it
-//! is driven and which invariant it keeps. Why all of it is safe stands in `DESIGN.md` at the project's root.
+//! A newcomer starts with [`paxos`], whose files use the paper's words, and goes on to [`replica`], whose head says how
+//! it is driven and which invariant it keeps. Why all of it is safe stands in `DESIGN.md` at the project's root.
 //!
 //! # Using it
 //!
@@ -38,8 +38,7 @@
 //! Members are trusted to follow the protocol; their bytes are not trusted: malformed input costs its sender the
 //! connection.
 
-mod builder;
-mod cluster;
+mod api;
 pub mod codec;
 mod driver;
 pub mod memory;
@@ -49,18 +48,25 @@ pub mod recipes;
 pub mod replica;
 mod rules;
 mod settings;
-#[doc(hidden)]
-pub mod sorted;
 pub mod storage;
 mod timer;
 pub mod transport;
 mod types;
 pub mod wire;
 
-pub use builder::{Builder, NoTimer};
-pub use cluster::{
-    BucketKind, Chosen, Cluster, Erase, Found, Get, OpenSession, Owner, Put, Session, State, StatusCall,
-    Statuses, Watch, WatchPrefix,
+// The tests' virtual time serves tests inside of this crate, too, under the name that it has outside.
+#[cfg(test)]
+extern crate self as paxoskv_core;
+#[cfg(test)]
+#[path = "../tests/virtual_time/mod.rs"]
+mod virtual_time;
+
+use paxoskv_sorted as sorted;
+
+pub use api::{
+    BucketKind, Builder, Chosen, Cluster, CreateBucket, DropBucket, Erase, Found, Get, IntoKey, IntoValue,
+    Keys, Listed, Monitor, NoTimer, OpenSession, Owner, Put, Session, State, StatusCall, Statuses, Watch,
+    WatchPrefix,
 };
 pub use codec::Malformed;
 #[cfg(feature = "broken-rules")]
@@ -70,7 +76,7 @@ pub use storage::Storage;
 pub use timer::{Moment, Timer};
 pub use transport::Transport;
 pub use types::{
-    Ballot, Bootstrap, Bucket, CallId, ClusterId, Entry, Epoch, Error, Generation, Grant, Incarnation, Key,
-    KeyId, Lease, Loss, NodeId, Opening, Register, RequestId, Roster, Round, Seat, SeatState, SeatStatus,
-    Seated, Seats, SessionId, SessionState, Status, StoreId, Value, quorum,
+    Ballot, Bootstrap, Bucket, CallId, ClusterId, Effect, Entry, Epoch, Error, Generation, Grant,
+    Incarnation, Key, KeyId, Lease, Loss, NodeId, Opening, Register, RequestId, Roster, Round, Seat,
+    SeatState, SeatStatus, Seated, Seats, SessionId, SessionState, Status, StoreId, Value, quorum,
 };

@@ -129,8 +129,6 @@ rules! {
     grace_from_quorum: GraceFromQuorum,
     /// A lock's holder gives it up for good when its session is suspended.
     suspended_is_final: SuspendedIsFinal,
-    /// A pending lock whose node was suspended meanwhile is not granted.
-    check_before_grant: CheckBeforeGrant,
     /// An erase ends the latch that it saw, also when it is tried again, and not whatever is there by then.
     erase_what_was_seen: EraseWhatWasSeen,
     /// A session lives from when the heartbeat that a quorum answered was sent.

@@ -75,6 +75,47 @@ pub enum CloseReason {
 ///
 /// All methods but [`poll_event`](Self::poll_event) and [`poll_flush`](Self::poll_flush) return at once; what cannot
 /// be sent for the moment waits in a bounded queue, and is dropped where that is full.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use std::task::{Context, Poll, Waker};
+/// use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
+///
+/// /// A transport whose frames lead nowhere, with the events that somebody gives it.
+/// #[derive(Default)]
+/// struct Scripted {
+///     events: VecDeque<Event>,
+///     waker: Option<Waker>,
+/// }
+///
+/// impl Transport for Scripted {
+///     fn addresses(&self) -> Vec<String> {
+///         Vec::new()
+///     }
+///     fn dial(&mut self, _: &[String]) {}
+///     fn send(&mut self, _: LinkId, _: Vec<u8>) {}
+///     fn close(&mut self, link: LinkId, _: CloseReason) {
+///         // Each link that was up goes down once, also where this side has closed it.
+///         let reason = "closed by this side".to_owned();
+///         self.events.push_back(Event::Down { link, reason, gone: false });
+///         self.waker.take().map(Waker::wake);
+///     }
+///     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+///         match self.events.pop_front() {
+///             Some(event) => Poll::Ready(event),
+///             None => {
+///                 self.waker = Some(cx.waker().clone());
+///                 Poll::Pending
+///             }
+///         }
+///     }
+///     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<()> {
+///         Poll::Ready(())
+///     }
+/// }
+/// ```
+///
+/// `core/examples/own_transport.rs` has one that links two nodes.
 pub trait Transport {
     /// Where other nodes can reach this one, in this transport's notation; may grow as links come up.
     fn addresses(&self) -> Vec<String>;

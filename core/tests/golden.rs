@@ -13,9 +13,9 @@ use paxoskv_core::wire::{
     Change, Claim, Cursor, Digest, Hello, Listed, Message, Op, Outcome, Version, read_frame, write_frame,
 };
 use paxoskv_core::{
-    Ballot, Bucket, CallId, ClusterId, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId, Lease,
-    Moment, NodeId, Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Settings, Status,
-    Storage, StoreId, Value,
+    Ballot, Bucket, CallId, ClusterId, Effect, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId,
+    Lease, Moment, NodeId, Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Settings,
+    Status, Storage, StoreId, Value,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -139,7 +139,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("response ended", respond(Outcome::Ended {})),
         ("response keys", respond(Outcome::Keys { items: vec![listed], more: false })),
         ("response status", respond(Outcome::Status { status })),
-        ("response failed", respond(Outcome::Failed { error: Error::Timeout {} })),
+        ("response failed", respond(Outcome::Failed { error: Error::Timeout { effect: Effect::Unknown } })),
         ("response moved", respond(Outcome::Moved { generation })),
         ("response changes", respond(Outcome::Changes { cursor, items: vec![change], more: false })),
         ("beat", Message::Heartbeat { number: 9, relay: vec![seat] }),

@@ -6,8 +6,8 @@ use paxoskv_core::wire::{
     Change, Claim, Cursor, Digest, Hello, Listed, Message, Op, Outcome, PROTOCOL, Version, write_frame,
 };
 use paxoskv_core::{
-    Ballot, Bucket, ClusterId, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId, Lease, NodeId,
-    Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Status, StoreId, Value,
+    Ballot, Bucket, ClusterId, Effect, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId, Lease,
+    NodeId, Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Status, StoreId, Value,
 };
 use proptest::arbitrary::any;
 use proptest::collection::vec;
@@ -204,12 +204,13 @@ fn error() -> impl Strategy<Value = Error> {
         (number(), number(), number()).prop_map(|(connected, quorum, cluster_size)| Error::NoQuorum {
             connected,
             quorum,
-            cluster_size
+            cluster_size,
+            effect: Effect::Unknown,
         }),
-        Just(Error::Timeout {}),
-        Just(Error::LeaseEnded {}),
+        Just(Error::Timeout { effect: Effect::Unknown }),
+        Just(Error::LeaseEnded),
         (text(), number(), number()).prop_map(|(what, size, limit)| Error::TooLarge { what, size, limit }),
-        Just(Error::Closed {}),
+        Just(Error::Closed),
         text().prop_map(|why| Error::Storage { why }),
         text().prop_map(|why| Error::Refused { why }),
         text().prop_map(|why| Error::InvalidArgument { why }),

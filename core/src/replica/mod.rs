@@ -238,7 +238,7 @@ impl Replica {
             Input::Leave => {
                 self.sessions.end_all(cx);
                 self.peers.say_goodbye(cx);
-                self.stop(Error::Closed {});
+                self.stop(Error::Closed);
             }
         }
     }
@@ -396,7 +396,7 @@ impl Replica {
 
     /// Stops for good: calls fail, links close.
     fn stop(&mut self, error: Error) {
-        let leaving = error == Error::Closed {};
+        let leaving = error == Error::Closed;
         // Before any other node is told: whoever holds something must stop before another can start.
         self.sessions.end_all(&mut self.cx);
         self.fail_all(&error);
@@ -415,7 +415,7 @@ impl Replica {
 
     fn handle_stopped(&mut self, input: Input) {
         let outbox = &mut self.cx.outbox;
-        let error = self.stopped.clone().unwrap_or(Error::Closed {});
+        let error = self.stopped.clone().unwrap_or(Error::Closed);
         match input {
             Input::Persisted => outbox.persisted(),
             Input::PersistFailed { why } => {

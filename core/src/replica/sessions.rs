@@ -151,7 +151,7 @@ impl Sessions {
         self.publish(cx);
         for open in std::mem::take(&mut self.open).into_values() {
             if let Some(call) = open.opener {
-                cx.outbox.output(Output::Opened { call, result: Err(Error::Closed {}) });
+                cx.outbox.output(Output::Opened { call, result: Err(Error::Closed) });
             }
         }
     }
@@ -161,7 +161,7 @@ impl Sessions {
         if let Some(open) = self.open.remove(&n) {
             cx.timers.cancel(Timer::OpenSession(n));
             if let Some(call) = open.opener {
-                cx.outbox.output(Output::Opened { call, result: Err(Error::Closed {}) });
+                cx.outbox.output(Output::Opened { call, result: Err(Error::Closed) });
             }
             cx.emit(Event::SessionClosed(SessionId { incarnation: cx.me.incarnation(), n }));
         }

@@ -13,7 +13,7 @@ mod value;
 
 pub use ballot::{Ballot, Epoch, Generation, Opening, Round, Seat, Seats, quorum};
 pub use call::CallId;
-pub use error::Error;
+pub use error::{Effect, Error};
 pub use identity::{ClusterId, Incarnation, NodeId, RequestId, StoreId};
 pub use key::{Bucket, Key, KeyId, Register};
 pub(crate) use lease::{ENDS, each_once};

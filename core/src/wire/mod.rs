@@ -1,6 +1,8 @@
 //! What nodes say to each other. A frame is one CBOR array of messages; a message is an array of its number and its
 //! fields (`DESIGN.md`, "Formats").
 
+mod failure;
+
 use crate::codec::{wire_enum, wire_struct};
 use crate::paxos::{AcceptorState, QueryId};
 use crate::types::{

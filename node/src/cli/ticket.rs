@@ -17,14 +17,14 @@ const MAX_ADDRESSES: usize = 8;
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// Asks a node for what a new one must know, and prints it.
+/// Asks a node what a new one must know, and prints it.
 pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
     let TicketArgs { reach, timeout } = args;
     let addresses = oneshot::addresses(&reach);
     let node = oneshot::observer(&reach, &addresses).await?;
     let made = tokio::select! {
         made = make(&node, &reach, timeout.unwrap_or(oneshot::TIMEOUT)) => made,
-        refused = node.refused() => Err(refused.into()),
+        refused = node.cluster().refused() => Err(refused.into()),
     };
     let made = match made {
         Err(failure) if failure.exit == Exit::Unavailable => {
@@ -41,19 +41,19 @@ pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
     if std::io::stdout().is_terminal() {
         match QRBuilder::new(text).build() {
             Ok(code) => output::line(&code.to_str())?,
-            Err(_) => logs::say("the ticket is too long for a QR code"),
+            Err(_) => logs::print_now("the ticket is too long for a QR code"),
         }
     }
     Ok(Exit::Done)
 }
 
 async fn make(node: &NativeNode, reach: &Reach, timeout: Duration) -> Result<Ticket, Failure> {
-    let status = node.status().timeout(timeout).await?;
+    let status = node.cluster().status().timeout(timeout).await?;
     let cluster_size = u8::try_from(status.cluster_size)
-        .map_err(|_| Failure::error("the node reports a cluster that is larger than one can be"))?;
-    let secret = secret::read(reach.secret_file.as_deref())?;
+        .map_err(|_| Failure::error("the node tells of a cluster that is larger than one can be"))?;
+    let secret = secret::read(reach.secret_file.as_deref()).await?;
     let mut addresses = node.known_addresses();
-    // Loopback addresses are of use on one machine alone, where there are no others.
+    // Those of one machine alone are of use where there are no others, which is on that machine.
     if !addresses.iter().all(|address| is_loopback(address)) {
         addresses.retain(|address| !is_loopback(address));
     }
@@ -62,7 +62,7 @@ async fn make(node: &NativeNode, reach: &Reach, timeout: Duration) -> Result<Tic
     }
     addresses.truncate(MAX_ADDRESSES);
     if addresses.is_empty() {
-        let message = "the addresses of the cluster's nodes are not known: give one with --at";
+        let message = "the cluster's nodes do not tell where they can be reached: say where one is with --at";
         return Err(Failure::error(message));
     }
     let secret = secret.as_ref().map(|secret: &Secret| secret.reveal().to_vec());

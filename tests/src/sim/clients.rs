@@ -136,7 +136,7 @@ impl Clients {
             Outcome::Absent { .. } => Some(Answer::Absent),
             Outcome::Ended {} => Some(Answer::Ended),
             // It may have been in force, and a lease of it has ended by now.
-            Outcome::Failed { error: Error::LeaseEnded {} } => {
+            Outcome::Failed { error: Error::LeaseEnded } => {
                 let (key, host, call) = (asked.key, asked.host, asked.operation.call);
                 if let Kind::Put(entry) = asked.operation.kind {
                     let returned = Some((now, Answer::Ended));
@@ -145,10 +145,8 @@ impl Clients {
                 }
                 return Ok(client);
             }
-            Outcome::Failed { error: Error::NoQuorum { .. } | Error::Timeout {} } => None,
-            Outcome::Failed { error: Error::Storage { .. } | Error::Refused { .. } | Error::Closed {} } => {
-                None
-            }
+            Outcome::Failed { error: Error::NoQuorum { .. } | Error::Timeout { .. } } => None,
+            Outcome::Failed { error: Error::Storage { .. } | Error::Refused { .. } | Error::Closed } => None,
             other => return Err(format!("{:?} was answered {other:?}", asked.operation)),
         };
         asked.operation.returned = answer.map(|answer| (now, answer));

@@ -28,10 +28,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
 use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
 use paxoskv_links::dialing::to_evict;
 use paxoskv_links::{LinkEnd, LinkSettings, Secret, random};
+use paxoskv_sorted::Map;
 
 use crate::address::Address;
 use crate::relay::{Name, is_relayed, name_in};

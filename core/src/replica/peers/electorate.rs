@@ -98,14 +98,10 @@ impl Electorate {
 
     /// The error of a call whose time ran out.
     pub(in crate::replica) fn timed_out(&self) -> Error {
-        if self.has_quorum() {
-            return Error::Timeout {};
-        }
         // Before the bootstrap no seat is held, but those that are there are up. They are no quorum, however many.
         let there = self.claimants.len() + usize::from(self.own.is_some());
         let connected = if self.is_bootstrapped { self.up } else { there.min(self.quorum - 1) };
-        let (connected, quorum) = (connected as u64, self.quorum as u64);
-        Error::NoQuorum { connected, quorum, cluster_size: u64::from(self.seats) }
+        Error::timed_out(connected as u64, self.quorum as u64, u64::from(self.seats))
     }
 
     /// The link to a seat whose holder is at the other end.

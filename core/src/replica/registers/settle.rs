@@ -78,7 +78,7 @@ impl Registers {
             && let Some(own) = pending.entry()
             && own.leases.iter().any(|lease| self.has_ended(lease))
         {
-            return Some(Outcome::Failed { error: Error::LeaseEnded {} });
+            return Some(Outcome::Failed { error: Error::LeaseEnded });
         }
         if let Goal::Put { within: Some(within), .. } = pending.goal
             && within < generation
