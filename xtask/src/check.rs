@@ -10,7 +10,7 @@ use crate::structure;
 ///
 /// That something is wrong.
 pub fn check() -> Result<(), String> {
-    structure::check(structure::CRATES)?;
+    structure::check_all()?;
     setup::target()?;
     cargo(&["fmt", "--all", "--check"])?;
     cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;

@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Test { part } => parts::test(part),
         Task::Check => check::check(),
-        Task::Structure { crates } if crates.is_empty() => structure::check(structure::CRATES),
+        Task::Structure { crates } if crates.is_empty() => structure::check_all(),
         Task::Structure { crates } => {
             structure::check(&crates.iter().map(String::as_str).collect::<Vec<_>>())
         }

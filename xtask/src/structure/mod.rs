@@ -23,9 +23,8 @@ use source::Language;
 
 use crate::run::root;
 
-/// The crates that are checked.
-pub const CRATES: &[&str] =
-    &["core", "node", "tests", "transport-libp2p", "transport-queues", "transport-ws", "web", "xtask"];
+/// Crates that are not checked yet.
+const UNCHECKED: &[&str] = &["core", "fuzz", "links", "sorted", "tests", "transport-libp2p", "transport-ws"];
 
 /// Crates whose `lib.rs` must have layers.
 const LAYERED: &[&str] = &["core"];
@@ -35,6 +34,26 @@ const LONGEST: usize = 500;
 
 /// Folders that hold no source of ours.
 const FOREIGN: &[&str] = &["target", "node_modules", "pkg"];
+
+/// Checks all crates of the workspace, and the fuzz targets.
+///
+/// # Errors
+///
+/// All that is wrong.
+pub fn check_all() -> Result<(), String> {
+    let manifest = root().join("Cargo.toml");
+    let text = fs::read_to_string(&manifest).map_err(|error| format!("{}: {error}", manifest.display()))?;
+    let mut crates = members(&text);
+    crates.extend(Some("fuzz").filter(|fuzz| root().join(fuzz).is_dir()));
+    crates.retain(|name| !UNCHECKED.contains(name));
+    check(&crates)
+}
+
+/// The members of the workspace, from its manifest.
+fn members(manifest: &str) -> Vec<&str> {
+    let list = manifest.split_once("\nmembers = [").and_then(|(_, rest)| rest.split_once(']'));
+    list.map(|(list, _)| list.split('"').skip(1).step_by(2).collect()).unwrap_or_default()
+}
 
 /// Checks crates, by the names of their folders.
 ///
@@ -152,6 +171,13 @@ mod tests {
     fn faults(files: &[(&str, &str)]) -> Vec<String> {
         let texts = files.iter().map(|(file, text)| (PathBuf::from(file), (*text).to_owned())).collect();
         check_files("a", &texts).unwrap()
+    }
+
+    #[test]
+    fn the_members_are_those_of_the_workspace() {
+        assert_eq!(members("[workspace]\nmembers = [\n  \"a\", \"b/c\",\n]\nx = [\"d\"]"), ["a", "b/c"]);
+        let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        assert!(members(&manifest).contains(&"xtask"));
     }
 
     fn assert_one(faults: Vec<String>, parts: &[&str]) {
