@@ -213,7 +213,7 @@ impl Wire for Bucket {
         if name.len() > Self::MAX {
             return Err(r.malformed("a bucket name of at most 255 bytes"));
         }
-        Ok(Self::named(&name))
+        Ok(Self::named(name))
     }
 }
 
