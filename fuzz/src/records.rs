@@ -28,7 +28,9 @@ pub fn meta(bytes: &mut Bytes<'_>) -> Record {
         (bytes.number(), bytes.number(), [Item::NULL, Item::Unsigned(bytes.number())][bytes.below(2)].clone())
     };
     let cluster = Item::text(if is_ours || bytes.flag() { CLUSTER } else { "other" });
-    let (store, node, boot) = (name([1; 16]), name([11; 16]), Item::Unsigned(bytes.number()));
+    // A node that has started so often cannot start again.
+    let boot = Some(bytes.number()).map(|n| if n == u64::MAX { n } else { n / 2 });
+    let (store, node, boot) = (name([1; 16]), name([11; 16]), Item::Unsigned(boot.unwrap_or_default()));
     let fields = vec![Item::Unsigned(format), cluster, Item::Unsigned(size), seat, store, node, boot];
     Record { key: plain(&Item::text("meta")), value: plain(&Item::Array(fields)) }
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use clap::ValueEnum;
 
+use crate::fuzz;
 use crate::run::{cargo, cargo_command, root, run};
 use crate::setup::{self, WASM};
 use crate::tools::{self, Tool};
@@ -13,7 +14,7 @@ use crate::web;
 /// A part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Everything in one process: the crates' own tests, the simulation, broken rules.
+    /// Everything in one process: the crates' own tests, the simulation, broken rules, a short run of each fuzz target.
     Native,
     /// Real processes on loopback, with real disks.
     Cluster,
@@ -83,6 +84,7 @@ pub fn test(part: Option<Part>) -> Result<(), String> {
         let mut args = vec!["test", "--locked", "-p", "paxoskv-tests", "--lib", "--bins"];
         args.extend(IN_PROCESS.iter().flat_map(|test| ["--test", test]));
         cargo(&args)?;
+        fuzz::fuzz(&fuzz::Plan { seconds: fuzz::SECONDS, ..Default::default() })?;
     }
     if wanted(Part::Cluster) {
         processes(CLUSTER, "ws")?;
@@ -203,7 +205,8 @@ pub fn check() -> Result<(), String> {
     }
     run(cargo_command()
         .args(["doc", "--locked", "--workspace", "--no-deps"])
-        .env("RUSTDOCFLAGS", "-D warnings"))
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    fuzz::check()
 }
 
 #[cfg(test)]
