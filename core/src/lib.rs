@@ -40,7 +40,7 @@
 
 mod builder;
 mod cluster;
-mod codec;
+pub mod codec;
 mod driver;
 #[doc(hidden)]
 pub mod inspect;

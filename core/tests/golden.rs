@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used)] // what is written here is known to be sound
 
 use futures::executor::block_on;
+use paxoskv_core::codec::Hex;
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::paxos::{AcceptorState, QueryId};
 use paxoskv_core::replica::{Input, Output, Replica, Setup};
@@ -18,7 +19,7 @@ use paxoskv_core::{
 };
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    Hex(bytes).to_string()
 }
 
 fn register() -> Register {

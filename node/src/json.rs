@@ -18,16 +18,12 @@
 //! # Ok::<(), paxoskv::Error>(())
 //! ```
 
-use ciborium_io::Read as _;
-use ciborium_ll::{Decoder, Encoder, Header};
-use paxoskv_core::{Error, Value};
+use paxoskv_core::codec::{Head, Hex, Reader, Writer};
+use paxoskv_core::{Error, Malformed, Value};
 use serde_json::{Map, Number, Value as Json};
 
 /// The member that marks CBOR which JSON cannot carry.
 const MARK: &str = "$cbor";
-
-/// How deep items may nest, as in the core.
-const DEPTH: usize = 64;
 
 /// 2^63 and 2^64: the first floats that are no `i64` or `u64`.
 const TWO_63: f64 = 9_223_372_036_854_775_808.0;
@@ -82,17 +78,17 @@ fn long_integer(json: &str) -> Option<&str> {
 /// # Errors
 /// [`Error::InvalidArgument`] where a `{"$cbor":…}` in it is not one CBOR item in hexadecimal.
 pub fn to_cbor(json: &Json) -> Result<Vec<u8>, Error> {
-    let mut out = Vec::new();
-    write(json, &mut out)?;
-    Ok(out)
+    let mut w = Writer::new();
+    write(json, &mut w)?;
+    Ok(w.finish())
 }
 
 /// The JSON for some bytes that should be one CBOR data item; whatever they are, there is JSON for them.
 pub fn from_cbor(bytes: &[u8]) -> Json {
-    let mut reader = Reader { bytes, decoder: Decoder::from(bytes) };
-    match reader.item(DEPTH) {
-        Some(json) if reader.decoder.offset() == bytes.len() => json,
-        _ => mark(bytes),
+    let mut r = Reader::new(bytes);
+    match item(&mut r, bytes).and_then(|json| r.end().map(|()| json)) {
+        Ok(json) => json,
+        Err(Malformed { .. }) => mark(bytes),
     }
 }
 
@@ -106,47 +102,39 @@ pub fn display(bytes: &[u8]) -> String {
 
 /// Some bytes as a CBOR byte string.
 pub fn byte_string(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::new();
-    head(Header::Bytes(Some(bytes.len())), &mut out);
-    out.extend_from_slice(bytes);
-    out
+    let mut w = Writer::new();
+    w.bytes(bytes);
+    w.finish()
 }
 
 fn mark(bytes: &[u8]) -> Json {
-    let hex = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    Json::Object(Map::from_iter([(MARK.to_owned(), Json::String(hex))]))
+    Json::Object(Map::from_iter([(MARK.to_owned(), Json::String(Hex(bytes).to_string()))]))
 }
 
-fn unmark(hex: &str) -> Option<Vec<u8>> {
-    let digits: Option<Vec<u32>> = hex.chars().map(|digit| digit.to_digit(16)).collect();
-    let digits = digits.filter(|digits| digits.len() % 2 == 0)?;
-    digits.chunks(2).map(|two| u8::try_from(two[0] << 4 | two[1]).ok()).collect()
-}
-
-fn write(json: &Json, out: &mut Vec<u8>) -> Result<(), Error> {
+fn write(json: &Json, w: &mut Writer) -> Result<(), Error> {
     match json {
-        Json::Null => head(Header::Simple(22), out),
-        Json::Bool(yes) => head(Header::Simple(if *yes { 21 } else { 20 }), out),
-        Json::Number(number) => head(number_head(number), out),
-        Json::String(text) => write_text(text, out),
+        Json::Null => w.head(Head::NULL),
+        Json::Bool(yes) => w.head(Head::boolean(*yes)),
+        Json::Number(number) => w.head(number_head(number)),
+        Json::String(text) => w.text(text),
         Json::Array(items) => {
-            head(Header::Array(Some(items.len())), out);
-            items.iter().try_for_each(|item| write(item, out))?;
+            w.array(items.len());
+            items.iter().try_for_each(|item| write(item, w))?;
         }
         Json::Object(map) => match map.get(MARK) {
             Some(Json::String(hex)) if map.len() == 1 => {
                 let wrong =
                     |why: String| Error::invalid(format!("{{\"{MARK}\":\"{hex}\"}} is not CBOR: {why}"));
                 let bytes =
-                    unmark(hex).ok_or_else(|| wrong("expected pairs of hexadecimal digits".into()))?;
+                    Hex::decode(hex).ok_or_else(|| wrong("expected pairs of hexadecimal digits".into()))?;
                 let item = Value::from_cbor(bytes).map_err(|e| wrong(e.to_string()))?;
-                out.extend_from_slice(item.cbor());
+                w.raw(item.cbor());
             }
             _ => {
-                head(Header::Map(Some(map.len())), out);
+                w.map(map.len());
                 for (key, value) in map {
-                    write_text(key, out);
-                    write(value, out)?;
+                    w.text(key);
+                    write(value, w)?;
                 }
             }
         },
@@ -154,136 +142,79 @@ fn write(json: &Json, out: &mut Vec<u8>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Writes one head. A `Vec` takes all that is written to it, so there is no error to report.
-fn head(header: Header, out: &mut Vec<u8>) {
-    Encoder::from(out).push(header).ok();
-}
-
-fn write_text(text: &str, out: &mut Vec<u8>) {
-    head(Header::Text(Some(text.len())), out);
-    out.extend_from_slice(text.as_bytes());
-}
-
-fn number_head(number: &Number) -> Header {
+fn number_head(number: &Number) -> Head {
     if let Some(n) = number.as_u64() {
-        return Header::Positive(n);
+        return Head::Positive(n);
     }
     if let Some(n) = number.as_i64() {
         return negative(n);
     }
     // The casts are exact: the float is integral and in range.
     match number.as_f64().unwrap_or(f64::NAN) {
-        x if x.fract() == 0.0 && (0.0..TWO_64).contains(&x) => Header::Positive(x as u64),
+        x if x.fract() == 0.0 && (0.0..TWO_64).contains(&x) => Head::Positive(x as u64),
         x if x.fract() == 0.0 && (-TWO_63..0.0).contains(&x) => negative(x as i64),
-        x => Header::Float(x),
+        x => Head::Float(x),
     }
 }
 
 /// CBOR writes a negative integer n as -1 - n, which is n with all bits inverted.
-fn negative(n: i64) -> Header {
-    Header::Negative((!n).cast_unsigned())
+fn negative(n: i64) -> Head {
+    Head::Negative((!n).cast_unsigned())
 }
 
-struct Reader<'a> {
-    bytes: &'a [u8],
-    decoder: Decoder<&'a [u8]>,
+/// The next item of a reader of these bytes, as JSON.
+fn item(r: &mut Reader<'_>, bytes: &[u8]) -> Result<Json, Malformed> {
+    let start = r.position();
+    let json = carried(r, bytes)?;
+    Ok(json.unwrap_or_else(|| mark(&bytes[start..r.position()])))
 }
 
-impl Reader<'_> {
-    /// The next item as JSON; `None` where the bytes are malformed.
-    fn item(&mut self, depth: usize) -> Option<Json> {
-        let start = self.decoder.offset();
-        let json = self.carried(depth)?;
-        Some(json.unwrap_or_else(|| mark(&self.bytes[start..self.decoder.offset()])))
-    }
-
-    /// Consumes the next item, and gives the JSON for it if JSON can carry it.
-    fn carried(&mut self, depth: usize) -> Option<Option<Json>> {
-        let depth = depth.checked_sub(1)?;
-        Some(match self.decoder.pull().ok()? {
-            Header::Positive(n) => Some(n.into()),
-            Header::Negative(n) => i64::try_from(n).ok().map(|n| (!n).into()),
-            Header::Float(x) => Number::from_f64(x).map(Json::Number),
-            Header::Simple(20) => Some(false.into()),
-            Header::Simple(21) => Some(true.into()),
-            Header::Simple(22) => Some(Json::Null),
-            Header::Simple(_) => None,
-            Header::Tag(_) => {
-                self.item(depth)?;
-                None
-            }
-            Header::Bytes(len) => {
-                self.string(len, false)?;
-                None
-            }
-            Header::Text(len) => Some(self.string(len, true).map(String::from_utf8)?.ok()?.into()),
-            Header::Array(len) => Some(self.array(len, depth)?),
-            Header::Map(len) => self.map(len, depth)?,
-            Header::Break => return None,
-        })
-    }
-
-    fn array(&mut self, len: Option<usize>, depth: usize) -> Option<Json> {
-        // Grown as items arrive: an announced length allocates nothing.
-        let mut items = Vec::new();
-        while self.more(len, items.len())? {
-            items.push(self.item(depth)?);
+/// Goes past the next item, and returns the JSON for it if JSON can carry it.
+fn carried(r: &mut Reader<'_>, bytes: &[u8]) -> Result<Option<Json>, Malformed> {
+    Ok(match r.head()? {
+        Head::Positive(n) => Some(n.into()),
+        Head::Negative(n) => i64::try_from(n).ok().map(|n| (!n).into()),
+        Head::Float(x) => Number::from_f64(x).map(Json::Number),
+        Head::FALSE => Some(false.into()),
+        Head::TRUE => Some(true.into()),
+        Head::NULL => Some(Json::Null),
+        Head::Simple(_) => None,
+        Head::Tag(_) => {
+            r.nested(|r| item(r, bytes))?;
+            None
         }
-        Some(Json::Array(items))
-    }
+        Head::Bytes(len) => {
+            r.bytes_of(len)?;
+            None
+        }
+        Head::Text(len) => Some(r.text_of(len)?.into_owned().into()),
+        Head::Array(len) => {
+            let mut items = Vec::new();
+            r.members(len, |r| {
+                items.push(item(r, bytes)?);
+                Ok(())
+            })?;
+            Some(Json::Array(items))
+        }
+        Head::Map(len) => map(r, bytes, len)?,
+        Head::Break => return Err(r.malformed("a data item")),
+    })
+}
 
-    /// A map, if its keys are text, all different, and it is not one that could be taken for a mark.
-    fn map(&mut self, len: Option<usize>, depth: usize) -> Option<Option<Json>> {
-        let (mut map, mut count, mut carried) = (Map::new(), 0, true);
-        while self.more(len, count)? {
-            count += 1;
-            let key = self.carried(depth)?;
-            let value = self.item(depth)?;
-            match key {
-                Some(Json::String(key)) => carried &= map.insert(key, value).is_none(),
-                _ => carried = false,
-            }
+/// A map, if its keys are text, all different, and it is not one that could be taken for a mark.
+fn map(r: &mut Reader<'_>, bytes: &[u8], len: Option<usize>) -> Result<Option<Json>, Malformed> {
+    let (mut map, mut is_carried) = (Map::new(), true);
+    r.members(len, |r| {
+        let key = carried(r, bytes)?;
+        let value = item(r, bytes)?;
+        match key {
+            Some(Json::String(key)) => is_carried &= map.insert(key, value).is_none(),
+            _ => is_carried = false,
         }
-        carried &= !(map.len() == 1 && map.contains_key(MARK));
-        Some(carried.then_some(Json::Object(map)))
-    }
-
-    /// Whether a container has another member, and past its end if it has not.
-    fn more(&mut self, len: Option<usize>, seen: usize) -> Option<bool> {
-        if let Some(len) = len {
-            return Some(seen < len);
-        }
-        match self.decoder.pull().ok()? {
-            Header::Break => Some(false),
-            header => {
-                self.decoder.push(header);
-                Some(true)
-            }
-        }
-    }
-
-    /// The whole of a string whose head was read, pieces of indefinite length put together.
-    fn string(&mut self, len: Option<usize>, text: bool) -> Option<Vec<u8>> {
-        if let Some(len) = len {
-            return self.take(len);
-        }
-        let mut whole = Vec::new();
-        loop {
-            match self.decoder.pull().ok()? {
-                Header::Break => return Some(whole),
-                Header::Text(Some(len)) if text => whole.extend(self.take(len)?),
-                Header::Bytes(Some(len)) if !text => whole.extend(self.take(len)?),
-                _ => return None,
-            }
-        }
-    }
-
-    fn take(&mut self, len: usize) -> Option<Vec<u8>> {
-        let left = self.bytes.len().checked_sub(self.decoder.offset())?;
-        let mut bytes = vec![0; Some(len).filter(|len| *len <= left)?];
-        self.decoder.read_exact(&mut bytes).ok()?;
-        Some(bytes)
-    }
+        Ok(())
+    })?;
+    is_carried &= !(map.len() == 1 && map.contains_key(MARK));
+    Ok(is_carried.then_some(Json::Object(map)))
 }
 
 #[cfg(test)]
@@ -292,12 +223,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn hex(text: &str) -> Vec<u8> {
-        unmark(text).expect("pairs of digits")
+        Hex::decode(text).expect("pairs of digits")
     }
 
     fn cbor(text: &str) -> String {
-        let item = from_argument(text).expect("an argument");
-        item.iter().map(|byte| format!("{byte:02x}")).collect()
+        Hex(&from_argument(text).expect("an argument")).to_string()
     }
 
     #[test]

@@ -36,8 +36,6 @@ mod links;
 mod native;
 #[cfg(feature = "ws")]
 mod running;
-#[cfg(feature = "ws")]
-mod secret;
 #[cfg(feature = "redb")]
 pub mod storage;
 mod timer;
@@ -49,14 +47,14 @@ pub use native::FIRST_LIBP2P_PORT;
 #[cfg(feature = "ws")]
 pub use native::{FIRST_PORT, NativeBuilder, StartError, loopback_seats, native};
 pub use paxoskv_core::*;
+#[cfg(feature = "ws")]
+pub use paxoskv_links::{BadSecret, LinkSettings, Secret, ticket};
 #[cfg(feature = "libp2p")]
 pub use paxoskv_transport_libp2p as libp2p;
 #[cfg(feature = "ws")]
 pub use paxoskv_transport_ws as ws;
 #[cfg(feature = "ws")]
 pub use running::NativeNode;
-#[cfg(feature = "ws")]
-pub use secret::{BadSecret, Secret};
 pub use timer::TokioTimer;
 
 /// So that the README's example is compiled.

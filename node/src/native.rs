@@ -8,13 +8,13 @@ use std::path::PathBuf;
 use axum::Router;
 use paxoskv_core::storage::StorageError;
 use paxoskv_core::{Cluster, Error, Seat, Settings};
+use paxoskv_links::{LinkSettings, Secret};
 use paxoskv_transport_ws::{SetupError, WsConfig};
 use tokio::net::{TcpListener, lookup_host};
 
 #[cfg(feature = "redb")]
 use crate::folder::data_folder;
 use crate::running::{Kept, NativeNode, Parts};
-use crate::secret::Secret;
 
 /// Seat n listens on this port plus n, unless told otherwise: 7401 and following.
 pub const FIRST_PORT: u16 = 7400;
@@ -218,7 +218,7 @@ impl NativeBuilder {
 
     /// Links only to nodes that know the same secret. To listen beyond this machine takes one.
     pub fn secret(mut self, secret: Secret) -> Self {
-        self.links.secret = Some(secret.for_ws());
+        self.links.secret = Some(secret.clone());
         self.secret = Some(secret);
         self
     }
@@ -322,8 +322,7 @@ impl NativeBuilder {
         let libp2p = self.start_libp2p(seat, kept.path()).await?;
         #[cfg(not(feature = "libp2p"))]
         let libp2p = None;
-        let Settings { max_frame, .. } = self.settings;
-        let links = WsConfig { max_frame, max_links: self.settings.links_with_strangers(), ..self.links };
+        let links = WsConfig { link: self.link_settings(), ..self.links };
         let builder = builder.settings(self.settings);
         let (by_ws, routes) = (self.by_ws, self.routes);
         let parts = Parts { seat, kept, listener, links, by_ws, libp2p, join, routes };
@@ -365,6 +364,15 @@ impl NativeBuilder {
         parsed.map(drop).map_err(|error| wrong(&error.to_string()))
     }
 
+    /// What the core's settings say about links, whichever transport carries them.
+    fn link_settings(&self) -> LinkSettings {
+        LinkSettings {
+            max_frame: self.settings.max_frame,
+            max_links: self.settings.links_with_strangers(),
+            ..self.links.link.clone()
+        }
+    }
+
     #[cfg(feature = "libp2p")]
     async fn start_libp2p(
         &self,
@@ -392,9 +400,8 @@ impl NativeBuilder {
             identity: identity.clone(),
             cluster: self.cluster.clone(),
             listen: listen(port),
-            secret: self.secret.as_ref().map(|secret| secret.for_libp2p().clone()),
-            max_frame: self.settings.max_frame,
-            max_links: self.settings.links_with_strangers(),
+            secret: self.secret.clone(),
+            link: self.link_settings(),
             ..Libp2pConfig::default()
         };
         let given = !self.libp2p.listen.is_empty() || self.secret.is_none();

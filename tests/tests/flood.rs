@@ -17,7 +17,7 @@ use paxoskv_core::wire::{Message, Op, write_frame};
 use paxoskv_core::{Bucket, Key, KeyId, NodeId, Transport};
 use paxoskv_tests::messages::greeting;
 use paxoskv_tests::processes::Cluster;
-use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport};
+use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, LinkSettings};
 use paxoskv_transport_ws::{WsConfig, WsTransport};
 
 /// How many connections strangers make at once: more than they may have.
@@ -162,9 +162,14 @@ async fn asked<T: Transport>(at: impl Fn(&Cluster) -> String, peer: impl AsyncFn
     grown
 }
 
+/// Reads no further while a single byte waits for the core.
+fn deaf_link() -> LinkSettings {
+    LinkSettings { inbound_bytes: 1, ..LinkSettings::default() }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_read_over_libp2p_is_bounded() {
-    let deaf = || Libp2pConfig { inbound_bytes: 1, mdns: false, ..Libp2pConfig::default() };
+    let deaf = || Libp2pConfig { link: deaf_link(), mdns: false, ..Libp2pConfig::default() };
     let grown =
         asked(|cluster| cluster.multiaddr(1), async || Libp2pTransport::new(deaf()).await.unwrap()).await;
     assert!(grown < 400);
@@ -172,7 +177,7 @@ async fn what_is_not_read_over_libp2p_is_bounded() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_not_read_over_websocket_is_bounded() {
-    let deaf = || WsConfig { inbound_bytes: 1, ..WsConfig::default() };
+    let deaf = || WsConfig { link: deaf_link(), ..WsConfig::default() };
     let at = |cluster: &Cluster| format!("ws://{}", cluster.address(1));
     let grown = asked(at, async || WsTransport::new(deaf()).unwrap().0).await;
     assert!(grown < 400);

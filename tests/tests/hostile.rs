@@ -8,9 +8,9 @@ use std::net::TcpStream;
 
 use paxoskv_core::wire::{Claim, write_frame};
 use paxoskv_core::{NodeId, Opening, Seat, StoreId};
+use paxoskv_links::Preface;
 use paxoskv_tests::messages::{greeting, messages};
 use paxoskv_tests::processes::{Cluster, PATIENCE};
-use paxoskv_transport_ws::preface::Preface;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, RngSeed, TestRng, TestRunner};
 use tokio_tungstenite::tungstenite::{self, WebSocket, client};
@@ -92,19 +92,19 @@ fn tcp(cluster: &Cluster) -> TcpStream {
 fn link(cluster: &Cluster) -> WebSocket<TcpStream> {
     let url = format!("ws://{}/ws", cluster.address(1));
     let (mut socket, _) = client(url, tcp(cluster)).expect("an upgrade");
-    socket.send(binary(Preface::new(false, rand()).encode())).expect("sent");
+    socket.send(binary(Preface::new(false, false, rand()).encode().to_vec())).expect("sent");
     let theirs = socket.read().expect("the node's preface").into_data();
-    assert!(Preface::decode(&theirs).is_some());
+    assert!(Preface::decode(&theirs).is_ok());
     socket
 }
 
 /// Names a connection; all are different.
-fn rand() -> [u8; 16] {
+fn rand() -> [u8; 32] {
     static NEXT: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(1);
     let n = NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let mut token = [7; 16];
-    token[..8].copy_from_slice(&n.to_le_bytes());
-    token
+    let mut nonce = [7; 32];
+    nonce[..8].copy_from_slice(&n.to_le_bytes());
+    nonce
 }
 
 fn binary(bytes: Vec<u8>) -> tungstenite::Message {

@@ -15,7 +15,7 @@ use paxoskv_core::wire::{Message, Op, read_frame, write_frame};
 use paxoskv_core::{Bucket, Entry, Key, KeyId, NodeId, RequestId, Transport, Value};
 use paxoskv_tests::messages::greeting;
 use paxoskv_tests::processes::{Cluster, PATIENCE, Process};
-use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, Secret};
+use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, LinkSettings, Secret};
 use tokio::time::timeout;
 
 /// How often the process holds this in its memory.
@@ -48,7 +48,7 @@ impl Member {
             cluster: Some(name.clone()),
             secret: Some(Secret::new(secret.as_bytes()).unwrap()),
             mdns: false,
-            backoff_cap: Duration::from_millis(100),
+            link: LinkSettings { backoff_cap: Duration::from_millis(100), ..LinkSettings::default() },
             ..Libp2pConfig::default()
         };
         let transport = Libp2pTransport::new(config).await.unwrap();

@@ -3,10 +3,10 @@
 use libp2p::multiaddr::Protocol;
 use libp2p::{Multiaddr, PeerId};
 
-/// Longest address that is looked at, in bytes of text.
+/// Longest address that is parsed, in bytes of text.
 const MAX_LEN: usize = 512;
 
-/// What is no address of this transport.
+/// The text is no address of this transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a multiaddr that can be reached: write /ip4/10.0.0.1/tcp/7411, /dns/example.org/udp/7411/quic-v1 or the like, \
@@ -14,10 +14,10 @@ const MAX_LEN: usize = 512;
 )]
 pub struct NotOurs;
 
-/// Where somebody is: who, if that is known, and how to get there.
+/// Where a node is: its peer id, if that is known, and the way to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Address {
-    /// Who is there.
+    /// The peer id of the node there.
     pub peer: Option<PeerId>,
     /// The way, without the peer's id at its end.
     pub way: Multiaddr,
@@ -65,7 +65,7 @@ impl std::str::FromStr for Address {
             }
             _ => None,
         };
-        // Whom a relay is to find must be told.
+        // A relay has to be told which peer to reach.
         if is_way(&way) && (peer.is_some() || !is_relayed(&way)) {
             Ok(Self { peer, way })
         } else {
@@ -91,7 +91,7 @@ pub fn is_loopback(address: &Multiaddr) -> bool {
     }
 }
 
-/// Whether it means something on one network interface only, which cannot be told to others.
+/// Whether it means something on one network interface only, and so nothing to other nodes.
 #[must_use]
 pub fn is_scoped(address: &Multiaddr) -> bool {
     matches!(address.iter().next(), Some(Protocol::Ip6(ip)) if ip.is_unicast_link_local())

@@ -1,4 +1,4 @@
-//! Who a node is on libp2p: a key pair, whose public half makes its peer id.
+//! A node's identity on libp2p: a key pair, whose public half makes its peer id.
 
 use std::fmt;
 
@@ -38,15 +38,15 @@ impl Identity {
         Keypair::from_protobuf_encoding(bytes).map(Self).map_err(|_| BadIdentity)
     }
 
-    /// The key pair in libp2p's own form. Whoever has it can pass for this node to all who do not ask for the
-    /// cluster's secret: keep it where only the node can read it.
+    /// The key pair in libp2p's own form. A process that has it can pass for this node wherever the cluster's secret is
+    /// not asked for: keep it where only the node can read it.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
         // Only for key types that are not compiled in is there an error.
         self.0.to_protobuf_encoding().unwrap_or_default()
     }
 
-    /// The node's name on libp2p.
+    /// The node's peer id.
     #[must_use]
     pub fn peer_id(&self) -> PeerId {
         self.0.public().to_peer_id()

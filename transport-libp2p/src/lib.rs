@@ -2,22 +2,25 @@
 //!
 //! A libp2p connection (TCP, QUIC or WebSocket, straight or through a relay, encrypted in any case) carries one
 //! long-lived stream of the protocol `/paxoskv/1`, which its dialer opens; that is one link. A link comes up in these
-//! steps, and whoever fails one is told why and cut off:
+//! steps, and a side that fails one is told why and cut off:
 //!
-//! 1. Both send a [`preface`](preface::Preface): the protocol's version, and whether they have a cluster secret.
-//! 2. With a secret, both prove that they have it, the dialer first; see [`secret`].
-//! 3. From there on it carries frames; see [`frame`].
+//! 1. Both send a [`Preface`](paxoskv_links::Preface): the protocol's version, and whether they have a cluster secret and
+//!    a cluster's name.
+//! 2. With a secret, both prove that they have it, the dialer first.
+//! 3. From there on it carries frames; see [`frames`].
 //!
-//! Before step 3 nothing but that stream is answered, so a stranger is told nothing but that it is one. After it, the
-//! two offer each other what libp2p has beside links: identify, ping, relays, finding out whether one can be reached,
-//! and getting through NATs.
+//! Before step 3 nothing but that stream is answered, so an unauthenticated peer is told nothing but that it is one.
+//! After it, the two offer each other what libp2p has beside links: identify, ping, relays, finding out whether one can be
+//! reached, and getting through NATs.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`address`], [`frame`], [`preface`], [`refusal`], [`secret`] | the protocol, without I/O of its own |
-//! | [`ticket`] | one line that says all that a new node must know |
+//! | [`address`], [`frames`], `proofs` | the protocol, without I/O of its own |
+//! | `peers` | which peers have proven that they belong here, and what little all others may send |
 //! | `streams`, `members` | behaviours for a swarm of any platform |
 //! | `swarm` | the swarm, natively and in a browser, and the port that the core polls |
+//!
+//! What it has in common with other transports is in [`paxoskv_links`]: the secret, prefaces, goodbyes, queues.
 //!
 //! ```no_run
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -37,18 +40,14 @@
 //! ```
 
 pub mod address;
-pub mod frame;
-mod handshake;
+pub mod frames;
 mod identity;
 mod members;
 mod peers;
-pub mod preface;
-pub mod refusal;
-pub mod secret;
+mod proofs;
 mod streams;
 mod swarm;
-pub mod ticket;
 
 pub use identity::{BadIdentity, Identity};
-pub use secret::{BadSecret, Secret};
+pub use paxoskv_links::{BadSecret, LinkSettings, Secret};
 pub use swarm::{Libp2pConfig, Libp2pTransport, SetupError};

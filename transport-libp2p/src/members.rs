@@ -1,9 +1,9 @@
 //! All that libp2p offers beside links, for members only.
 //!
-//! Identify would tell a stranger all our addresses, and a relay would carry its traffic. So each connection has a
-//! [`Door`] before their part of it. It is shut until the peer has proven that it belongs here: then its streams are
-//! answered. And this side asks for streams of its own only when it knows that the peer answers, since what is not
-//! answered at once is taken for not being there at all.
+//! Identify would tell an unauthenticated peer all our addresses, and a relay would carry its traffic. So each connection
+//! has an [`Access`] before their part of it, which is denied until the peer has proven that it belongs here: then its
+//! streams are answered. And this side asks for streams of its own only when it knows that the peer answers, since libp2p
+//! takes what is not answered at once for not being there at all.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -24,26 +24,26 @@ use libp2p::swarm::{
 };
 use libp2p::{PeerId, Stream};
 
-use crate::peers::{Peers, Standing};
+use crate::peers::{PeerState, Peers};
 
-/// What keeps strangers from all but the stream of links; one for each connection.
+/// What keeps unauthenticated peers from all but the stream of links; one for each connection.
 #[derive(Debug)]
-pub(crate) struct Door {
-    peer: Arc<Standing>,
+pub(crate) struct Access {
+    peer: Arc<PeerState>,
     /// Whether the peer is known to answer here.
     answered: AtomicBool,
     waker: AtomicWaker,
 }
 
-impl Door {
+impl Access {
     /// The peer has proven that it belongs here: from now on it is answered, on all its connections.
-    pub(crate) fn prove(&self) {
-        self.peer.prove();
+    pub(crate) fn grant(&self) {
+        self.peer.set_proven();
         self.waker.wake();
     }
 
-    /// The peer says that it answers here.
-    pub(crate) fn is_answered(&self) {
+    /// The peer answers here.
+    pub(crate) fn set_answered(&self) {
         self.answered.store(true, Ordering::Release);
         self.waker.wake();
     }
@@ -53,41 +53,44 @@ impl Door {
 pub(crate) struct Members<B> {
     pub(crate) inner: B,
     peers: Peers,
-    doors: HashMap<ConnectionId, (PeerId, Arc<Door>)>,
+    accesses: HashMap<ConnectionId, (PeerId, Arc<Access>)>,
 }
 
 impl<B> Members<B> {
     pub(crate) fn new(inner: B, peers: &Peers) -> Self {
-        Self { inner, peers: peers.clone(), doors: HashMap::new() }
+        Self { inner, peers: peers.clone(), accesses: HashMap::new() }
     }
 
-    /// The door of a connection.
-    pub(crate) fn door(&self, connection: ConnectionId) -> Option<Arc<Door>> {
-        self.doors.get(&connection).map(|(_, door)| Arc::clone(door))
+    /// The access of a connection.
+    pub(crate) fn access(&self, connection: ConnectionId) -> Option<Arc<Access>> {
+        self.accesses.get(&connection).map(|(_, access)| Arc::clone(access))
     }
 
-    /// Looks after all connections of a peer that has proven that it belongs here.
-    pub(crate) fn prove(&self, peer: PeerId) {
-        self.doors.values().filter(|(of, _)| *of == peer).for_each(|(_, door)| door.prove());
+    /// Grants access on all connections of a peer that has proven that it belongs here.
+    pub(crate) fn grant(&self, peer: PeerId) {
+        self.accesses.values().filter(|(of, _)| *of == peer).for_each(|(_, access)| access.grant());
     }
 
-    /// A handler behind a door of its own.
-    fn behind_door<H: ConnectionHandler>(
+    /// A handler behind an access of its own.
+    fn gated<H: ConnectionHandler>(
         &mut self,
         connection: ConnectionId,
         peer: PeerId,
         handler: H,
-    ) -> Gate<H> {
-        let standing = self.peers.standing(peer);
-        let door =
-            Arc::new(Door { peer: standing, answered: AtomicBool::new(false), waker: AtomicWaker::new() });
-        self.doors.insert(connection, (peer, Arc::clone(&door)));
-        Gate { door, handler, held: VecDeque::new() }
+    ) -> GatedHandler<H> {
+        let peer_state = self.peers.state(peer);
+        let access = Arc::new(Access {
+            peer: peer_state,
+            answered: AtomicBool::new(false),
+            waker: AtomicWaker::new(),
+        });
+        self.accesses.insert(connection, (peer, Arc::clone(&access)));
+        GatedHandler { access, handler, held: VecDeque::new() }
     }
 }
 
 impl<B: NetworkBehaviour> NetworkBehaviour for Members<B> {
-    type ConnectionHandler = Gate<THandler<B>>;
+    type ConnectionHandler = GatedHandler<THandler<B>>;
     type ToSwarm = B::ToSwarm;
 
     fn handle_pending_inbound_connection(
@@ -107,7 +110,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Members<B> {
         remote: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let handler = self.inner.handle_established_inbound_connection(connection, peer, local, remote)?;
-        Ok(self.behind_door(connection, peer, handler))
+        Ok(self.gated(connection, peer, handler))
     }
 
     fn handle_pending_outbound_connection(
@@ -130,7 +133,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Members<B> {
     ) -> Result<THandler<Self>, ConnectionDenied> {
         let handler =
             self.inner.handle_established_outbound_connection(connection, peer, address, role, port)?;
-        Ok(self.behind_door(connection, peer, handler))
+        Ok(self.gated(connection, peer, handler))
     }
 
     fn on_swarm_event(&mut self, event: FromSwarm<'_>) {
@@ -138,7 +141,7 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Members<B> {
             FromSwarm::ConnectionClosed(ConnectionClosed { connection_id, .. })
             | FromSwarm::ListenFailure(ListenFailure { connection_id, .. })
             | FromSwarm::DialFailure(DialFailure { connection_id, .. }) => {
-                self.doors.remove(connection_id);
+                self.accesses.remove(connection_id);
             }
             _ => {}
         }
@@ -159,21 +162,21 @@ impl<B: NetworkBehaviour> NetworkBehaviour for Members<B> {
     }
 }
 
-/// One connection's part, behind its door.
-pub(crate) struct Gate<H: ConnectionHandler> {
-    door: Arc<Door>,
+/// One connection's part, behind its access.
+pub(crate) struct GatedHandler<H: ConnectionHandler> {
+    access: Arc<Access>,
     handler: H,
     /// Streams to ask for when they will be answered.
     held: VecDeque<SubstreamProtocol<H::OutboundProtocol, H::OutboundOpenInfo>>,
 }
 
-/// The protocols behind a door: none while it is shut.
-pub(crate) struct Gated<P> {
+/// The protocols behind an access: none while it is denied.
+pub(crate) struct GatedProtocols<P> {
     open: bool,
     protocols: P,
 }
 
-impl<P: UpgradeInfoSend> UpgradeInfo for Gated<P> {
+impl<P: UpgradeInfoSend> UpgradeInfo for GatedProtocols<P> {
     type Info = P::Info;
     type InfoIter = std::vec::IntoIter<P::Info>;
 
@@ -183,7 +186,7 @@ impl<P: UpgradeInfoSend> UpgradeInfo for Gated<P> {
     }
 }
 
-impl<P: InboundUpgradeSend> InboundUpgrade<Stream> for Gated<P> {
+impl<P: InboundUpgradeSend> InboundUpgrade<Stream> for GatedProtocols<P> {
     type Output = P::Output;
     type Error = P::Error;
     type Future = P::Future;
@@ -193,32 +196,32 @@ impl<P: InboundUpgradeSend> InboundUpgrade<Stream> for Gated<P> {
     }
 }
 
-impl<H: ConnectionHandler> ConnectionHandler for Gate<H> {
+impl<H: ConnectionHandler> ConnectionHandler for GatedHandler<H> {
     type FromBehaviour = H::FromBehaviour;
     type ToBehaviour = H::ToBehaviour;
-    type InboundProtocol = Gated<H::InboundProtocol>;
+    type InboundProtocol = GatedProtocols<H::InboundProtocol>;
     type OutboundProtocol = H::OutboundProtocol;
     type InboundOpenInfo = H::InboundOpenInfo;
     type OutboundOpenInfo = H::OutboundOpenInfo;
 
     fn listen_protocol(&self) -> SubstreamProtocol<Self::InboundProtocol, Self::InboundOpenInfo> {
-        let open = self.door.peer.is_proven();
-        self.handler.listen_protocol().map_upgrade(|protocols| Gated { open, protocols })
+        let open = self.access.peer.is_proven();
+        self.handler.listen_protocol().map_upgrade(|protocols| GatedProtocols { open, protocols })
     }
 
     fn connection_keep_alive(&self) -> bool {
-        self.door.peer.is_proven() && self.handler.connection_keep_alive()
+        self.access.peer.is_proven() && self.handler.connection_keep_alive()
     }
 
     fn poll(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, Self::OutboundOpenInfo, Self::ToBehaviour>> {
-        self.door.waker.register(cx.waker());
-        if !self.door.peer.is_proven() {
+        self.access.waker.register(cx.waker());
+        if !self.access.peer.is_proven() {
             return Poll::Pending;
         }
-        let answered = self.door.answered.load(Ordering::Acquire);
+        let answered = self.access.answered.load(Ordering::Acquire);
         if answered && let Some(protocol) = self.held.pop_front() {
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
         }
@@ -252,8 +255,8 @@ impl<H: ConnectionHandler> ConnectionHandler for Gate<H> {
     ) {
         self.handler.on_connection_event(match event {
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, info }) => {
-                // Whoever asks answers as well.
-                self.door.is_answered();
+                // A peer that asks answers as well.
+                self.access.set_answered();
                 ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, info })
             }
             ConnectionEvent::ListenUpgradeError(ListenUpgradeError { info, error }) => {

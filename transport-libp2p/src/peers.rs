@@ -1,9 +1,9 @@
-//! Who has proven that it belongs here, and how little all others may send.
+//! Which peers have proven that they belong here, and what little all others may send.
 //!
 //! What a peer sends on streams that nobody reads waits in this node's memory, up to the window of each of them: with
-//! all streams of all connections that strangers may have, that would be close to a gigabyte. So a connection ends when
-//! a peer has sent more than a handshake takes before it has proven anything. (QUIC has a window for the connection as
-//! a whole, which is set to be small.)
+//! all streams of all connections that unauthenticated peers may have, that would be close to a gigabyte. So a connection
+//! ends when a peer has sent more than a handshake takes before it has proven anything. (QUIC has a window for the
+//! connection as a whole, which is set to be small.)
 
 use std::collections::HashMap;
 use std::io;
@@ -22,16 +22,16 @@ use libp2p::{PeerId, noise};
 /// some hundreds.
 const ALLOWANCE: usize = 64 << 10;
 
-/// What holds of a peer for as long as it has a connection.
+/// What is known of a peer for as long as it has a connection.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct PeerState {
     proven: AtomicBool,
     left: AtomicUsize,
 }
 
-impl Standing {
-    /// The peer belongs here.
-    pub(crate) fn prove(&self) {
+impl PeerState {
+    /// The peer has proven that it belongs here.
+    pub(crate) fn set_proven(&self) {
         self.proven.store(true, Ordering::Release);
     }
 
@@ -49,24 +49,24 @@ impl Standing {
 
 /// All peers that have a connection.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Peers(Arc<Mutex<HashMap<PeerId, Weak<Standing>>>>);
+pub(crate) struct Peers(Arc<Mutex<HashMap<PeerId, Weak<PeerState>>>>);
 
 impl Peers {
-    /// What holds of this peer; all who ask while anybody holds the answer share it.
-    pub(crate) fn standing(&self, peer: PeerId) -> Arc<Standing> {
+    /// What is known of this peer; one state for all its connections.
+    pub(crate) fn state(&self, peer: PeerId) -> Arc<PeerState> {
         // What is locked here is never left half-changed.
         let mut peers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = peers.get(&peer).and_then(Weak::upgrade) {
             return known;
         }
-        peers.retain(|_, standing| standing.strong_count() > 0);
+        peers.retain(|_, state| state.strong_count() > 0);
         let left = AtomicUsize::new(ALLOWANCE);
-        let standing = Arc::new(Standing { proven: AtomicBool::new(false), left });
-        peers.insert(peer, Arc::downgrade(&standing));
-        standing
+        let state = Arc::new(PeerState { proven: AtomicBool::new(false), left });
+        peers.insert(peer, Arc::downgrade(&state));
+        state
     }
 
-    /// Makes a connection's encryption, which counts what strangers send.
+    /// Makes a connection's encryption, which counts what unauthenticated peers send.
     pub(crate) fn guard(&self) -> impl FnOnce(&Keypair) -> Result<Guard, noise::Error> + use<> {
         let peers = self.clone();
         |key| Ok(Guard { noise: noise::Config::new(key)?, peers })
@@ -115,19 +115,19 @@ impl<C: AsyncRead + AsyncWrite + Unpin + Send + 'static> OutboundConnectionUpgra
 }
 
 fn counted<C>(peers: &Peers, (peer, socket): (PeerId, C)) -> (PeerId, Counted<C>) {
-    (peer, Counted { standing: peers.standing(peer), socket })
+    (peer, Counted { state: peers.state(peer), socket })
 }
 
-/// A socket that breaks when a stranger has sent too much.
+/// A socket that breaks when an unauthenticated peer has sent too much.
 pub(crate) struct Counted<C> {
-    standing: Arc<Standing>,
+    state: Arc<PeerState>,
     socket: C,
 }
 
 impl<C: AsyncRead + Unpin> AsyncRead for Counted<C> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
         let read = ready!(Pin::new(&mut self.socket).poll_read(cx, into))?;
-        Poll::Ready(if self.standing.allows(read) {
+        Poll::Ready(if self.state.allows(read) {
             Ok(read)
         } else {
             let limit = format!("more than {ALLOWANCE} bytes, and no proof of belonging here among them");
@@ -167,18 +167,18 @@ mod tests {
         let mut read = |n: usize| block_on(sockets[n].read_to_end(&mut Vec::new()));
         assert_eq!(read(0).ok(), Some(sent.len()));
         assert!(read(1).is_err());
-        peers.standing(peer).prove();
+        peers.state(peer).set_proven();
         let mut late = counted(&peers, (peer, Cursor::new(vec![1; 2 * ALLOWANCE]))).1;
         assert!(block_on(late.read_to_end(&mut Vec::new())).is_ok());
     }
 
     #[test]
-    fn who_has_no_connection_any_more_is_forgotten() {
+    fn a_peer_without_a_connection_is_forgotten() {
         let peers = Peers::default();
         let peer = PeerId::random();
-        peers.standing(peer).prove();
-        assert!(!peers.standing(peer).is_proven());
-        let other = peers.standing(PeerId::random());
+        peers.state(peer).set_proven();
+        assert!(!peers.state(peer).is_proven());
+        let other = peers.state(PeerId::random());
         assert_eq!(peers.0.lock().unwrap().len(), 1);
         drop(other);
     }

@@ -22,15 +22,15 @@ use libp2p::swarm::{
 use libp2p::{PeerId, Stream};
 
 use crate::address::is_relayed;
-use crate::peers::{Peers, Standing};
+use crate::peers::{PeerState, Peers};
 
 /// The protocol of links.
 const PROTOCOL: StreamProtocol = StreamProtocol::new("/paxoskv/1");
 
-/// Too many connections of those who have proven nothing.
+/// There are too many connections of unauthenticated peers.
 #[derive(Debug, thiserror::Error)]
-#[error("as many strangers are connected as may be; try again")]
-struct Crowded;
+#[error("as many unauthenticated peers are connected as may be; try again")]
+struct TooManyUnauthenticated;
 
 /// What comes of a connection.
 #[derive(Debug)]
@@ -48,21 +48,21 @@ struct Linked {
     relayed: usize,
 }
 
-/// See the module.
+/// The behaviour.
 pub(crate) struct Streams {
-    max_strangers: usize,
+    max_unauthenticated: usize,
     peers: Peers,
     /// Connections that others opened.
-    inbound: HashMap<ConnectionId, Arc<Standing>>,
+    inbound: HashMap<ConnectionId, Arc<PeerState>>,
     linked: HashMap<PeerId, Linked>,
     events: VecDeque<Event>,
 }
 
 impl Streams {
-    /// At most so many connections of strangers at a time.
-    pub(crate) fn new(max_strangers: usize, peers: &Peers) -> Self {
+    /// At most so many connections of unauthenticated peers at a time.
+    pub(crate) fn new(max_unauthenticated: usize, peers: &Peers) -> Self {
         Self {
-            max_strangers,
+            max_unauthenticated,
             peers: peers.clone(),
             inbound: HashMap::new(),
             linked: HashMap::new(),
@@ -70,9 +70,9 @@ impl Streams {
         }
     }
 
-    /// Whether so many connections have been opened by those who have proven nothing that there may be no more.
-    fn is_crowded(&self) -> bool {
-        self.inbound.values().filter(|peer| !peer.is_proven()).count() >= self.max_strangers
+    /// Whether as many connections of unauthenticated peers are there as may be.
+    fn is_full(&self) -> bool {
+        self.inbound.values().filter(|peer| !peer.is_proven()).count() >= self.max_unauthenticated
     }
 
     /// A link to a peer is up.
@@ -113,12 +113,12 @@ impl NetworkBehaviour for Streams {
         _: &Multiaddr,
         _: &Multiaddr,
     ) -> Result<THandler<Self>, ConnectionDenied> {
-        let standing = self.peers.standing(peer);
-        if !standing.is_proven() && self.is_crowded() {
-            return Err(ConnectionDenied::new(Crowded));
+        let state = self.peers.state(peer);
+        if !state.is_proven() && self.is_full() {
+            return Err(ConnectionDenied::new(TooManyUnauthenticated));
         }
-        self.inbound.insert(connection, standing);
-        Ok(Handler::new(Part::Accept))
+        self.inbound.insert(connection, state);
+        Ok(Handler::new(Task::Accept))
     }
 
     fn handle_established_outbound_connection(
@@ -131,9 +131,9 @@ impl NetworkBehaviour for Streams {
     ) -> Result<THandler<Self>, ConnectionDenied> {
         // Where both dialed at once, to get through two NATs, one of them plays the listener.
         Ok(Handler::new(match role_override {
-            Endpoint::Listener => Part::Accept,
-            Endpoint::Dialer if self.is_linked(&peer, !is_relayed(address)) => Part::Nothing,
-            Endpoint::Dialer => Part::Open,
+            Endpoint::Listener => Task::Accept,
+            Endpoint::Dialer if self.is_linked(&peer, !is_relayed(address)) => Task::Nothing,
+            Endpoint::Dialer => Task::Open,
         }))
     }
 
@@ -170,7 +170,7 @@ impl NetworkBehaviour for Streams {
 
 /// What a connection's handler has to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Part {
+enum Task {
     /// Ask for the stream.
     Open,
     /// Take the stream that comes.
@@ -179,13 +179,13 @@ enum Part {
     Nothing,
 }
 
-/// One connection's.
+/// One connection's handler.
 pub(crate) struct Handler {
-    part: Part,
-    found: Option<FromHandler>,
+    task: Task,
+    event: Option<FromHandler>,
 }
 
-/// What a handler tells.
+/// What a handler notifies the behaviour of.
 #[derive(Debug)]
 pub(crate) enum FromHandler {
     Opened { stream: Stream, dialed: bool },
@@ -193,8 +193,8 @@ pub(crate) enum FromHandler {
 }
 
 impl Handler {
-    fn new(part: Part) -> Self {
-        Self { part, found: None }
+    fn new(task: Task) -> Self {
+        Self { task, event: None }
     }
 }
 
@@ -218,11 +218,11 @@ impl ConnectionHandler for Handler {
         &mut self,
         _: &mut Context<'_>,
     ) -> Poll<ConnectionHandlerEvent<Self::OutboundProtocol, (), Self::ToBehaviour>> {
-        if let Some(found) = self.found.take() {
-            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(found));
+        if let Some(event) = self.event.take() {
+            return Poll::Ready(ConnectionHandlerEvent::NotifyBehaviour(event));
         }
-        if self.part == Part::Open {
-            self.part = Part::Nothing;
+        if self.task == Task::Open {
+            self.task = Task::Nothing;
             let protocol = SubstreamProtocol::new(ReadyUpgrade::new(PROTOCOL), ());
             return Poll::Ready(ConnectionHandlerEvent::OutboundSubstreamRequest { protocol });
         }
@@ -234,20 +234,20 @@ impl ConnectionHandler for Handler {
         event: ConnectionEvent<'_, Self::InboundProtocol, Self::OutboundProtocol>,
     ) {
         match event {
-            // A second one is dropped, and thereby reset.
+            // A second stream is dropped, and thereby reset.
             ConnectionEvent::FullyNegotiatedInbound(FullyNegotiatedInbound { protocol, .. })
-                if self.part == Part::Accept =>
+                if self.task == Task::Accept =>
             {
-                self.part = Part::Nothing;
-                self.found = Some(FromHandler::Opened { stream: protocol, dialed: false });
+                self.task = Task::Nothing;
+                self.event = Some(FromHandler::Opened { stream: protocol, dialed: false });
             }
             ConnectionEvent::FullyNegotiatedOutbound(FullyNegotiatedOutbound { protocol, .. }) => {
-                self.found = Some(FromHandler::Opened { stream: protocol, dialed: true });
+                self.event = Some(FromHandler::Opened { stream: protocol, dialed: true });
             }
             ConnectionEvent::DialUpgradeError(DialUpgradeError { error, .. }) => {
-                self.found = Some(FromHandler::Failed(match error {
+                self.event = Some(FromHandler::Failed(match error {
                     StreamUpgradeError::NegotiationFailed => {
-                        "who is there speaks libp2p, but is no PaxosKV node".into()
+                        "the peer there speaks libp2p, but is no PaxosKV node".into()
                     }
                     StreamUpgradeError::Timeout => "no answer in time".into(),
                     StreamUpgradeError::Io(error) => format!("the connection broke: {error}"),

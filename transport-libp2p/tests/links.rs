@@ -73,7 +73,8 @@ async fn what_was_sent_before_leaving_arrives() {
 async fn an_address_without_a_name_will_do_and_this_nodes_own_is_not_dialed() {
     let mut a = Node::listening(TCP, quick()).await;
     let mut b = Node::listening(TCP, quick()).await;
-    a.transport.dial(&[a.address().await, a.way().await]);
+    let own = [a.address().await, a.way().await];
+    a.transport.dial(&own);
     a.nothing_for(Duration::from_millis(300)).await;
     a.transport.dial(&[b.way().await, "127.0.0.1:1".into(), "/nonsense".into()]);
     let link = a.up().await;
@@ -102,8 +103,7 @@ async fn two_that_dial_each_other_can_agree_on_one_link() {
 async fn a_quiet_link_lasts() {
     let hasty = || Libp2pConfig {
         ping_interval: Duration::from_millis(200),
-        handshake_timeout: Duration::from_millis(800),
-        ..quick()
+        ..limited(|link| link.handshake_timeout = Duration::from_millis(800))
     };
     for on in [TCP, QUIC, WS] {
         let mut a = Node::listening(on, hasty()).await;
@@ -136,7 +136,7 @@ async fn a_superfluous_link_is_closed_and_not_dialed_again_while_the_other_is_up
 #[tokio::test]
 async fn frames_over_the_limit_are_dropped_here_and_end_the_link_there() {
     let mut a = Node::dialing(quick()).await;
-    let mut b = Node::listening(TCP, Libp2pConfig { max_frame: 1000, ..quick() }).await;
+    let mut b = Node::listening(TCP, limited(|link| link.max_frame = 1000)).await;
     let (at_a, at_b) = link(&mut a, &mut b).await;
     b.transport.send(at_b, vec![0; 1001]);
     assert_eq!(b.transport.dropped(), 1);
@@ -147,7 +147,12 @@ async fn frames_over_the_limit_are_dropped_here_and_end_the_link_there() {
 
 #[tokio::test]
 async fn a_slow_peer_costs_bounded_memory() {
-    let small = || Libp2pConfig { queue_bytes: 1 << 20, inbound_bytes: 1 << 20, ..quick() };
+    let small = || {
+        limited(|link| {
+            link.queue_bytes = 1 << 20;
+            link.inbound_bytes = 1 << 20;
+        })
+    };
     let mut a = Node::dialing(small()).await;
     let mut b = Node::listening(TCP, small()).await;
     let (at_a, _) = link(&mut a, &mut b).await;
@@ -166,7 +171,7 @@ async fn nobody_there_is_told_and_tried_again() {
     for _ in 0..3 {
         let (address, reason) = a.unreachable().await;
         assert_eq!(address, "/ip4/127.0.0.1/tcp/1");
-        assert_says(&reason, "nobody answers");
+        assert_says(&reason, "no node answers");
     }
 }
 

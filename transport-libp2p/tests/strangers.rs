@@ -10,7 +10,6 @@ use futures::{AsyncReadExt, AsyncWriteExt, StreamExt};
 use libp2p::swarm::{NetworkBehaviour, SwarmEvent};
 use libp2p::{Multiaddr, PeerId, Swarm, SwarmBuilder, identify, noise, ping, relay, tcp, yamux};
 use paxoskv_core::transport::Event;
-use paxoskv_transport_libp2p::Libp2pConfig;
 use tokio::time::timeout;
 
 /// All that a node offers its members, and nothing that would prove anything.
@@ -38,16 +37,16 @@ fn curious() -> Swarm<Curious> {
         .build()
 }
 
-async fn target(config: Libp2pConfig) -> (Node, Multiaddr) {
-    let node =
-        Node::listening(TCP, Libp2pConfig { handshake_timeout: Duration::from_secs(2), ..config }).await;
+async fn target() -> (Node, Multiaddr) {
+    let config = limited(|link| link.handshake_timeout = Duration::from_secs(2));
+    let node = Node::listening(TCP, config).await;
     let address = node.address().await.parse().unwrap();
     (node, address)
 }
 
 #[tokio::test]
 async fn a_stranger_is_told_nothing_and_cut_off() {
-    let (_node, address) = target(quick()).await;
+    let (_node, address) = target().await;
     let mut stranger = curious();
     stranger.dial(address.clone()).unwrap();
     stranger.listen_on(address.with(libp2p::multiaddr::Protocol::P2pCircuit)).unwrap();
@@ -74,7 +73,10 @@ async fn a_stranger_is_told_nothing_and_cut_off() {
 #[tokio::test]
 async fn more_strangers_than_may_be_are_turned_away_and_members_come_in_later() {
     // Nobody is cut off for taking too long, in the time that this test has.
-    let config = Libp2pConfig { max_handshakes: 3, handshake_timeout: 10 * PATIENCE, ..quick() };
+    let config = limited(|link| {
+        link.max_handshakes = 3;
+        link.handshake_timeout = 10 * PATIENCE;
+    });
     let mut node = Node::listening(TCP, config).await;
     let address: Multiaddr = node.address().await.parse().unwrap();
     let mut strangers = futures::stream::SelectAll::new();
@@ -233,7 +235,7 @@ fn after_preface(heard: &[u8]) -> &[u8] {
 
 #[tokio::test]
 async fn wrong_proofs_are_all_answered_in_the_same_words() {
-    let (mut node, address) = target(quick()).await;
+    let (mut node, address) = target().await;
     let mut answers = Vec::new();
     for proof in [vec![], vec![0; 31], vec![0; 32], vec![0; 64], vec![7; 64], vec![1; 1000]] {
         let heard = told(&address, &[preface(1), message(&proof)].concat()).await;
@@ -256,7 +258,7 @@ async fn wrong_proofs_are_all_answered_in_the_same_words() {
 
 #[tokio::test]
 async fn noise_instead_of_a_handshake_ends_it() {
-    let (mut node, address) = target(quick()).await;
+    let (mut node, address) = target().await;
     for said in [
         message(b"hello there"),
         message(&[]),

@@ -4,9 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use crate::relay::is_relayed;
-
-/// Longest address that is looked at.
+/// Longest address that is parsed.
 const MAX_LEN: usize = 512;
 
 /// Where a listener is. Two that mean the same are equal: the scheme, the port and the path `/ws` may be left out of
@@ -23,7 +21,7 @@ pub struct Address {
     pub path: String,
 }
 
-/// What is no address of this transport.
+/// The text is no address of this transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an address of a WebSocket listener: write host:port, ws://host:port or wss://host")]
 pub struct NotOurs;
@@ -39,13 +37,6 @@ impl Address {
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         self.host.parse().ok()
-    }
-
-    /// Whether it may lead to another node another time: a name can stand for several machines, an IP address and a
-    /// place at a relay cannot.
-    #[must_use]
-    pub(crate) fn may_vary(&self) -> bool {
-        self.ip().is_none() && !is_relayed(self)
     }
 
     /// `host:port`, with brackets where they are needed.

@@ -1,18 +1,20 @@
 //! Links between PaxosKV nodes over WebSocket.
 //!
 //! One WebSocket connection is one link; the side that opened it is the *dialer*, the other the *listener*. A link
-//! comes up in these steps, and whoever fails one is told why and cut off:
+//! comes up in these steps, and a side that fails one is told why and cut off:
 //!
-//! 1. The listener looks at `Host` and `Origin` of the upgrade request, since any web page can reach 127.0.0.1.
-//! 2. Both send a [`preface`](preface::Preface): the protocol's version, and whether they have a cluster secret.
-//! 3. With a secret, a Noise handshake (`NNpsk0`) follows, whose pre-shared key is the secret; see [`noise`].
+//! 1. The listener checks `Host` and `Origin` of the upgrade request, since any web page can reach 127.0.0.1.
+//! 2. Both send a [`Preface`](paxoskv_links::Preface): the protocol's version, and whether they have a cluster secret.
+//! 3. With a secret, a Noise handshake (`NNpsk0`) follows, whose pre-shared key is derived from the secret; see [`noise`].
 //! 4. From there on, each binary message is one frame; with a secret it is encrypted.
 //!
 //! | module | what |
 //! |---|---|
-//! | [`secret`], [`preface`], [`noise`], [`refusal`], [`address`], [`relay`] | the protocol, without I/O: native and wasm32 |
+//! | [`noise`], [`handshake`], [`address`], [`relay`] | the protocol, without I/O: native and wasm32 |
 //! | `native` | sockets: an axum route that listens, and tasks that dial, on tokio |
-//! | `browser` | the browser's sockets, which dial, and wait at nodes for those who cannot dial them |
+//! | `browser` | the browser's sockets, which dial, and wait at nodes for others that cannot dial them |
+//!
+//! What it has in common with other transports is in [`paxoskv_links`]: the secret, prefaces, goodbyes, queues.
 //!
 //! Natively, the route shares its port with whatever else the application serves:
 //!
@@ -35,12 +37,9 @@
 //! ```
 
 pub mod address;
-mod ending;
+pub mod handshake;
 pub mod noise;
-pub mod preface;
-pub mod refusal;
 pub mod relay;
-pub mod secret;
 
 #[cfg(target_family = "wasm")]
 mod browser;
@@ -51,4 +50,4 @@ mod native;
 pub use browser::WebSockets;
 #[cfg(not(target_family = "wasm"))]
 pub use native::{Connection, Guard, SetupError, WsConfig, WsTransport, serve};
-pub use secret::{BadSecret, Secret};
+pub use paxoskv_links::{BadSecret, LinkSettings, Secret};

@@ -5,7 +5,7 @@
 //! was recorded.
 //!
 //! ```text
-//! dialer → listener   psk, e      only who holds the secret can make it
+//! dialer → listener   psk, e      only a holder of the secret can make it
 //! listener → dialer   e, ee       likewise
 //! dialer → listener   (empty)     first message under the new keys: the dialer is no replay
 //! ```
@@ -16,17 +16,17 @@
 
 use std::sync::Arc;
 
+use paxoskv_links::{Goodbye, Secret};
 use snow::params::{
     BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifier, HandshakeModifierList,
     HandshakePattern, HashChoice, NoiseParams,
 };
 use snow::{Builder, HandshakeState, StatelessTransportState};
 
-use crate::refusal::{Code, Refusal};
-use crate::secret::Secret;
-
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
 const PROLOGUE: &[u8] = b"paxoskv transport-ws";
+/// What the pre-shared key is derived for.
+const KEY: &[u8] = b"paxoskv transport-ws pre-shared key v1\0";
 
 /// Longest Noise message.
 const MAX_MESSAGE: usize = 65535;
@@ -75,15 +75,8 @@ fn params() -> NoiseParams {
 #[derive(Debug)]
 pub struct Handshake(Box<HandshakeState>);
 
-fn wrong_secret() -> Refusal {
-    Refusal::new(
-        Code::WrongSecret,
-        "wrong secret: the two sides hold different cluster secrets; give every node the same secret file",
-    )
-}
-
-fn failed(error: &snow::Error) -> Refusal {
-    Refusal::new(Code::Faulty, format!("the encrypted handshake failed: {error}"))
+fn failed(error: &snow::Error) -> Goodbye {
+    Goodbye::faulty(format!("the encrypted handshake failed: {error}"))
 }
 
 impl Handshake {
@@ -92,14 +85,15 @@ impl Handshake {
     /// # Errors
     ///
     /// If there is no randomness.
-    pub fn new(secret: &Secret, dialer: bool, dialers: &[u8], listeners: &[u8]) -> Result<Self, Refusal> {
+    pub fn new(secret: &Secret, dialer: bool, dialers: &[u8], listeners: &[u8]) -> Result<Self, Goodbye> {
         let mut prologue = PROLOGUE.to_vec();
         for preface in [dialers, listeners] {
             prologue.extend_from_slice(&(preface.len() as u32).to_be_bytes());
             prologue.extend_from_slice(preface);
         }
+        let key = secret.key(KEY);
         let start = || {
-            let builder = Builder::new(params()).prologue(&prologue)?.psk(0, secret.key())?;
+            let builder = Builder::new(params()).prologue(&prologue)?.psk(0, &key)?;
             if dialer { builder.build_initiator() } else { builder.build_responder() }
         };
         start().map(|state| Self(Box::new(state))).map_err(|error: snow::Error| failed(&error))
@@ -110,7 +104,7 @@ impl Handshake {
     /// # Errors
     ///
     /// If it is not this side's turn, or there is no randomness.
-    pub fn write(&mut self) -> Result<Vec<u8>, Refusal> {
+    pub fn write(&mut self) -> Result<Vec<u8>, Goodbye> {
         let mut message = vec![0; 128];
         let length = self.0.write_message(&[], &mut message).map_err(|error| failed(&error))?;
         message.truncate(length);
@@ -121,11 +115,11 @@ impl Handshake {
     ///
     /// # Errors
     ///
-    /// [`Code::WrongSecret`] if it was made with another secret.
-    pub fn read(&mut self, message: &[u8]) -> Result<(), Refusal> {
+    /// [`CloseCode::WrongSecret`](paxoskv_links::CloseCode::WrongSecret) if it was made with another secret.
+    pub fn read(&mut self, message: &[u8]) -> Result<(), Goodbye> {
         let mut payload = vec![0; message.len()];
         self.0.read_message(message, &mut payload).map(drop).map_err(|error| match error {
-            snow::Error::Decrypt => wrong_secret(),
+            snow::Error::Decrypt => Goodbye::wrong_secret(),
             other => failed(&other),
         })
     }
@@ -135,7 +129,7 @@ impl Handshake {
     /// # Errors
     ///
     /// If they are not.
-    pub fn finish(self) -> Result<(Sealer, Opener), Refusal> {
+    pub fn finish(self) -> Result<(Sealer, Opener), Goodbye> {
         let state = self.0.into_stateless_transport_mode().map_err(|error| failed(&error))?;
         let state = Arc::new(state);
         Ok((Sealer { state: Arc::clone(&state), nonce: 0 }, Opener { state, nonce: 0 }))
@@ -216,6 +210,8 @@ impl Opener {
 
 #[cfg(test)]
 mod tests {
+    use paxoskv_links::CloseCode;
+
     use super::*;
 
     #[test]
@@ -223,7 +219,7 @@ mod tests {
         assert_eq!(PATTERN.parse(), Ok(params()));
     }
 
-    fn sides(theirs: &[u8], dialers_preface: &[u8]) -> Result<[(Sealer, Opener); 2], Refusal> {
+    fn sides(theirs: &[u8], dialers_preface: &[u8]) -> Result<[(Sealer, Opener); 2], Goodbye> {
         let ours = Secret::new(b"ours").unwrap();
         let mut dialer = Handshake::new(&ours, true, b"preface", b"other")?;
         let mut listener = Handshake::new(&Secret::new(theirs).unwrap(), false, dialers_preface, b"other")?;
@@ -246,8 +242,8 @@ mod tests {
 
     #[test]
     fn another_secret_or_a_changed_preface_is_a_wrong_secret() {
-        assert_eq!(sides(b"theirs", b"preface").unwrap_err().code, Code::WrongSecret);
-        assert_eq!(sides(b"ours", b"changed").unwrap_err().code, Code::WrongSecret);
+        assert_eq!(sides(b"theirs", b"preface").unwrap_err().code, CloseCode::WrongSecret);
+        assert_eq!(sides(b"ours", b"changed").unwrap_err().code, CloseCode::WrongSecret);
     }
 
     #[test]

@@ -37,12 +37,13 @@ async fn a_listener_on_all_addresses_tells_those_that_were_used() {
 async fn a_node_does_not_dial_itself() {
     let mut node = Node::listening(quick()).await;
     let port = node.at.port();
-    node.transport.dial(&[node.address(), format!("localhost:{port}")]);
+    let address = node.address();
+    node.transport.dial(&[address, format!("localhost:{port}")]);
     let mut everywhere = Node::listening_at("0.0.0.0:0".parse().unwrap(), quick()).await;
     let port = everywhere.at.port();
     everywhere.transport.dial(&[format!("127.0.0.1:{port}"), format!("localhost:{port}")]);
-    node.nothing_for(quick().backoff_cap * 2).await;
-    everywhere.nothing_for(quick().backoff_cap).await;
+    node.nothing_for(LONGEST_PAUSE * 2).await;
+    everywhere.nothing_for(LONGEST_PAUSE).await;
 }
 
 #[test]

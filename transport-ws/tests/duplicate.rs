@@ -12,12 +12,11 @@ use paxoskv_transport_ws::WsConfig;
 
 /// Long pauses, so that only "at once" is quick enough.
 fn patient() -> WsConfig {
-    WsConfig {
-        backoff_start: Duration::from_secs(60),
-        backoff_cap: Duration::from_secs(60),
-        refused_pause: Duration::from_secs(60),
-        ..WsConfig::default()
-    }
+    limited(|link| {
+        link.backoff_start = Duration::from_secs(60);
+        link.backoff_cap = Duration::from_secs(60);
+        link.refused_pause = Duration::from_secs(60);
+    })
 }
 
 #[tokio::test]

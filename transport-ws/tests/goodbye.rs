@@ -46,8 +46,8 @@ async fn down_is_said_once_and_nothing_follows() {
     b.down(b_link).await;
     a.transport.send(a_link, b"later".to_vec());
     a.transport.close(a_link, CloseReason::Leaving);
-    a.nothing_for(quick().backoff_cap * 3).await;
-    b.nothing_for(quick().backoff_cap).await;
+    a.nothing_for(LONGEST_PAUSE * 3).await;
+    b.nothing_for(LONGEST_PAUSE).await;
 }
 
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn flushing_with_nothing_to_send_is_done_at_once() {
     let mut a = Node::dialing(quick());
     let before = std::time::Instant::now();
     a.flush().await;
-    assert!(before.elapsed() < quick().flush_timeout / 2);
+    assert!(before.elapsed() < quick().link.flush_timeout / 2);
 }
 
 #[tokio::test]

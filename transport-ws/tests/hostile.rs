@@ -8,9 +8,9 @@ use help::*;
 use futures::{SinkExt, StreamExt};
 use paxoskv_core::Transport;
 use paxoskv_core::transport::Event;
+use paxoskv_links::Preface;
 use paxoskv_transport_ws::WsConfig;
 use paxoskv_transport_ws::noise::Handshake;
-use paxoskv_transport_ws::preface::Preface;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -50,6 +50,10 @@ async fn closed(socket: &mut WebSocketStream<TcpStream>) -> Option<u16> {
         }
     };
     timeout(PATIENCE, ended).await.expect("the node was to close the connection")
+}
+
+fn preface(secret: bool) -> Vec<u8> {
+    Preface::new(secret, false, [7; 32]).encode().to_vec()
 }
 
 fn noise(seed: u64, length: usize) -> Vec<u8> {
@@ -103,13 +107,14 @@ async fn a_frame_that_claims_to_be_huge_is_refused_by_its_head() {
 #[tokio::test]
 async fn prefaces_that_are_none_or_of_another_version() {
     let mut b = Node::listening(quick()).await;
-    let good = Preface::new(false, [7; 16]);
+    let mut other_version = preface(false);
+    other_version[4] = 200;
     let cases: [(Message, u16); 5] = [
         (Message::binary(Vec::new()), 4013),
         (Message::binary(b"PXKV".to_vec()), 4013),
         (Message::binary(noise(1, 500)), 4013),
         (Message::text("PXKV"), 4013),
-        (Message::binary(Preface { version: 200, ..good }.encode()), 4001),
+        (Message::binary(other_version), 4001),
     ];
     for (first, code) in cases {
         let mut socket = client(b.at).await;
@@ -128,7 +133,7 @@ async fn noise_messages_that_are_none() {
     let mut b = Node::listening(config.clone()).await;
     for length in [0, 1, 31, 32, 47, 48, 49, 1000, 10_000] {
         let mut socket = client(b.at).await;
-        socket.send(Message::binary(Preface::new(true, [7; 16]).encode())).await.unwrap();
+        socket.send(Message::binary(preface(true))).await.unwrap();
         socket.send(Message::binary(noise(length as u64, length))).await.unwrap();
         assert!(closed(&mut socket).await.is_some_and(|code| code == 4003 || code == 4013), "{length}");
     }
@@ -140,12 +145,12 @@ async fn a_recorded_handshake_does_not_bring_up_a_link() {
     let key = secret("a secret");
     let config = WsConfig { secret: key.clone(), ..quick() };
     let mut b = Node::listening(config).await;
-    let preface = Preface::new(true, [7; 16]).encode();
+    let mine = preface(true);
     let mut socket = client(b.at).await;
-    socket.send(Message::binary(preface.clone())).await.unwrap();
+    socket.send(Message::binary(mine.clone())).await.unwrap();
     let Message::Binary(theirs) = socket.next().await.unwrap().unwrap() else { panic!("the node's preface") };
     // What the holder of the secret would say; the rest of its state is unknown to who recorded it.
-    let mut recorded = Handshake::new(&key.unwrap(), true, &preface, &theirs).unwrap();
+    let mut recorded = Handshake::new(&key.unwrap(), true, &mine, &theirs).unwrap();
     socket.send(Message::binary(recorded.write().unwrap())).await.unwrap();
     socket.next().await.unwrap().unwrap();
     socket.send(Message::binary(noise(5, 17))).await.unwrap();
@@ -193,7 +198,7 @@ async fn changed_bytes_on_an_encrypted_link_take_it_down() {
 async fn text_and_garbage_on_a_link_take_it_down_and_pings_are_answered() {
     let mut b = Node::listening(quick()).await;
     let mut socket = client(b.at).await;
-    socket.send(Message::binary(Preface::new(false, [7; 16]).encode())).await.unwrap();
+    socket.send(Message::binary(preface(false))).await.unwrap();
     let link = b.up().await;
     assert!(matches!(socket.next().await, Some(Ok(Message::Binary(_)))), "the node's preface");
     socket.send(Message::Ping(b"there?".to_vec().into())).await.unwrap();
@@ -203,7 +208,7 @@ async fn text_and_garbage_on_a_link_take_it_down_and_pings_are_answered() {
     assert_eq!(closed(&mut socket).await, Some(4013));
 
     let mut socket = client(b.at).await;
-    socket.send(Message::binary(Preface::new(false, [7; 16]).encode())).await.unwrap();
+    socket.send(Message::binary(preface(false))).await.unwrap();
     let link = b.up().await;
     socket.get_mut().write_all(&[0xff; 100]).await.unwrap();
     assert_says(&b.down(link).await, "no WebSocket traffic");
@@ -229,7 +234,7 @@ async fn a_listener_that_is_none_is_unreachable() {
             tcp.write_all(&answer).await.unwrap();
             std::future::pending::<()>().await;
         });
-        let config = WsConfig { handshake_timeout: std::time::Duration::from_millis(300), ..quick() };
+        let config = limited(|link| link.handshake_timeout = std::time::Duration::from_millis(300));
         let mut a = Node::dialing(config);
         a.transport.dial(&[address]);
         let next = a.event().await;

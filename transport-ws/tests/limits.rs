@@ -15,9 +15,8 @@ use tokio::io::AsyncWriteExt;
 use tokio_tungstenite::tungstenite::{Bytes, Message};
 
 async fn over_the_limit(limit: usize, secret: Option<paxoskv_transport_ws::Secret>) {
-    let generous = WsConfig { secret, ..quick() };
-    let strict = WsConfig { max_frame: limit, ..generous.clone() };
-    let mut a = Node::dialing(generous);
+    let strict = WsConfig { secret: secret.clone(), ..limited(|link| link.max_frame = limit) };
+    let mut a = Node::dialing(WsConfig { secret, ..quick() });
     let mut b = Node::listening(strict).await;
     let (a_link, b_link) = link(&mut a, &mut b).await;
     a.transport.send(a_link, vec![1; limit]);
@@ -41,7 +40,7 @@ async fn an_encrypted_frame_over_the_limit_costs_the_link() {
 
 #[tokio::test]
 async fn a_frame_over_the_own_limit_is_not_sent() {
-    let mut a = Node::dialing(WsConfig { max_frame: 10, ..quick() });
+    let mut a = Node::dialing(limited(|link| link.max_frame = 10));
     let mut b = Node::listening(quick()).await;
     let (a_link, _) = link(&mut a, &mut b).await;
     a.transport.send(a_link, vec![0; 11]);
@@ -52,9 +51,9 @@ async fn a_frame_over_the_own_limit_is_not_sent() {
 
 #[tokio::test]
 async fn a_slow_peers_queue_drops_and_its_link_recovers() {
-    let mut a = Node::dialing(WsConfig { queue_bytes: 1 << 20, ..quick() });
+    let mut a = Node::dialing(limited(|link| link.queue_bytes = 1 << 20));
     // The listener's core does not look, so the socket fills up.
-    let mut b = Node::listening(WsConfig { inbound_bytes: 1 << 16, ..quick() }).await;
+    let mut b = Node::listening(limited(|link| link.inbound_bytes = 1 << 16)).await;
     let (a_link, b_link) = link(&mut a, &mut b).await;
     let frame = |n: u32| [n.to_be_bytes().to_vec(), vec![0; 60_000]].concat();
     let mut sent = 0;
@@ -81,7 +80,7 @@ async fn a_slow_peers_queue_drops_and_its_link_recovers() {
 
 #[tokio::test]
 async fn the_number_of_frames_that_wait_is_bounded_too() {
-    let mut a = Node::dialing(WsConfig { queue_frames: 10, ..quick() });
+    let mut a = Node::dialing(limited(|link| link.queue_frames = 10));
     let mut b = Node::listening(quick()).await;
     let (a_link, _) = link(&mut a, &mut b).await;
     for _ in 0..30 {
@@ -92,7 +91,7 @@ async fn the_number_of_frames_that_wait_is_bounded_too() {
 
 #[tokio::test]
 async fn closing_and_flushing_take_bounded_time_where_the_peer_does_not_read() {
-    let mut a = Node::dialing(WsConfig { flush_timeout: Duration::from_millis(200), ..quick() });
+    let mut a = Node::dialing(limited(|link| link.flush_timeout = Duration::from_millis(200)));
     let (mut peer, address) = mute_peer().await;
     a.transport.dial(&[address]);
     let link = a.up().await;
@@ -124,7 +123,10 @@ async fn mute_peer() -> (tokio::sync::mpsc::Receiver<()>, String) {
 
 #[tokio::test]
 async fn there_are_only_so_many_handshakes_at_a_time_and_each_ends() {
-    let config = WsConfig { max_handshakes: 3, handshake_timeout: Duration::from_millis(400), ..quick() };
+    let config = limited(|link| {
+        link.max_handshakes = 3;
+        link.handshake_timeout = Duration::from_millis(400);
+    });
     let mut b = Node::listening(config).await;
     let mut silent = Vec::new();
     for _ in 0..3 {
@@ -150,7 +152,7 @@ async fn who_sends_requests_and_reads_no_answer_is_cut_off() {
 
 #[tokio::test]
 async fn there_are_only_so_many_links() {
-    let mut b = Node::listening(WsConfig { max_links: 2, ..quick() }).await;
+    let mut b = Node::listening(limited(|link| link.max_links = 2)).await;
     let mut nodes = [Node::dialing(quick()), Node::dialing(quick())];
     for a in &mut nodes {
         link(a, &mut b).await;
@@ -171,7 +173,7 @@ async fn there_are_only_so_many_links() {
 #[tokio::test]
 async fn a_stranger_cannot_send_much_before_the_handshake() {
     // Pings are part of no handshake, and each is answered: only their bytes count.
-    let patient = WsConfig { handshake_timeout: PATIENCE * 10, ..quick() };
+    let patient = limited(|link| link.handshake_timeout = PATIENCE * 10);
     let b = Node::listening(patient).await;
     let (tcp, _) = upgraded(b.at, "127.0.0.1", "").await;
     let role = tokio_tungstenite::tungstenite::protocol::Role::Client;

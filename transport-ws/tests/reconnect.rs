@@ -5,7 +5,6 @@ use help::*;
 
 use paxoskv_core::Transport;
 use paxoskv_core::transport::{CloseReason, Event};
-use paxoskv_transport_ws::WsConfig;
 
 #[tokio::test]
 async fn the_link_comes_back_when_the_listener_does() {
@@ -80,7 +79,7 @@ async fn an_address_that_is_this_node_is_dialed_once_only() {
     a.transport.close(a_link, CloseReason::Itself);
     a.down(a_link).await;
     a.transport.dial(&[b.address()]);
-    a.nothing_for(quick().backoff_cap * 4).await;
+    a.nothing_for(LONGEST_PAUSE * 4).await;
 }
 
 /// One name may stand for all nodes, and leads elsewhere another time.
@@ -108,14 +107,14 @@ async fn the_same_address_in_other_words_is_one_address() {
     link(&mut a, &mut b).await;
     a.transport.dial(&[b.at.to_string(), format!("WS://{}/", b.at), format!("ws://{}/ws", b.at)]);
     a.transport.dial(&[format!("/ip4/127.0.0.1/tcp/{}", b.at.port())]);
-    a.nothing_for(quick().backoff_cap * 2).await;
+    a.nothing_for(LONGEST_PAUSE * 2).await;
 }
 
 #[tokio::test]
 async fn an_address_that_never_answers_makes_room_for_another() {
     let gone = Node::listening(quick()).await.stop().await;
     let mut b = Node::listening(quick()).await;
-    let mut a = Node::dialing(WsConfig { max_addresses: 1, ..quick() });
+    let mut a = Node::dialing(limited(|link| link.max_addresses = 1));
     a.transport.dial(&[gone.to_string()]);
     a.transport.dial(&[b.address()]);
     for _ in 0..9 {
@@ -135,23 +134,23 @@ async fn of_those_that_never_answer_the_latest_makes_room() {
     let (first, second) = (Node::listening(quick()).await, Node::listening(quick()).await);
     let mut b = Node::listening(quick()).await;
     let (first, second) = (first.stop().await, second.stop().await);
-    let mut a = Node::dialing(WsConfig { max_addresses: 2, ..quick() });
+    let mut a = Node::dialing(limited(|link| link.max_addresses = 2));
     a.transport.dial(&[first.to_string()]);
     // It fails more often than the other.
     for _ in 0..5 {
-        unreachable(&mut a).await;
+        a.unreachable().await;
     }
     a.transport.dial(&[second.to_string()]);
     a.transport.dial(&[b.address()]);
     let mut failures = [0, 0];
     while failures.iter().any(|failures| *failures < 9) {
-        failures[usize::from(unreachable(&mut a).await != format!("ws://{first}"))] += 1;
+        failures[usize::from(a.unreachable().await.0 != format!("ws://{first}"))] += 1;
     }
     link(&mut a, &mut b).await;
     // Of the other a failure may still be told.
     let mut last = String::new();
     for _ in 0..5 {
-        last = unreachable(&mut a).await;
+        last = a.unreachable().await.0;
     }
     assert_eq!(last, format!("ws://{first}"));
 }
@@ -160,10 +159,10 @@ async fn of_those_that_never_answer_the_latest_makes_room() {
 #[tokio::test]
 async fn who_is_linked_makes_no_room() {
     let at = Node::listening(quick()).await.stop().await;
-    let mut a = Node::dialing(WsConfig { max_addresses: 1, ..quick() });
+    let mut a = Node::dialing(limited(|link| link.max_addresses = 1));
     a.transport.dial(&[at.to_string()]);
     for _ in 0..10 {
-        unreachable(&mut a).await;
+        a.unreachable().await;
     }
     let mut back = Node::listening_at(at, quick()).await;
     back.up().await;
@@ -171,14 +170,5 @@ async fn who_is_linked_makes_no_room() {
 
     let mut other = Node::listening(quick()).await;
     a.transport.dial(&[other.address()]);
-    other.nothing_for(quick().backoff_cap * 4).await;
-}
-
-/// The next address that cannot be reached.
-async fn unreachable(node: &mut Node) -> String {
-    node.until(|event| match event {
-        Event::Unreachable { address, .. } => Some(address.clone()),
-        _ => None,
-    })
-    .await
+    other.nothing_for(LONGEST_PAUSE * 4).await;
 }

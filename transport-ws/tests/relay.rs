@@ -93,19 +93,9 @@ async fn who_is_not_there_yet_is_waited_for() {
     behind.transport.dial(&["127.0.0.1:1".into()]);
     let name = behind.transport.addresses()[0].rsplit('/').next().unwrap().to_owned();
     other.transport.dial(&[format!("{}/ws/relay/{name}", middle.address())]);
-    let (_, refused) = other.until(unreachable).await;
-    assert!(!refused);
+    other.unreachable().await;
     link(&mut behind, &mut middle).await;
     other.up().await;
-}
-
-fn unreachable(event: &paxoskv_core::transport::Event) -> Option<(String, bool)> {
-    match event {
-        paxoskv_core::transport::Event::Unreachable { reason, refused, .. } => {
-            Some((reason.clone(), *refused))
-        }
-        _ => None,
-    }
 }
 
 #[tokio::test]
@@ -131,7 +121,7 @@ async fn there_is_an_end_to_who_may_wait() {
     let name = Name::new([1; 16], None);
     let mut second = Node::dialing(quick());
     second.transport.dial(&[format!("{}/ws/relay/{name}/wait", middle.address())]);
-    assert_says(&second.until(unreachable).await.0, "as many wait here");
+    assert_says(&second.unreachable().await.1, "as many wait here");
 }
 
 /// Passes on what it reads, until it is frozen: then neither end hears anything, not even that nothing will come.
@@ -154,9 +144,8 @@ async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut frozen: wa
 #[tokio::test]
 async fn who_waits_where_nothing_is_heard_any_more_waits_anew() {
     let quick = || WsConfig {
-        sign_of_life: Duration::from_millis(100),
-        handshake_timeout: Duration::from_secs(1),
-        ..quick()
+        relay_ping_interval: Duration::from_millis(100),
+        ..limited(|link| link.handshake_timeout = Duration::from_secs(1))
     };
     let mut middle = Node::listening(quick()).await;
     let to = middle.at;

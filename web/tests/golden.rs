@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use ciborium::Value as Cbor;
+use paxoskv_core::codec::Hex;
 use paxoskv_core::{Key, Value};
 use serde::Serialize;
 
@@ -19,7 +20,7 @@ struct Line<'a> {
 }
 
 fn hex(text: &str) -> Vec<u8> {
-    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+    Hex::decode(text).unwrap()
 }
 
 fn lines() -> impl Iterator<Item = Line<'static>> {

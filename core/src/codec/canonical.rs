@@ -5,13 +5,8 @@
 //! ciborium's own value type cannot tell `undefined` from `null`, and its canonical helper sorts map keys
 //! shorter-first (the older RFC 7049 order).
 
-use ciborium_ll::Header;
-
-use super::{Malformed, Reader, Writer};
+use super::{Head, Malformed, Reader, Writer};
 use crate::sorted::Map;
-
-/// How deep arrays, maps and tags may nest.
-const DEPTH: usize = 64;
 
 /// The NaN that stands for all of them: f9 7e00.
 const NAN: &[u8] = &[0xf9, 0x7e, 0x00];
@@ -19,11 +14,11 @@ const NAN: &[u8] = &[0xf9, 0x7e, 0x00];
 /// Rewrites one data item deterministically.
 ///
 /// # Errors
-/// Where the bytes are not exactly one well-formed item, nest deeper than 64, or hold a map with a key twice.
+/// Where the bytes are not exactly one well-formed item, nest too deep, or hold a map with a key twice.
 pub(crate) fn canonical(bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut r = Reader::new(bytes);
     let mut w = Writer::new();
-    item(&mut r, &mut w, DEPTH)?;
+    item(&mut r, &mut w)?;
     r.end()?;
     Ok(w.finish())
 }
@@ -31,76 +26,65 @@ pub(crate) fn canonical(bytes: &[u8]) -> Result<Vec<u8>, Malformed> {
 /// Checks that the bytes are exactly one well-formed data item, and nothing else.
 pub(crate) fn well_formed(bytes: &[u8]) -> Result<(), Malformed> {
     let mut r = Reader::new(bytes);
-    skip(&mut r, DEPTH)?;
+    skip(&mut r)?;
     r.end()
 }
 
-fn skip(r: &mut Reader<'_>, depth: usize) -> Result<(), Malformed> {
-    let Some(depth) = depth.checked_sub(1) else { return Err(r.malformed("shallower nesting")) };
+fn skip(r: &mut Reader<'_>) -> Result<(), Malformed> {
     match r.head()? {
-        Header::Break => return Err(r.malformed("a data item")),
-        Header::Bytes(len) => drop(string(r, len, false)?),
-        Header::Text(len) => drop(string(r, len, true)?),
-        Header::Tag(_) => skip(r, depth)?,
-        Header::Array(len) => repeat(r, len, |r| skip(r, depth))?,
-        Header::Map(len) => repeat(r, len, |r| {
-            skip(r, depth)?;
-            skip(r, depth)
+        Head::Break => return Err(r.malformed("a data item")),
+        Head::Bytes(len) => drop(r.bytes_of(len)?),
+        Head::Text(len) => drop(r.text_of(len)?),
+        Head::Tag(_) => r.nested(skip)?,
+        Head::Array(len) => r.members(len, skip)?,
+        Head::Map(len) => r.members(len, |r| {
+            skip(r)?;
+            skip(r)
         })?,
-        Header::Positive(_) | Header::Negative(_) | Header::Float(_) | Header::Simple(_) => {}
+        Head::Positive(_) | Head::Negative(_) | Head::Float(_) | Head::Simple(_) => {}
     }
     Ok(())
 }
 
-fn item(r: &mut Reader<'_>, w: &mut Writer, depth: usize) -> Result<(), Malformed> {
-    let Some(depth) = depth.checked_sub(1) else { return Err(r.malformed("shallower nesting")) };
+fn item(r: &mut Reader<'_>, w: &mut Writer) -> Result<(), Malformed> {
     match r.head()? {
-        Header::Float(x) if x.is_nan() => w.raw(NAN),
-        head @ (Header::Positive(_) | Header::Negative(_) | Header::Float(_) | Header::Simple(_)) => {
-            w.head(head)
+        Head::Float(x) if x.is_nan() => w.raw(NAN),
+        head @ (Head::Positive(_) | Head::Negative(_) | Head::Float(_) | Head::Simple(_)) => w.head(head),
+        Head::Break => return Err(r.malformed("a data item")),
+        Head::Bytes(len) => w.bytes(&r.bytes_of(len)?),
+        Head::Text(len) => w.text(&r.text_of(len)?),
+        Head::Tag(tag @ (2 | 3)) => big(r, w, tag)?,
+        Head::Tag(tag) => {
+            w.head(Head::Tag(tag));
+            r.nested(|r| item(r, w))?;
         }
-        Header::Break => return Err(r.malformed("a data item")),
-        Header::Bytes(len) => {
-            let bytes = string(r, len, false)?;
-            w.bytes(&bytes);
-        }
-        Header::Text(len) => {
-            let bytes = string(r, len, true)?;
-            let text = String::from_utf8(bytes).map_err(|_| r.malformed("UTF-8 text"))?;
-            w.text(&text);
-        }
-        Header::Tag(tag @ (2 | 3)) => big(r, w, tag, depth)?,
-        Header::Tag(tag) => {
-            w.head(Header::Tag(tag));
-            item(r, w, depth)?;
-        }
-        Header::Array(len) => {
+        Head::Array(len) => {
             let mut members = Writer::new();
             let mut count = 0;
-            repeat(r, len, |r| {
+            r.members(len, |r| {
                 count += 1;
-                item(r, &mut members, depth)
+                item(r, &mut members)
             })?;
             w.array(count);
             w.raw(&members.finish());
         }
-        Header::Map(len) => map(r, w, len, depth)?,
+        Head::Map(len) => map(r, w, len)?,
     }
     Ok(())
 }
 
-fn map(r: &mut Reader<'_>, w: &mut Writer, len: Option<usize>, depth: usize) -> Result<(), Malformed> {
+fn map(r: &mut Reader<'_>, w: &mut Writer, len: Option<usize>) -> Result<(), Malformed> {
     let mut pairs = Map::new();
-    repeat(r, len, |r| {
+    r.members(len, |r| {
         let (mut key, mut value) = (Writer::new(), Writer::new());
-        item(r, &mut key, depth)?;
-        item(r, &mut value, depth)?;
+        item(r, &mut key)?;
+        item(r, &mut value)?;
         match pairs.insert(key.finish(), value.finish()) {
             None => Ok(()),
             Some(_) => Err(r.malformed("a map whose keys differ")),
         }
     })?;
-    w.head(Header::Map(Some(pairs.len())));
+    w.map(pairs.len());
     for (key, value) in pairs {
         w.raw(&key);
         w.raw(&value);
@@ -109,76 +93,32 @@ fn map(r: &mut Reader<'_>, w: &mut Writer, len: Option<usize>, depth: usize) -> 
 }
 
 /// A big number: a plain integer where 64 bits hold it, else the tag over its bytes without leading zeros.
-fn big(r: &mut Reader<'_>, w: &mut Writer, tag: u64, depth: usize) -> Result<(), Malformed> {
-    let Header::Bytes(len) = r.peek()? else {
-        w.head(Header::Tag(tag));
-        return item(r, w, depth);
+fn big(r: &mut Reader<'_>, w: &mut Writer, tag: u64) -> Result<(), Malformed> {
+    let Head::Bytes(len) = r.peek()? else {
+        w.head(Head::Tag(tag));
+        return r.nested(|r| item(r, w));
     };
     r.head()?;
-    let bytes = string(r, len, false)?;
+    let bytes = r.bytes_of(len)?;
     let start = bytes.iter().position(|byte| *byte != 0).unwrap_or(bytes.len());
     let digits = &bytes[start..];
     if digits.len() <= 8 {
         let n = digits.iter().fold(0, |n, byte| n << 8 | u64::from(*byte));
-        w.head(if tag == 2 { Header::Positive(n) } else { Header::Negative(n) });
+        w.head(if tag == 2 { Head::Positive(n) } else { Head::Negative(n) });
     } else {
-        w.head(Header::Tag(tag));
+        w.head(Head::Tag(tag));
         w.bytes(digits);
     }
     Ok(())
 }
 
-/// The whole of a string whose head was read, pieces of indefinite length put together.
-fn string(r: &mut Reader<'_>, len: Option<usize>, text: bool) -> Result<Vec<u8>, Malformed> {
-    if let Some(len) = len {
-        let bytes = r.take(len)?;
-        return if text && std::str::from_utf8(&bytes).is_err() {
-            Err(r.malformed("UTF-8 text"))
-        } else {
-            Ok(bytes)
-        };
-    }
-    let mut whole = Vec::new();
-    loop {
-        match r.head()? {
-            Header::Break => return Ok(whole),
-            Header::Bytes(Some(len)) if !text => whole.extend(r.take(len)?),
-            Header::Text(Some(len)) if text => {
-                let piece = r.take(len)?;
-                if std::str::from_utf8(&piece).is_err() {
-                    return Err(r.malformed("UTF-8 text"));
-                }
-                whole.extend(piece);
-            }
-            _ => return Err(r.malformed("a piece of the string")),
-        }
-    }
-}
-
-fn repeat(
-    r: &mut Reader<'_>,
-    len: Option<usize>,
-    mut one: impl FnMut(&mut Reader<'_>) -> Result<(), Malformed>,
-) -> Result<(), Malformed> {
-    match len {
-        // A huge length ends where the input does: each turn consumes a byte at least.
-        Some(len) => (0..len).try_for_each(|_| one(r)),
-        None => loop {
-            if r.peek()? == Header::Break {
-                r.head()?;
-                return Ok(());
-            }
-            one(r)?;
-        },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::Hex;
 
     fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+        Hex::decode(text).unwrap()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::codec::{Malformed, Reader, Wire, Writer, wire_struct};
+use crate::codec::{Hex, Malformed, Reader, Wire, Writer, wire_struct};
 
 macro_rules! identity {
     ($(#[$doc:meta])* $name:ident) => {
@@ -13,7 +13,7 @@ macro_rules! identity {
         impl fmt::Display for $name {
             /// The first four bytes in hexadecimal: enough to tell things apart in a log.
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                self.0[..4].iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+                Hex(&self.0[..4]).fmt(f)
             }
         }
 

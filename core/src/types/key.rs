@@ -3,11 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use ciborium_ll::Header;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::codec::{Malformed, Reader, Wire, Writer, canonical, wire_struct};
+use crate::codec::{Head, Hex, Malformed, Reader, Wire, Writer, canonical, wire_struct};
 use crate::types::{Error, Generation};
 
 /// A key, in RFC 8949 §4.2.1 core deterministic encoding.
@@ -58,7 +57,7 @@ impl Key {
 
     /// The text that the key is, if it is one.
     pub(crate) fn text(&self) -> Option<String> {
-        Reader::new(self.cbor()).text().ok()
+        Reader::new(self.cbor()).text().ok().map(str::to_owned)
     }
 
     /// The key as a value of a serde type.
@@ -76,9 +75,9 @@ impl fmt::Debug for Key {
         let mut r = Reader::new(self.cbor());
         match (r.peek(), r.text()) {
             (_, Ok(text)) => write!(f, "{text:?}"),
-            (Ok(Header::Positive(n)), _) => write!(f, "{n}"),
-            (Ok(Header::Negative(n)), _) => write!(f, "{}", -1 - i128::from(n)),
-            _ => self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            (Ok(Head::Positive(n)), _) => write!(f, "{n}"),
+            (Ok(Head::Negative(n)), _) => write!(f, "{}", -1 - i128::from(n)),
+            _ => Hex(&self.0).fmt(f),
         }
     }
 }
@@ -89,8 +88,8 @@ impl Wire for Key {
     }
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let bytes = r.bytes()?;
-        match canonical(&bytes) {
-            Ok(same) if same == bytes => Ok(Self::from_canonical(bytes)),
+        match canonical(bytes) {
+            Ok(same) if same == bytes => Ok(Self(bytes.into())),
             _ => Err(r.malformed("a key in deterministic encoding")),
         }
     }

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::codec::{Malformed, decode, encode, wire_enum};
+use crate::codec::{Hex, Malformed, decode, encode, wire_enum};
 use crate::sorted::Set;
 use crate::types::{Bucket, Error, Incarnation, Key, KeyId, NodeId, RequestId};
 
@@ -105,8 +105,7 @@ impl SessionId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.incarnation.node.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))?;
-        write!(f, ".{}.{}", self.incarnation.boot, self.n)
+        write!(f, "{}.{}.{}", Hex(&self.incarnation.node.0), self.incarnation.boot, self.n)
     }
 }
 
@@ -117,12 +116,8 @@ impl FromStr for SessionId {
         let read = || {
             let (node, rest) = text.split_once('.')?;
             let (boot, n) = rest.split_once('.')?;
-            let mut bytes = [0; 16];
-            for (at, byte) in bytes.iter_mut().enumerate() {
-                *byte = u8::from_str_radix(node.get(2 * at..2 * at + 2)?, 16).ok()?;
-            }
-            let incarnation = Incarnation { node: NodeId(bytes), boot: boot.parse().ok()? };
-            (node.len() == 32).then_some(Self { incarnation, n: n.parse().ok()? })
+            let node = NodeId(Hex::decode(node)?.try_into().ok()?);
+            Some(Self { incarnation: Incarnation { node, boot: boot.parse().ok()? }, n: n.parse().ok()? })
         };
         read().ok_or_else(|| {
             Error::invalid(format!("{text:?} is no session: expected 32 hexadecimal digits, a boot and a number, with points between"))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use paxoskv::SessionId;
-use paxoskv::libp2p::ticket::Ticket;
+use paxoskv::ticket::Ticket;
 
 /// Write-once key-value store: whatever was put first for a key is its value, for everyone, whatever crashes.
 #[derive(Parser, Debug)]

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use paxoskv::libp2p::ticket::Ticket;
+use paxoskv::ticket::Ticket;
 use paxoskv::{NativeNode, Seat, SeatState, Secret, Settings, data_folder, native};
 use tracing::{info, warn};
 

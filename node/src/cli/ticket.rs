@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::time::Duration;
 
 use fast_qr::QRBuilder;
-use paxoskv::libp2p::ticket::{MAX_LEN, Ticket};
+use paxoskv::ticket::{MAX_LEN, Ticket};
 use paxoskv::{NativeNode, Secret};
 
 use super::args::{Reach, TicketArgs};

@@ -11,6 +11,7 @@
 //! | `paxoskv.records` | a record's key | its value |
 
 use paxoskv_core::Opening;
+use paxoskv_core::codec::Hex;
 use paxoskv_core::storage::{Batch, Loaded, Record, StorageError};
 use redb::{Database, Durability, ReadableDatabase, ReadableTable, TableDefinition};
 
@@ -64,7 +65,7 @@ fn unseal<'a>(key: &[u8], sealed: &'a [u8]) -> Result<&'a [u8], Fault> {
 
 fn hex(bytes: &[u8]) -> String {
     const SHOWN: usize = 32;
-    let mut text: String = bytes.iter().take(SHOWN).map(|byte| format!("{byte:02x}")).collect();
+    let mut text = Hex(bytes.get(..SHOWN).unwrap_or(bytes)).to_string();
     if bytes.len() > SHOWN {
         text.push('…');
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use paxoskv_core::codec::Hex;
 use paxoskv_core::inspect;
 use paxoskv_core::paxos::AcceptorState;
 use paxoskv_core::replica::{Awaited, Replica};
@@ -68,7 +69,7 @@ impl fmt::Display for Told<'_> {
         };
         let at = |register: &Register| {
             let Register { id, generation } = register;
-            let key: String = id.key.cbor().iter().map(|byte| format!("{byte:02x}")).collect();
+            let key = Hex(id.key.cbor());
             let what = if id.bucket.name().starts_with('$') {
                 id.bucket.name().to_owned()
             } else {

@@ -1,12 +1,12 @@
 //! What this node does on libp2p in a browser, and the swarm that does it.
 //!
-//! A browser dials WebSockets and cannot listen. Who is to reach it does so through a node that it is linked to.
+//! A browser dials WebSockets and cannot listen. Others reach it through a node that it is linked to.
 
 use libp2p::swarm::NetworkBehaviour;
 use libp2p::{Swarm, SwarmBuilder, Transport, identify, ping, relay, yamux};
 
 use super::config::{Libp2pConfig, SetupError};
-use super::happened::Happened;
+use super::events::DriverEvent;
 use super::socket::WebSockets;
 use crate::members::Members;
 use crate::peers::Peers;
@@ -27,7 +27,7 @@ pub(super) struct Offers {
     relay_client: relay::client::Behaviour,
 }
 
-impl From<BehaviourEvent> for Happened {
+impl From<BehaviourEvent> for DriverEvent {
     fn from(event: BehaviourEvent) -> Self {
         match event {
             BehaviourEvent::Streams(event) => Self::Stream(event),
@@ -52,7 +52,7 @@ pub(super) async fn swarm(config: &Libp2pConfig, peers: &Peers) -> Result<Swarm<
         .with_relay_client(peers.guard(), yamux::Config::default)
         .map_err(|error| failed("relays", &error))?
         .with_behaviour(|key, relay_client| Behaviour {
-            streams: Streams::new(config.max_handshakes, peers),
+            streams: Streams::new(config.link.max_handshakes, peers),
             members: Members::new(
                 Offers {
                     identify: identify::Behaviour::new(
@@ -70,9 +70,9 @@ pub(super) async fn swarm(config: &Libp2pConfig, peers: &Peers) -> Result<Swarm<
             ),
         })
         .map_err(|error| failed("libp2p", &error))?;
-    let idle = config.handshake_timeout;
+    let idle = config.link.handshake_timeout;
     Ok(builder
         .with_swarm_config(|swarm| swarm.with_idle_connection_timeout(idle))
-        .with_connection_timeout(config.handshake_timeout)
+        .with_connection_timeout(config.link.handshake_timeout)
         .build())
 }

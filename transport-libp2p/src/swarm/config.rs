@@ -6,17 +6,15 @@ use std::time::Duration;
 
 use libp2p::Multiaddr;
 use libp2p::multiaddr::Protocol;
-use paxoskv_transport_queues::Limits;
-use paxoskv_transport_queues::pause::backoff;
+use paxoskv_links::{LinkSettings, Secret};
 
 use crate::address::is_loopback;
 use crate::identity::Identity;
-use crate::secret::Secret;
 
 /// How a [`Libp2pTransport`](super::Libp2pTransport) is to behave. The defaults are fit for use.
 #[derive(Clone, Debug)]
 pub struct Libp2pConfig {
-    /// Who this node is. A new identity, unless set.
+    /// This node's identity. A new one, unless set.
     pub identity: Identity,
     /// The cluster's name; none where it is left open. Members of other clusters are turned away, where there is a
     /// secret to prove it with.
@@ -34,42 +32,13 @@ pub struct Libp2pConfig {
     /// Whether to be reached through the nodes that this one dials, which asks each of a few of them for a place: for a
     /// node with a seat that cannot listen, as in a browser, where others have to link to it.
     pub wait_at_relays: bool,
-    /// Longest frame, in bytes; a peer that sends a longer one loses its link. 4 MiB.
-    pub max_frame: usize,
-    /// How many bytes may wait to be sent on a link before frames are dropped. 16 MiB.
-    pub queue_bytes: usize,
-    /// How many frames may wait, likewise. 4096.
-    pub queue_frames: usize,
-    /// How many bytes may wait to be sent on all links together. One link may have as much waiting as is left of it.
-    /// 128 MiB.
-    pub total_queue_bytes: usize,
-    /// How many bytes of received frames may wait for the core, over all links, before links are read no further.
-    /// 32 MiB.
-    pub inbound_bytes: usize,
-    /// How many links there may be. The core keeps some of its own for seats, and to be told of one it has to be linked:
-    /// so 64 more than its `max_links`. 1088.
-    pub max_links: usize,
-    /// How many connections that others opened may be there at a time without having proven that they belong here.
-    /// 64.
-    pub max_handshakes: usize,
-    /// How many nodes are dialed; those found on the local network count as well. 256.
-    pub max_addresses: usize,
-    /// How long it may take from dialing, or from an incoming connection, to the link. 5 s.
-    pub handshake_timeout: Duration,
-    /// How long a link that is being closed may take to send what is queued. 1 s.
-    pub flush_timeout: Duration,
-    /// How often it is looked whether whoever is at the other end of a connection is still there; a connection on which
-    /// there is no answer for twice as long is closed. 10 s. The core looks after links by itself.
+    /// Limits and times of links.
+    pub link: LinkSettings,
+    /// How often to check whether the peer at the other end of a connection is still there; a connection on which there is
+    /// no answer for twice as long is closed. 10 s. The core checks its links by itself.
     pub ping_interval: Duration,
-    /// The pause before a node is dialed again; doubled with each failure, and shortened by chance by up to a half.
-    /// 100 ms.
-    pub backoff_start: Duration,
-    /// What the pause grows to. 3 s.
-    pub backoff_cap: Duration,
-    /// The pause after a refusal, by either side. 5 s.
-    pub refused_pause: Duration,
-    /// The pause after strangers that the local network brought have turned out not to belong here. 60 s.
-    pub stranger_pause: Duration,
+    /// The pause after a peer that the local network brought has turned out not to belong here. 60 s.
+    pub unauthenticated_pause: Duration,
 }
 
 impl Default for Libp2pConfig {
@@ -82,21 +51,9 @@ impl Default for Libp2pConfig {
             mdns: true,
             relay: true,
             wait_at_relays: false,
-            max_frame: 4 << 20,
-            queue_bytes: 16 << 20,
-            queue_frames: 4096,
-            total_queue_bytes: 128 << 20,
-            inbound_bytes: 32 << 20,
-            max_links: 1024 + 64,
-            max_handshakes: 64,
-            max_addresses: 256,
-            handshake_timeout: Duration::from_secs(5),
-            flush_timeout: Duration::from_secs(1),
+            link: LinkSettings::default(),
             ping_interval: Duration::from_secs(10),
-            backoff_start: Duration::from_millis(100),
-            backoff_cap: Duration::from_secs(3),
-            refused_pause: Duration::from_secs(5),
-            stranger_pause: Duration::from_secs(60),
+            unauthenticated_pause: Duration::from_secs(60),
         }
     }
 }
@@ -124,7 +81,7 @@ pub enum SetupError {
          without one, pages come in by --listen and --allow-origin"
     )]
     PagesNeedSecret(Multiaddr),
-    /// Somebody listens there already.
+    /// Another process listens there already.
     #[error("{address} is in use, perhaps by a node in the same seat: stop that, or listen elsewhere")]
     InUse {
         /// The address.
@@ -149,7 +106,7 @@ impl Libp2pConfig {
         self.listen.iter().map(|text| self.listener(text)).collect()
     }
 
-    /// Whether nobody listens there. The swarm's own sockets would share the port with somebody else's.
+    /// Checks that no process listens there. The swarm's own sockets would share the port with another process.
     pub(super) fn check_free(address: &Multiaddr) -> Result<(), SetupError> {
         let mut parts = address.iter();
         let ip = match parts.next() {
@@ -188,16 +145,6 @@ impl Libp2pConfig {
             return Err(SetupError::PagesNeedSecret(address));
         }
         Ok(address)
-    }
-
-    /// What may wait to be sent on a link.
-    pub(super) fn queue_limits(&self) -> Limits {
-        Limits { bytes: self.queue_bytes, frames: self.queue_frames, all_bytes: self.total_queue_bytes }
-    }
-
-    /// The pause after so many failures in a row before this one.
-    pub(super) fn backoff(&self, failures: u32) -> Duration {
-        backoff(self.backoff_start, self.backoff_cap, failures)
     }
 }
 

@@ -9,17 +9,16 @@
 //! | `config` | settings |
 //! | `driver` | the task that runs the swarm |
 //! | `native`, `browser` | what the swarm does here, and by what it connects |
-//! | `happened` | what behaviours tell the driver |
+//! | `events` | what behaviours notify the driver of |
 //! | `socket` | a browser's WebSocket, as libp2p takes it |
-//! | `book` | whom to dial, and when |
-//! | `relays` | by whom this node can be reached where it cannot be reached straight |
-//! | `link` | one link: its handshake, its reading, its writing |
+//! | `targets` | which nodes to dial, and when |
+//! | `relays` | relays at which this node can be reached where it cannot be reached directly |
+//! | `link`, `report` | one link, and what its task reports to the driver |
 //! | `hub` | what all of them share |
 
-mod book;
 mod config;
 mod driver;
-mod happened;
+mod events;
 mod hub;
 mod link;
 #[cfg(target_family = "wasm")]
@@ -29,8 +28,10 @@ mod platform;
 #[path = "native.rs"]
 mod platform;
 mod relays;
+mod report;
 #[cfg(target_family = "wasm")]
 mod socket;
+mod targets;
 mod transport;
 
 pub use config::{Libp2pConfig, SetupError};

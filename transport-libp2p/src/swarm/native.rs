@@ -8,7 +8,7 @@ use libp2p::swarm::behaviour::toggle::Toggle;
 use libp2p::{PeerId, Swarm, SwarmBuilder, autonat, dcutr, identify, mdns, ping, quic, relay, tcp, yamux};
 
 use super::config::{Libp2pConfig, SetupError};
-use super::happened::Happened;
+use super::events::DriverEvent;
 use crate::address::is_loopback;
 use crate::members::Members;
 use crate::peers::Peers;
@@ -47,7 +47,7 @@ pub(super) struct Offers {
     hole_punching: dcutr::Behaviour,
 }
 
-impl From<BehaviourEvent> for Happened {
+impl From<BehaviourEvent> for DriverEvent {
     fn from(event: BehaviourEvent) -> Self {
         match event {
             BehaviourEvent::Streams(event) => Self::Stream(event),
@@ -60,7 +60,7 @@ impl From<BehaviourEvent> for Happened {
                 ..
             })) => {
                 tracing::debug!(address = %tested_addr, reachable = result.is_ok(), "asked whether it can be reached");
-                if result.is_err() { Self::Hidden } else { Self::Nothing }
+                if result.is_err() { Self::Unreachable } else { Self::Nothing }
             }
             BehaviourEvent::Members(OffersEvent::HolePunching(event)) => {
                 tracing::debug!(peer = %event.remote_peer_id, result = ?event.result, "tried to get around a relay");
@@ -89,12 +89,12 @@ pub(super) async fn swarm(config: &Libp2pConfig, peers: &Peers) -> Result<Swarm<
         .with_behaviour(|_, relay_client| behaviour(config, peers, relay_client).map_err(Box::from))
         .map_err(|error| failed("multicast DNS", &error))?;
     // A link keeps its connection; what is idle was made in vain, or is one too many.
-    let idle = config.handshake_timeout;
+    let idle = config.link.handshake_timeout;
     Ok(builder
         .with_swarm_config(|swarm| {
             swarm.with_idle_connection_timeout(idle).with_max_negotiating_inbound_streams(MAX_NEGOTIATING)
         })
-        .with_connection_timeout(config.handshake_timeout)
+        .with_connection_timeout(config.link.handshake_timeout)
         .build())
 }
 
@@ -106,7 +106,7 @@ fn muxer() -> yamux::Config {
 
 fn bounded(mut quic: quic::Config) -> quic::Config {
     quic.max_concurrent_stream_limit = MAX_STREAMS.into();
-    // What one peer that is not read may make this node hold, a stranger's connection included. It is also what may be
+    // What one peer that is not read may make this node hold, an unauthenticated peer's connection included. It is also what may be
     // on its way at a time: over a round trip of 100 ms, 5 MiB a second on a link.
     quic.max_stream_data = 512 << 10;
     quic.max_connection_data = 1 << 20;
@@ -119,8 +119,8 @@ fn behaviour(
     relay_client: relay::client::Behaviour,
 ) -> Result<Behaviour, std::io::Error> {
     let me = config.identity.peer_id();
-    let links = u32::try_from(config.max_links).unwrap_or(u32::MAX);
-    let handshakes = u32::try_from(config.max_handshakes).unwrap_or(u32::MAX);
+    let links = u32::try_from(config.link.max_links).unwrap_or(u32::MAX);
+    let handshakes = u32::try_from(config.link.max_handshakes).unwrap_or(u32::MAX);
     let limits = ConnectionLimits::default()
         .with_max_pending_incoming(Some(handshakes))
         .with_max_established_per_peer(Some(MAX_PER_PEER))
@@ -135,7 +135,7 @@ fn behaviour(
         ),
         relay_server: config.relay.then(|| relay_server(me)).into(),
         relay_client,
-        // Who listens nowhere need not ask.
+        // A node that listens nowhere need not ask.
         reachable: (!config.listen.is_empty()).then(autonat::v2::client::Behaviour::default).into(),
         tell_reachable: autonat::v2::server::Behaviour::default(),
         hole_punching: dcutr::Behaviour::new(me),
@@ -151,7 +151,7 @@ fn behaviour(
     });
     Ok(Behaviour {
         limits: connection_limits::Behaviour::new(limits),
-        streams: Streams::new(config.max_handshakes, peers),
+        streams: Streams::new(config.link.max_handshakes, peers),
         members: Members::new(offers, peers),
         mdns: mdns.transpose()?.into(),
     })

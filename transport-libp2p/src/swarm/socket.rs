@@ -13,7 +13,7 @@ use libp2p::multiaddr::Protocol;
 use send_wrapper::SendWrapper;
 use ws_stream_wasm::{WsMeta, WsStreamIo};
 
-/// Dials; nobody can listen here.
+/// Dials; a browser cannot listen.
 pub(super) struct WebSockets;
 
 /// One that is being dialed. A browser has one thread, so it never leaves it.
@@ -52,7 +52,7 @@ impl Transport for WebSockets {
     }
 }
 
-/// What a browser calls an address.
+/// The URL of an address, which is what a browser dials.
 fn url(address: &Multiaddr) -> Option<String> {
     let parts: Vec<Protocol<'_>> = address.iter().collect();
     let [host, Protocol::Tcp(port), rest @ ..] = parts.as_slice() else { return None };

@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -11,14 +10,13 @@ use futures::future::BoxFuture;
 use libp2p::PeerId;
 use libp2p::core::transport::ListenerId;
 use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
-use paxoskv_transport_queues::Deliveries;
-use paxoskv_transport_queues::outstanding::Flush;
-use paxoskv_transport_queues::runtime::{Runtime, timeout};
+use paxoskv_links::Port;
+use paxoskv_links::runtime::{Runtime, timeout};
 use tokio::sync::mpsc;
 
 use super::config::{Libp2pConfig, SetupError};
 use super::driver::Driver;
-use super::hub::Hub;
+use super::hub::{About, Hub};
 use super::platform::swarm;
 use crate::address::Address;
 use crate::peers::Peers;
@@ -26,7 +24,7 @@ use crate::peers::Peers;
 /// How many addresses may wait for the driver to take them in.
 const DIALS: usize = 4096;
 
-/// How long it is waited for the system to say on which addresses this node listens.
+/// How long to wait for the system to say on which addresses this node listens.
 const LISTENING: Duration = Duration::from_secs(1);
 
 /// Links over libp2p, to nodes that this one dials and to those that dial it.
@@ -34,10 +32,8 @@ const LISTENING: Duration = Duration::from_secs(1);
 /// Dropping it takes all links down without a goodbye; [`close`](Transport::close) them first where there is time.
 pub struct Libp2pTransport {
     hub: Arc<Hub>,
-    deliveries: Deliveries,
-    runtime: Runtime,
+    port: Port<About>,
     dial: mpsc::Sender<Address>,
-    flush: Flush,
 }
 
 impl fmt::Debug for Libp2pTransport {
@@ -75,16 +71,17 @@ impl Libp2pTransport {
             };
             waiting.insert(swarm.listen_on(address.clone()).map_err(|error| failed(&error))?);
         }
-        let (hub, deliveries, reports) = Hub::new(config, peers);
+        let (hub, events, reports) = Hub::new(config, peers);
         let (dial, dialed) = mpsc::channel(DIALS);
         let mut driver = Driver::new(Arc::clone(&hub), swarm);
         // Where there is no network yet, addresses come later.
         let _ = timeout(LISTENING, driver.listening(waiting)).await;
         runtime.spawn(driver.run(dialed, reports));
-        Ok(Self { hub, deliveries, runtime, dial, flush: Flush::default() })
+        let port = Port::new(Arc::clone(&hub.links), events, runtime);
+        Ok(Self { hub, port, dial })
     }
 
-    /// This node's name on libp2p.
+    /// This node's peer id.
     #[must_use]
     pub fn peer_id(&self) -> PeerId {
         self.hub.config.identity.peer_id()
@@ -93,7 +90,7 @@ impl Libp2pTransport {
     /// How many frames were dropped so far because their link's queue was full or they were over the limit.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.hub.dropped.load(Ordering::Relaxed)
+        self.port.dropped()
     }
 }
 
@@ -104,30 +101,24 @@ impl Transport for Libp2pTransport {
 
     fn dial(&mut self, addresses: &[String]) {
         for address in addresses.iter().filter_map(|text| text.parse::<Address>().ok()) {
-            // The driver takes in at once what there is. If it cannot, the core says so again with its next link.
+            // The driver takes at once what there is. If it cannot, the core dials again with its next link.
             let _ = self.dial.try_send(address);
         }
     }
 
     fn send(&mut self, link: LinkId, frame: Vec<u8>) {
-        let Some(outbox) = self.hub.outbox(link) else { return };
-        if frame.len() > self.hub.config.max_frame {
-            self.hub.count_dropped(link, "it is over the limit");
-        } else if !outbox.push(frame) {
-            self.hub.count_dropped(link, "the other side is too slow, its queue is full");
-        }
+        self.port.send(link, frame);
     }
 
     fn close(&mut self, link: LinkId, closing: CloseReason) {
-        self.hub.close(link, closing);
+        self.port.close(link, closing);
     }
 
     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
-        self.deliveries.poll(cx)
+        self.port.poll_event(cx)
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let allowed = self.hub.config.flush_timeout;
-        self.flush.poll(&self.hub.outstanding, &self.runtime, allowed, cx)
+        self.port.poll_flush(cx)
     }
 }

@@ -4,169 +4,172 @@ use std::time::Duration;
 
 use paxoskv_core::Timer;
 use paxoskv_core::transport::{CloseReason, Event, LinkId};
+use paxoskv_links::handshake::{Established, Next as AfterStep};
+use paxoskv_links::{CloseCode, Failure, Goodbye, LinkEnd, Redial};
 
-use super::handshake::{Greeting, Step};
-use super::line::{BACKOFF_CAP, Line, Next, Place, State, Up};
-use super::socket::{Forbidden, Happened, Socket};
-use super::{FLUSH, WebSockets};
-use crate::ending::Ended;
-use crate::refusal::{Code, Refusal, kept};
-
-/// How long it may take from dialing to the link.
-const HANDSHAKE: Duration = Duration::from_secs(5);
+use super::WebSockets;
+use super::connection::{Connection, Next, State, Target, Up};
+use super::socket::{Forbidden, Socket, SocketEvent};
+use crate::handshake::{Keys, handshake};
+use crate::relay::may_vary;
 
 impl<C: Timer> WebSockets<C> {
-    pub(super) fn overdue(&mut self, place: &Place, now: Duration) {
-        let Some(line) = self.lines.get_mut(place) else { return };
-        if matches!(line.state, State::Greeting { .. } | State::Waiting { .. }) {
-            let reason = format!("no answer within {} s", HANDSHAKE.as_secs());
-            return self.unreachable(place, reason, false);
+    pub(super) fn overdue(&mut self, target: &Target, now: Duration) {
+        let Some(connection) = self.connections.get_mut(target) else { return };
+        if matches!(connection.state, State::Handshake { .. } | State::Waiting { .. }) {
+            let reason = format!("no answer within {} s", self.settings.handshake_timeout.as_secs());
+            return self.unreachable(target, Failure::Broken(reason));
         }
-        let url = match place {
+        let url = match target {
             _ if self.leaving => {
-                line.state = State::Never;
+                connection.state = State::Never;
                 return;
             }
-            Place::At(address) => address.url(),
-            Place::WaitsAt(node) => self.name.waits_at(node).url(),
-            Place::Came(_) => return,
+            Target::At(address) => address.url(),
+            Target::WaitsAt(relay) => self.name.waits_at(relay).url(),
+            Target::Came(_) => return,
         };
         self.last_socket += 1;
-        let socket = self.last_socket;
-        let connection = match Socket::dial(&url, socket, &self.inbox) {
-            Ok(connection) => connection,
+        let socket = match Socket::dial(&url, self.last_socket, &self.inbox) {
+            Ok(socket) => socket,
             // That will not change: a page that came by https may not dial without TLS, say.
-            Err(Forbidden(reason)) => return self.unreachable(place, reason, true),
+            Err(Forbidden(reason)) => return self.unreachable(target, Failure::Refused(reason)),
         };
-        let until = now + HANDSHAKE;
-        if matches!(place, Place::WaitsAt(_)) {
-            line.state = State::Waiting { socket, connection, until: Some(until) };
+        let until = now + self.settings.handshake_timeout;
+        if matches!(target, Target::WaitsAt(_)) {
+            connection.state = State::Waiting { socket, until: Some(until) };
             return;
         }
-        match Greeting::new(self.secret.clone(), true) {
-            Ok(greeting) => {
-                line.state = State::Greeting { socket, connection, greeting: Some(greeting), until };
+        match handshake(true, self.secret.as_ref()) {
+            Ok(handshake) => {
+                connection.state = State::Handshake { socket, handshake: Some(handshake), until };
             }
-            Err(reason) => self.unreachable(place, reason, false),
+            Err(error) => self.unreachable(target, Failure::Broken(error.to_string())),
         }
     }
 
-    fn unreachable(&mut self, place: &Place, reason: String, refused: bool) {
+    fn unreachable(&mut self, target: &Target, failure: Failure) {
         let now = self.timer.now();
-        let Some(line) = self.lines.get_mut(place) else { return };
-        match place {
-            Place::At(address) => {
-                line.end(place, now, if refused { &Next::Refused } else { &Next::Backoff });
-                self.events.push_back(Event::Unreachable { address: address.to_string(), reason, refused });
+        let Some(connection) = self.connections.get_mut(target) else { return };
+        let refused = failure.is_refusal();
+        match target {
+            Target::At(address) => {
+                let next = if refused { Next::Refused } else { Next::Backoff };
+                connection.end(target, now, &next, &self.settings);
+                let (address, reason) = (address.to_string(), failure.reason().to_owned());
+                self.events.push_back(Event::Unreachable { address, reason, refused });
             }
-            // Of no concern to the core: it has a link to that node, or hears of it that there is none.
-            Place::WaitsAt(_) => drop(line.end(place, now, &Next::Backoff)),
-            Place::Came(_) => drop(self.lines.remove(place)),
+            // Of no concern to the core: it has a link to that node, or is notified that there is none.
+            Target::WaitsAt(_) => drop(connection.end(target, now, &Next::Backoff, &self.settings)),
+            Target::Came(_) => drop(self.connections.remove(target)),
         }
     }
 
-    pub(super) fn happened(&mut self, socket: u64, happened: Happened) {
+    pub(super) fn handle(&mut self, socket: u64, event: SocketEvent) {
         if self.closing.contains_key(&socket) {
-            if matches!(happened, Happened::Closed { .. }) {
+            if matches!(event, SocketEvent::Closed { .. }) {
                 self.closing.remove(&socket);
             }
             return;
         }
-        let Some((place, line)) = self.lines.iter().find(|(_, line)| line.socket() == Some(socket)) else {
+        let is_of = |connection: &Connection| connection.socket().is_some_and(|of| of.number() == socket);
+        let Some((target, connection)) = self.connections.iter().find(|(_, connection)| is_of(connection))
+        else {
             return;
         };
-        let place = place.clone();
-        match &line.state {
-            State::Waiting { .. } => self.wait(&place, happened),
-            State::Greeting { .. } => self.greet(&place, happened),
-            State::Up(_) => self.hear(&place, happened),
+        let target = target.clone();
+        match &connection.state {
+            State::Waiting { .. } => self.handle_waiting(&target, event),
+            State::Handshake { .. } => self.handle_handshake(&target, event),
+            State::Up(_) => self.handle_up(&target, event),
             State::Pausing(_) | State::After(_) | State::Never => {}
         }
     }
 
-    fn wait(&mut self, place: &Place, happened: Happened) {
+    fn handle_waiting(&mut self, target: &Target, event: SocketEvent) {
         let now = self.timer.now();
-        let Some(line) = self.lines.get_mut(place) else { return };
-        match happened {
-            Happened::Opened => {
-                line.failures = 0;
-                if let State::Waiting { until, .. } = &mut line.state {
+        let Some(connection) = self.connections.get_mut(target) else { return };
+        match event {
+            SocketEvent::Opened => {
+                connection.failures = 0;
+                if let State::Waiting { until, .. } = &mut connection.state {
                     *until = None;
                 }
             }
-            Happened::Message(ready) if ready.is_empty() => {
+            SocketEvent::Message(ready) if ready.is_empty() => {
                 // From here on this is a connection like any other, and the next one waits.
-                let State::Waiting { socket, connection, .. } = line.end(place, now, &Next::AtOnce) else {
-                    return;
-                };
-                let Ok(greeting) = Greeting::new(self.secret.clone(), false) else { return };
-                connection.send(greeting.first());
-                let until = now + HANDSHAKE;
-                let state = State::Greeting { socket, connection, greeting: Some(greeting), until };
-                self.lines.insert(Place::Came(socket), Line { since: now, failures: 0, state });
+                let ended = connection.end(target, now, &Next::AtOnce, &self.settings);
+                let State::Waiting { socket, .. } = ended else { return };
+                let Ok(handshake) = handshake(false, self.secret.as_ref()) else { return };
+                socket.send(handshake.first());
+                let target = Target::Came(socket.number());
+                let until = now + self.settings.handshake_timeout;
+                let state = State::Handshake { socket, handshake: Some(handshake), until };
+                self.connections.insert(target, Connection { since: now, failures: 0, state });
             }
-            Happened::Message(_) | Happened::Unwanted(_) | Happened::Closed { .. } => {
-                line.end(place, now, &Next::Backoff);
+            SocketEvent::Message(_) | SocketEvent::Invalid(_) | SocketEvent::Closed { .. } => {
+                connection.end(target, now, &Next::Backoff, &self.settings);
             }
         }
     }
 
-    fn greet(&mut self, place: &Place, happened: Happened) {
-        let Some(State::Greeting { connection, greeting, .. }) =
-            self.lines.get_mut(place).map(|line| &mut line.state)
+    fn handle_handshake(&mut self, target: &Target, event: SocketEvent) {
+        let Some(State::Handshake { socket, handshake, .. }) =
+            self.connections.get_mut(target).map(|connection| &mut connection.state)
         else {
             return;
         };
-        let step = match happened {
-            Happened::Opened => {
-                if let Some(greeting) = greeting {
-                    connection.send(greeting.first());
+        let step = match event {
+            SocketEvent::Opened => {
+                if let Some(handshake) = handshake {
+                    socket.send(handshake.first());
                 }
                 return;
             }
-            Happened::Message(message) => {
-                let Some(current) = greeting.take() else { return };
-                current.hear(&message)
+            SocketEvent::Message(message) => {
+                let Some(current) = handshake.take() else { return };
+                current.handle(&message)
             }
-            Happened::Unwanted(why) => Err(Refusal::new(Code::Faulty, why)),
-            Happened::Closed { code, reason } => {
-                let (reason, refused) = why_closed(code, &reason);
-                return self.unreachable(place, reason, refused);
+            SocketEvent::Invalid(why) => Err(Goodbye::faulty(why)),
+            SocketEvent::Closed { code, reason } => {
+                return self.unreachable(target, closed_there(code, &reason));
             }
         };
-        let say = |message: Option<Vec<u8>>| message.is_none_or(|message| connection.send(&message));
         match step {
-            Ok(Step::Wait(next, message)) => {
-                say(message);
-                *greeting = Some(next);
+            Ok(step) => {
+                for message in &step.send {
+                    // If it cannot be sent, the browser closes the socket.
+                    socket.send(message);
+                }
+                match step.next {
+                    AfterStep::Wait(next) => *handshake = Some(next),
+                    AfterStep::Done(established) => self.come_up(target, established),
+                }
             }
-            Ok(Step::Done(ready, last)) => {
-                say(last);
-                self.come_up(place, ready);
-            }
-            Err(Refusal { code, reason }) => {
-                connection.close(code, &reason);
-                self.unreachable(place, reason, code.is_refusal());
+            Err(goodbye) => {
+                socket.close(&goodbye);
+                self.unreachable(target, goodbye.into());
             }
         }
     }
 
-    fn come_up(&mut self, place: &Place, ready: super::handshake::Link) {
+    fn come_up(&mut self, target: &Target, established: Established<Keys>) {
         let since = self.timer.now();
-        let Some(line) = self.lines.get_mut(place) else { return };
-        let State::Greeting { socket, connection, .. } = line.end(place, since, &Next::Never) else { return };
+        let Some(connection) = self.connections.get_mut(target) else { return };
+        let ended = connection.end(target, since, &Next::Never, &self.settings);
+        let State::Handshake { socket, .. } = ended else { return };
         self.last_link += 1;
         let link = LinkId(self.last_link);
-        let super::handshake::Link { token, keys, dialed } = ready;
-        line.state = State::Up(Up { socket, connection, link, token, keys, since });
+        let Established { connection: name, outcome: keys, dialed } = established;
+        connection.state = State::Up(Up { socket, link, connection: name, keys, since });
         self.events.push_back(Event::Up { link, dialed, attested: false });
     }
 
-    fn hear(&mut self, place: &Place, happened: Happened) {
-        let Some(up) = self.lines.get_mut(place).and_then(Line::up_mut) else { return };
-        let ended = match happened {
-            Happened::Opened => return,
-            Happened::Message(message) => {
+    fn handle_up(&mut self, target: &Target, event: SocketEvent) {
+        let Some(up) = self.connections.get_mut(target).and_then(Connection::up_mut) else { return };
+        let end = match event {
+            SocketEvent::Opened => return,
+            SocketEvent::Message(message) => {
                 let opened = match &mut up.keys {
                     Some((_, opener)) => opener.open(&message).map_err(|broken| broken.to_string()),
                     None => Ok(message),
@@ -176,105 +179,112 @@ impl<C: Timer> WebSockets<C> {
                         let link = up.link;
                         return self.events.push_back(Event::Frame { link, bytes });
                     }
-                    Err(reason) => Ended::Here(CloseReason::Faulty(reason)),
+                    Err(reason) => LinkEnd::ClosedHere(CloseReason::Faulty(reason)),
                 }
             }
-            Happened::Unwanted(why) => Ended::Here(CloseReason::Faulty(why.to_owned())),
-            Happened::Closed { code: 1006, .. } => {
-                Ended::Broken("the connection ended without a goodbye".into())
+            SocketEvent::Invalid(why) => LinkEnd::ClosedHere(CloseReason::Faulty(why.to_owned())),
+            SocketEvent::Closed { code: 1006, .. } => {
+                LinkEnd::Broken("the connection ended without a goodbye".into())
             }
-            Happened::Closed { code, reason } => Ended::There(Code::from_number(code), reason),
+            SocketEvent::Closed { code, reason } => {
+                LinkEnd::ClosedThere(CloseCode::from_number(code), reason)
+            }
         };
-        self.end(place, &ended);
+        self.end(target, &end);
     }
 
-    /// Takes a link down, and says goodbye where the other side does not know yet.
-    pub(super) fn end(&mut self, place: &Place, ended: &Ended) {
+    /// Takes a link down, with a goodbye where the other side does not know yet.
+    pub(super) fn end(&mut self, target: &Target, end: &LinkEnd) {
         let now = self.timer.now();
-        let (next, farewell) = match ended {
-            Ended::Here(closing) => self.farewell(place, closing),
-            Ended::There(Some(Code::Itself), _) => (after_itself(place), None),
-            Ended::There(Some(Code::Duplicate), _) => {
-                let kept = ended.kept_there();
-                let kept = self.links().find(|up| Some(up.token) == kept).map(|up| up.link);
-                (kept.map_or(Next::Refused, Next::After), None)
-            }
-            Ended::There(Some(Code::Refused), _) => (Next::Refused, None),
-            Ended::There(..) | Ended::Broken(_) => (Next::Backoff, None),
-        };
-        let Some(line) = self.lines.get_mut(place) else { return };
-        let Some(up) = line.up() else { return };
-        if now >= up.since + BACKOFF_CAP {
-            line.failures = 0;
+        let next = self.next(target, end);
+        let goodbye = self.goodbye(end);
+        let Some(connection) = self.connections.get_mut(target) else { return };
+        let Some(up) = connection.up() else { return };
+        if now >= up.since + self.settings.backoff_cap {
+            connection.failures = 0;
         }
-        let State::Up(up) = line.end(place, now, &next) else { return };
-        if matches!(place, Place::Came(_)) {
-            self.lines.remove(place);
+        let State::Up(up) = connection.end(target, now, &next, &self.settings) else { return };
+        if matches!(target, Target::Came(_)) {
+            self.connections.remove(target);
         }
-        if let Some((code, reason)) = farewell {
-            up.connection.close(code, &reason);
-            self.closing.insert(up.socket, (up.connection, now + FLUSH));
+        if let Some(goodbye) = goodbye {
+            up.socket.close(&goodbye);
+            self.closing.insert(up.socket.number(), (up.socket, now + self.settings.flush_timeout));
         }
-        self.events.push_back(Event::Down { link: up.link, reason: ended.reason(), gone: false });
-        for other in self.lines.values_mut() {
+        self.events.push_back(Event::Down { link: up.link, reason: end.reason(), gone: false });
+        for other in self.connections.values_mut() {
             if matches!(other.state, State::After(link) if link == up.link) {
                 other.state = State::Pausing(now);
             }
         }
-        // Who waits at a node sends nothing that would be missed there, nor sees that the node is gone, as its link does.
-        if let (Place::At(node), Next::Backoff) = (place, next) {
-            let waits = Place::WaitsAt(node.clone());
-            if let Some(line) = self.lines.get_mut(&waits).filter(|line| line.socket().is_some()) {
-                line.end(&waits, now, &Next::Backoff);
+        // A node that waits at a relay sends nothing that would be missed there, nor does it notice that the relay is
+        // gone, as its link does.
+        if let (Target::At(relay), Next::Backoff) = (target, next) {
+            let waits = Target::WaitsAt(relay.clone());
+            let waiting = self.connections.get_mut(&waits).filter(|waiting| waiting.socket().is_some());
+            if let Some(waiting) = waiting {
+                waiting.end(&waits, now, &Next::Backoff, &self.settings);
             }
         }
     }
 
-    fn farewell(&self, place: &Place, closing: &CloseReason) -> (Next, Option<(Code, String)>) {
-        let (next, code, reason) = match closing {
-            CloseReason::Leaving => (Next::Never, Code::Leaving, "the node is leaving".into()),
-            CloseReason::Itself => (after_itself(place), Code::Itself, "both ends are one node".into()),
-            CloseReason::Duplicate { kept: link } => {
-                let token = self.links().find(|up| up.link == *link).map(|up| up.token);
-                let next = if token.is_some() { Next::After(*link) } else { Next::Backoff };
-                (next, Code::Duplicate, token.map_or_else(|| "duplicate".into(), |token| kept(&token)))
-            }
-            CloseReason::Refused(why) => (Next::Refused, Code::Refused, why.clone()),
-            CloseReason::Faulty(why) => (Next::Backoff, Code::Faulty, why.clone()),
-        };
-        (next, Some((code, reason)))
+    /// When a target whose link has ended is dialed again.
+    fn next(&self, target: &Target, end: &LinkEnd) -> Next {
+        match end.redial() {
+            _ if matches!(end, LinkEnd::ClosedHere(CloseReason::Leaving)) => Next::Never,
+            // A host name may stand for several nodes, and leads elsewhere another time.
+            Redial::Itself => match target {
+                Target::At(address) if may_vary(address) => Next::Refused,
+                _ => Next::Never,
+            },
+            Redial::Duplicate => match end {
+                LinkEnd::ClosedHere(CloseReason::Duplicate { kept }) => {
+                    self.link(*kept).map_or(Next::Backoff, |up| Next::After(up.link))
+                }
+                end => {
+                    let kept = self.links().find(|up| Some(up.connection) == end.kept_there());
+                    kept.map_or(Next::Refused, |up| Next::After(up.link))
+                }
+            },
+            Redial::Refused => Next::Refused,
+            Redial::Backoff => Next::Backoff,
+        }
     }
 
-    /// Takes all down, and dials nobody any more.
+    fn link(&self, link: LinkId) -> Option<&Up> {
+        self.links().find(|up| up.link == link)
+    }
+
+    /// What the other side is told, where it does not know yet.
+    fn goodbye(&self, end: &LinkEnd) -> Option<Goodbye> {
+        let LinkEnd::ClosedHere(closing) = end else { return None };
+        let kept = match closing {
+            CloseReason::Duplicate { kept } => self.link(*kept).map(|up| up.connection),
+            _ => None,
+        };
+        Some(Goodbye::closing(closing, kept))
+    }
+
+    /// Takes all down, and dials no more.
     pub(super) fn leave(&mut self, reason: &str) {
         self.leaving = true;
-        for (_, line) in std::mem::take(&mut self.lines) {
-            if let State::Up(up) = line.state {
-                up.connection.close(Code::Leaving, reason);
+        for (_, connection) in std::mem::take(&mut self.connections) {
+            if let State::Up(up) = connection.state {
+                up.socket.close(&Goodbye::new(CloseCode::Leaving, reason));
                 self.events.push_back(Event::Down { link: up.link, reason: reason.to_owned(), gone: false });
             }
         }
     }
 }
 
-/// What led back here leads elsewhere another time where it is a name, which may stand for several nodes.
-fn after_itself(place: &Place) -> Next {
-    match place {
-        Place::At(address) if address.may_vary() => Next::Refused,
-        _ => Next::Never,
-    }
-}
-
-/// What a socket's end says before there is a link, and whether somebody is there who will not have us.
-fn why_closed(code: u16, reason: &str) -> (String, bool) {
-    match Code::from_number(code) {
-        Some(code) if code.is_refusal() => (format!("turned away by the other side: {reason}"), true),
-        _ if code == 1006 => (
+/// What a socket's end says before there is a link.
+fn closed_there(code: u16, reason: &str) -> Failure {
+    match code {
+        1006 => Failure::Broken(
             "cannot connect, and the browser does not say why: nobody may be there, or the node does not allow this \
              page's origin (--allow-origin)"
                 .into(),
-            false,
         ),
-        _ => (format!("the connection was lost in the handshake ({code}: {reason})"), false),
+        code => Failure::closed_there(CloseCode::from_number(code), reason),
     }
 }

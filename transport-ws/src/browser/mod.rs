@@ -6,18 +6,16 @@
 //! | file | what |
 //! |---|---|
 //! | `socket` | a socket, and the inbox |
-//! | `handshake` | preface and Noise |
-//! | `line` | a connection, from dialing to its end, and when it is made anew |
+//! | `connection` | a connection, from dialing to its end, and when it is made anew |
 //! | `events` | what is done when something happens to one |
 //! | `hiding` | the page's going away |
 //!
 //! Two things differ from the native side. A browser cannot be asked to read no further, so a node that is flooded
 //! cuts the link; and it does not tell a page why a connection failed.
 
+mod connection;
 mod events;
-mod handshake;
 mod hiding;
-mod line;
 mod socket;
 
 use std::cell::RefCell;
@@ -32,25 +30,19 @@ use std::time::Duration;
 use paxoskv_core::Timer;
 use paxoskv_core::sorted::Map;
 use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
+use paxoskv_links::dialing::to_evict;
+use paxoskv_links::{LinkEnd, LinkSettings, Secret, random};
 
 use crate::address::Address;
-use crate::ending::Ended;
-use crate::relay::{Name, is_relayed};
-use crate::secret::Secret;
+use crate::relay::{Name, is_relayed, name_in};
 
+use connection::{Connection, Target, Up};
 use hiding::Hiding;
-use line::{Line, Place, Up};
-use socket::{Happened, Inbox, Socket};
+use socket::{Inbox, Socket, SocketEvent};
 
-/// Bytes that may wait to be sent on a link before frames are dropped.
-const QUEUE: usize = 16 << 20;
-/// How long a link that is being closed may take to send what is queued, and how often to look whether it has.
-const FLUSH: Duration = Duration::from_secs(1);
-const LOOK: Duration = Duration::from_millis(5);
-/// How many addresses are dialed; one that has failed so often in a row makes room for another.
-const ADDRESSES: usize = 256;
-const HOPELESS: u32 = 8;
-/// At how many nodes to wait for others.
+/// How often to check whether a link that is being closed has sent what is queued.
+const FLUSH_CHECK: Duration = Duration::from_millis(5);
+/// At how many relays to wait for others.
 const RELAYS: usize = 8;
 
 type Sleep = Pin<Box<dyn Future<Output = ()>>>;
@@ -61,12 +53,13 @@ type Sleep = Pin<Box<dyn Future<Output = ()>>>;
 /// going back: nothing is dialed any more then.
 pub struct WebSockets<C> {
     secret: Option<Secret>,
+    settings: LinkSettings,
     timer: C,
-    /// By what this node is known where it waits.
+    /// What this node is called where it waits.
     name: Name,
     waits: bool,
     inbox: Rc<RefCell<Inbox>>,
-    lines: Map<Place, Line>,
+    connections: Map<Target, Connection>,
     /// Sockets that still say goodbye, and until when they may.
     closing: Map<u64, (Socket, Duration)>,
     last_socket: u64,
@@ -80,26 +73,25 @@ pub struct WebSockets<C> {
 
 impl<C> fmt::Debug for WebSockets<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebSockets").field("connections", &self.lines.len()).finish_non_exhaustive()
+        f.debug_struct("WebSockets").field("connections", &self.connections.len()).finish_non_exhaustive()
     }
 }
 
 impl<C: Timer + Clone + 'static> WebSockets<C> {
     /// A transport for a cluster with that secret, or with none.
     pub fn new(secret: Option<Secret>, timer: C) -> Self {
-        let mut id = [0; 16];
-        // Without chance nobody is dialed either, since each connection needs a random number.
-        let _ = getrandom::fill(&mut id);
-        let name = Name::new(id, secret.as_ref());
+        // Without random numbers nothing is dialed either, since each handshake needs one.
+        let name = Name::new(random().unwrap_or_default(), secret.as_ref());
         let inbox = Rc::default();
         let hiding = Hiding::new(&inbox);
         Self {
             secret,
+            settings: LinkSettings::default(),
             timer,
             name,
             waits: false,
             inbox,
-            lines: Map::new(),
+            connections: Map::new(),
             closing: Map::new(),
             last_socket: 0,
             last_link: 0,
@@ -126,19 +118,24 @@ impl<C: Timer + Clone + 'static> WebSockets<C> {
             self.leave("the page has gone away");
         }
         loop {
-            while let Some((socket, happened)) = self.next_happened() {
-                self.happened(socket, happened);
+            while let Some((socket, event)) = self.next_event() {
+                self.handle(socket, event);
             }
             let now = self.timer.now();
             self.closing.retain(|_, (_, until)| *until > now);
-            let due = |line: &Line| line.due().is_some_and(|at| at <= now);
-            let due: Vec<Place> =
-                self.lines.iter().filter(|(_, line)| due(line)).map(|(place, _)| place.clone()).collect();
-            due.into_iter().for_each(|place| self.overdue(&place, now));
-            let dials = self.lines.values().filter_map(Line::due);
+            let due = |connection: &Connection| connection.due().is_some_and(|at| at <= now);
+            let due: Vec<Target> = self
+                .connections
+                .iter()
+                .filter(|(_, connection)| due(connection))
+                .map(|(target, _)| target.clone())
+                .collect();
+            due.into_iter().for_each(|target| self.overdue(&target, now));
+            let dials = self.connections.values().filter_map(Connection::due);
             let goodbyes = self.closing.values().map(|(_, until)| *until);
-            let looks = self.flush_until.filter(|until| *until > now).map(|until| until.min(now + LOOK));
-            let Some(next) = dials.chain(goodbyes).chain(looks).min() else {
+            let flush = self.flush_until.filter(|until| *until > now);
+            let checks = flush.map(|until| until.min(now + FLUSH_CHECK));
+            let Some(next) = dials.chain(goodbyes).chain(checks).min() else {
                 self.sleeping = None;
                 return;
             };
@@ -148,12 +145,12 @@ impl<C: Timer + Clone + 'static> WebSockets<C> {
         }
     }
 
-    fn next_happened(&self) -> Option<(u64, Happened)> {
+    fn next_event(&self) -> Option<(u64, SocketEvent)> {
         self.inbox.borrow_mut().pop()
     }
 
     fn sleep(&mut self, until: Duration, cx: &mut Context<'_>) -> Poll<()> {
-        // While flushing, the next look moves on; the one that is set will do.
+        // While flushing, the next check moves on; the one that is set will do.
         let set =
             self.sleeping.take().filter(|(at, _)| *at == until || self.flush_until.is_some() && *at < until);
         let (at, mut sleep) = set.unwrap_or_else(|| {
@@ -170,30 +167,31 @@ impl<C: Timer + Clone + 'static> WebSockets<C> {
 
 impl<C> WebSockets<C> {
     fn links(&self) -> impl Iterator<Item = &Up> {
-        self.lines.values().filter_map(Line::up)
+        self.connections.values().filter_map(Connection::up)
     }
 
-    fn addresses(&self) -> impl Iterator<Item = (&Address, &Line)> {
-        self.lines.iter().filter_map(|(place, line)| match place {
-            Place::At(address) => Some((address, line)),
-            Place::WaitsAt(_) | Place::Came(_) => None,
+    fn addresses(&self) -> impl Iterator<Item = (&Address, &Connection)> {
+        self.connections.iter().filter_map(|(target, connection)| match target {
+            Target::At(address) => Some((address, connection)),
+            Target::WaitsAt(_) | Target::Came(_) => None,
         })
     }
 
     fn is_own(&self, address: &Address) -> bool {
-        self.addresses().any(|(node, _)| self.name.at(node) == *address)
+        name_in(address).is_some_and(|name| name.id() == self.name.id())
     }
 
     /// Whether there is room for one more address; the latest of those that never answer makes some.
     fn make_room(&mut self) -> bool {
-        if self.addresses().count() < ADDRESSES {
+        if self.addresses().count() < self.settings.max_addresses {
             return true;
         }
-        let hopeless = self.addresses().filter(|(_, line)| line.failures >= HOPELESS && line.up().is_none());
-        let latest = hopeless.max_by_key(|(_, line)| line.since).map(|(address, _)| address.clone());
-        latest.is_some_and(|address| {
-            self.lines.remove(&Place::WaitsAt(address.clone()));
-            self.lines.remove(&Place::At(address)).is_some()
+        let idle = self.addresses().filter(|(_, connection)| connection.up().is_none());
+        let known = idle.map(|(address, connection)| (address, connection.failures, connection.since));
+        let evicted = to_evict(known).cloned();
+        evicted.is_some_and(|address| {
+            self.connections.remove(&Target::WaitsAt(address.clone()));
+            self.connections.remove(&Target::At(address)).is_some()
         })
     }
 }
@@ -201,9 +199,9 @@ impl<C> WebSockets<C> {
 impl<C: Timer + Clone + 'static> Transport for WebSockets<C> {
     /// Nobody can dial a browser, but through a node where it waits.
     fn addresses(&self) -> Vec<String> {
-        let waits = self.lines.keys().filter_map(|place| match place {
-            Place::WaitsAt(node) => Some(self.name.at(node).to_string()),
-            Place::At(_) | Place::Came(_) => None,
+        let waits = self.connections.keys().filter_map(|target| match target {
+            Target::WaitsAt(node) => Some(self.name.at(node).to_string()),
+            Target::At(_) | Target::Came(_) => None,
         });
         waits.collect()
     }
@@ -211,33 +209,37 @@ impl<C: Timer + Clone + 'static> Transport for WebSockets<C> {
     fn dial(&mut self, addresses: &[String]) {
         let now = self.timer.now();
         for address in addresses.iter().filter_map(|text| text.parse::<Address>().ok()) {
-            let place = Place::At(address.clone());
-            if self.leaving || self.lines.contains_key(&place) || self.is_own(&address) || !self.make_room() {
+            let target = Target::At(address.clone());
+            if self.leaving
+                || self.connections.contains_key(&target)
+                || self.is_own(&address)
+                || !self.make_room()
+            {
                 continue;
             }
-            self.lines.insert(place, Line::new(now));
-            let waits = self.lines.keys().filter(|place| matches!(place, Place::WaitsAt(_))).count();
+            self.connections.insert(target, Connection::new(now));
+            let waits = self.connections.keys().filter(|target| matches!(target, Target::WaitsAt(_))).count();
             if self.waits && waits < RELAYS && !is_relayed(&address) {
-                self.lines.insert(Place::WaitsAt(address), Line::new(now));
+                self.connections.insert(Target::WaitsAt(address), Connection::new(now));
             }
             self.inbox.borrow_mut().wake();
         }
     }
 
     fn send(&mut self, link: LinkId, frame: Vec<u8>) {
-        let up = self.lines.values_mut().filter_map(Line::up_mut).find(|up| up.link == link);
+        let up = self.connections.values_mut().filter_map(Connection::up_mut).find(|up| up.link == link);
         let Some(up) = up else { return };
-        let unsent = up.connection.unsent();
-        if unsent > 0 && unsent + frame.len() > QUEUE {
+        let unsent = up.socket.unsent();
+        if unsent > 0 && unsent + frame.len() > self.settings.queue_bytes {
             return; // The other side is too slow.
         }
         let message = match &mut up.keys {
             Some((sealer, _)) => sealer.seal(&frame).ok(),
             None => Some(frame),
         };
-        let sent = message.is_some_and(|message| up.connection.send(&message));
+        let sent = message.is_some_and(|message| up.socket.send(&message));
         if !sent {
-            // What is sealed has its place in order, so the link is of no more use.
+            // What is sealed has its target in order, so the link is of no more use.
             self.close(link, CloseReason::Faulty("the browser does not send".into()));
         }
     }
@@ -246,10 +248,11 @@ impl<C: Timer + Clone + 'static> Transport for WebSockets<C> {
         if closing == CloseReason::Leaving {
             self.leaving = true;
         }
-        let of = |line: &Line| line.up().is_some_and(|up| up.link == link);
-        let place = self.lines.iter().find(|(_, line)| of(line)).map(|(place, _)| place.clone());
-        if let Some(place) = place {
-            self.end(&place, &Ended::Here(closing));
+        let of = |connection: &Connection| connection.up().is_some_and(|up| up.link == link);
+        let target =
+            self.connections.iter().find(|(_, connection)| of(connection)).map(|(target, _)| target.clone());
+        if let Some(target) = target {
+            self.end(&target, &LinkEnd::ClosedHere(closing));
             self.inbox.borrow_mut().wake();
         }
     }
@@ -262,9 +265,9 @@ impl<C: Timer + Clone + 'static> Transport for WebSockets<C> {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let until = *self.flush_until.get_or_insert_with(|| self.timer.now() + FLUSH);
+        let until = *self.flush_until.get_or_insert_with(|| self.timer.now() + self.settings.flush_timeout);
         self.work(cx);
-        let all_out = self.closing.is_empty() && self.links().all(|up| up.connection.unsent() == 0);
+        let all_out = self.closing.is_empty() && self.links().all(|up| up.socket.unsent() == 0);
         if all_out || self.timer.now() >= until {
             self.flush_until = None;
             return Poll::Ready(());

@@ -1,6 +1,6 @@
 //! One of the browser's sockets.
 //!
-//! What happens to it goes into an inbox that all sockets of a transport share, and is looked at when the core asks.
+//! Its events go into an inbox that all sockets of a transport share, and are handled when the core polls.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -8,54 +8,54 @@ use std::rc::Rc;
 use std::task::Waker;
 
 use js_sys::{ArrayBuffer, JsString, Reflect, Uint8Array};
+use paxoskv_links::goodbye::printable;
+use paxoskv_links::{CloseCode, Goodbye};
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BinaryType, CloseEvent, Event, MessageEvent, WebSocket};
 
-use crate::refusal::{Code, fitting, harmless};
-
-/// Bytes that may wait in an inbox. A browser cannot be asked to stop reading.
+/// Bytes that may wait in the inbox. A browser cannot be asked to stop reading.
 const WAITING: usize = 64 << 20;
 
 /// Something that happened to a socket.
-pub(super) enum Happened {
+pub(super) enum SocketEvent {
     Opened,
     Message(Vec<u8>),
     /// What is no frame, or more than may wait.
-    Unwanted(&'static str),
+    Invalid(&'static str),
     Closed {
         code: u16,
         reason: String,
     },
 }
 
-/// What has happened to which socket, in order.
+/// The events of all sockets, in order.
 #[derive(Default)]
 pub(super) struct Inbox {
-    queue: VecDeque<(u64, Happened)>,
+    queue: VecDeque<(u64, SocketEvent)>,
     waiting: usize,
     pub(super) waker: Option<Waker>,
 }
 
 impl Inbox {
-    fn push(&mut self, socket: u64, happened: Happened) {
-        let happened = match happened {
-            Happened::Message(bytes) if self.waiting + bytes.len() > WAITING => {
-                Happened::Unwanted("more was sent than this node can take in")
+    fn push(&mut self, socket: u64, event: SocketEvent) {
+        let event = match event {
+            SocketEvent::Message(bytes) if self.waiting + bytes.len() > WAITING => {
+                SocketEvent::Invalid("more was sent than this node can take in")
             }
-            Happened::Message(bytes) => {
+            SocketEvent::Message(bytes) => {
                 self.waiting += bytes.len();
-                Happened::Message(bytes)
+                SocketEvent::Message(bytes)
             }
             other => other,
         };
-        self.queue.push_back((socket, happened));
+        self.queue.push_back((socket, event));
         self.wake();
     }
 
-    pub(super) fn pop(&mut self) -> Option<(u64, Happened)> {
+    pub(super) fn pop(&mut self) -> Option<(u64, SocketEvent)> {
         let next = self.queue.pop_front();
-        if let Some((_, Happened::Message(bytes))) = &next {
+        if let Some((_, SocketEvent::Message(bytes))) = &next {
             self.waiting -= bytes.len();
         }
         next
@@ -71,6 +71,7 @@ impl Inbox {
 /// A socket, whose connection is closed when this is dropped.
 pub(super) struct Socket {
     inner: WebSocket,
+    number: u64,
     _opened: Closure<dyn FnMut(Event)>,
     _message: Closure<dyn FnMut(MessageEvent)>,
     _closed: Closure<dyn FnMut(CloseEvent)>,
@@ -85,23 +86,28 @@ impl Socket {
         let inner = WebSocket::new(url).map_err(|error| Forbidden(describe(&error)))?;
         inner.set_binary_type(BinaryType::Arraybuffer);
         let (opens, messages, closes) = (Rc::clone(inbox), Rc::clone(inbox), Rc::clone(inbox));
-        let opened = Closure::new(move |_| opens.borrow_mut().push(number, Happened::Opened));
+        let opened = Closure::new(move |_| opens.borrow_mut().push(number, SocketEvent::Opened));
         let message = Closure::new(move |message: MessageEvent| {
-            let happened = match message.data().dyn_ref::<ArrayBuffer>() {
-                Some(buffer) => Happened::Message(Uint8Array::new(buffer).to_vec()),
-                None => Happened::Unwanted("a text message came where frames are binary"),
+            let event = match message.data().dyn_ref::<ArrayBuffer>() {
+                Some(buffer) => SocketEvent::Message(Uint8Array::new(buffer).to_vec()),
+                None => SocketEvent::Invalid("a text message came where frames are binary"),
             };
-            messages.borrow_mut().push(number, happened);
+            messages.borrow_mut().push(number, event);
         });
         // An error says nothing, and this follows it.
         let closed = Closure::new(move |event: CloseEvent| {
-            let happened = Happened::Closed { code: event.code(), reason: harmless(&event.reason()) };
-            closes.borrow_mut().push(number, happened);
+            let event = SocketEvent::Closed { code: event.code(), reason: printable(&event.reason()) };
+            closes.borrow_mut().push(number, event);
         });
         inner.set_onopen(Some(opened.as_ref().unchecked_ref()));
         inner.set_onmessage(Some(message.as_ref().unchecked_ref()));
         inner.set_onclose(Some(closed.as_ref().unchecked_ref()));
-        Ok(Self { inner, _opened: opened, _message: message, _closed: closed })
+        Ok(Self { inner, number, _opened: opened, _message: message, _closed: closed })
+    }
+
+    /// By what number the inbox knows it.
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Whether the browser has taken it.
@@ -115,14 +121,14 @@ impl Socket {
     }
 
     /// Begins to close it, after what was sent has gone out.
-    pub(super) fn close(&self, code: Code, reason: &str) {
+    pub(super) fn close(&self, goodbye: &Goodbye) {
         // Scripts may not send the codes of the standard itself.
-        let number = match code {
-            Code::Leaving => 1000,
-            Code::TooBig => Code::Faulty.number(),
+        let number = match goodbye.code {
+            CloseCode::Leaving => 1000,
+            CloseCode::TooBig => CloseCode::Faulty.number(),
             other => other.number(),
         };
-        let _ = self.inner.close_with_code_and_reason(number, fitting(reason));
+        let _ = self.inner.close_with_code_and_reason(number, &goodbye.reason);
     }
 }
 

@@ -1,23 +1,21 @@
-//! Keeping a link to whoever is at an address: one task per address.
+//! Keeping a link to the node at an address: one task per address.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use paxoskv_core::transport::{CloseReason, Event};
-use paxoskv_transport_queues::pause::jittered;
-use paxoskv_transport_queues::runtime::Runtime;
+use paxoskv_core::transport::{Event, LinkId};
+use paxoskv_links::dialing::jittered;
+use paxoskv_links::runtime::Runtime;
+use paxoskv_links::{Failure, LinkEnd, Redial};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::connect::connect;
-use super::establish::Failure;
 use super::hub::Hub;
 use super::link::run;
 use super::wait::wait;
 use crate::address::Address;
-use crate::ending::Ended;
-use crate::refusal::Code;
-use crate::relay::is_relayed;
+use crate::relay::{is_relayed, may_vary};
 
 /// An address that is dialed, as the transport sees it.
 pub(super) struct Dialed {
@@ -53,22 +51,22 @@ struct Dialer {
     kept: watch::Receiver<()>,
 }
 
-/// What to do after an attempt, or after a link.
+/// When to dial again.
 enum Next {
-    /// Dial after a pause that grows with each failure.
+    /// After a pause that grows with each failure.
     Backoff,
-    /// Dial after the long pause that follows a refusal, or a name that led back here.
+    /// After the long pause that follows a refusal, or a host name that led back here.
     Refused,
-    /// Dial as soon as this is down.
-    After(paxoskv_core::transport::LinkId),
-    /// Never dial again.
-    Forget,
+    /// As soon as this link is down.
+    After(LinkId),
+    /// Never.
+    Never,
 }
 
 impl Dialer {
     async fn run(mut self) {
         loop {
-            if self.hub.is_leaving() || self.hub.is_own(&self.address) {
+            if self.hub.links.is_leaving() || self.hub.is_own(&self.address) {
                 return;
             }
             let next = self.once().await;
@@ -77,14 +75,14 @@ impl Dialer {
                 match next {
                     Next::Backoff => {
                         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
-                        tokio::time::sleep(hub.config.backoff(failures)).await;
+                        tokio::time::sleep(hub.settings().backoff(failures)).await;
                     }
                     Next::Refused => {
                         self.failures.fetch_add(1, Ordering::Relaxed);
-                        tokio::time::sleep(jittered(hub.config.refused_pause)).await;
+                        tokio::time::sleep(jittered(hub.settings().refused_pause)).await;
                     }
-                    Next::After(link) => hub.until_down(link).await,
-                    Next::Forget => std::future::pending().await,
+                    Next::After(link) => hub.links.until_down(link).await,
+                    Next::Never => std::future::pending().await,
                 }
             };
             tokio::select! {
@@ -101,25 +99,28 @@ impl Dialer {
             Err(failure) => return self.unreachable(failure).await,
         };
         let up = Instant::now();
-        // Who is linked makes no room for others.
+        // An address that is linked makes no room for others.
         let failures = self.failures.swap(0, Ordering::Relaxed);
-        let ended = run(&self.hub, ready).await;
-        if up.elapsed() < self.hub.config.backoff_cap {
+        let end = run(&self.hub, ready).await;
+        if up.elapsed() < self.hub.settings().backoff_cap {
             self.failures.store(failures, Ordering::Relaxed);
         }
-        match &ended {
-            Ended::Here(CloseReason::Itself) | Ended::There(Some(Code::Itself), _) => {
-                if self.address.may_vary() { Next::Refused } else { Next::Forget }
-            }
-            Ended::Here(CloseReason::Duplicate { kept }) => self.after(*kept),
-            Ended::There(Some(Code::Duplicate), _) => {
-                let kept = ended.kept_there().and_then(|token| self.hub.by_token(&token));
-                kept.map_or(Next::Refused, |kept| self.after(kept))
-            }
-            Ended::Here(CloseReason::Refused(_)) | Ended::There(Some(Code::Refused), _) | Ended::TooMany => {
-                Next::Refused
-            }
-            Ended::Here(_) | Ended::There(..) | Ended::Broken(_) => Next::Backoff,
+        self.next(end.redial(), &end)
+    }
+
+    fn next(&self, redial: Redial, end: &LinkEnd) -> Next {
+        match redial {
+            Redial::Itself if may_vary(&self.address) => Next::Refused,
+            Redial::Itself => Next::Never,
+            Redial::Duplicate => match self.hub.links.kept_instead(end) {
+                Some(kept) => {
+                    self.failures.store(0, Ordering::Relaxed);
+                    Next::After(kept)
+                }
+                None => Next::Refused,
+            },
+            Redial::Refused => Next::Refused,
+            Redial::Backoff => Next::Backoff,
         }
     }
 
@@ -127,23 +128,15 @@ impl Dialer {
         self.failures.load(Ordering::Relaxed)
     }
 
-    fn after(&self, kept: paxoskv_core::transport::LinkId) -> Next {
-        self.failures.store(0, Ordering::Relaxed);
-        Next::After(kept)
-    }
-
     async fn unreachable(&self, failure: Failure) -> Next {
-        let (reason, refused) = match failure {
-            Failure::Refused(reason) => (reason, true),
-            Failure::Broken(reason) => (reason, false),
-        };
+        let (refused, reason) = (failure.is_refusal(), failure.reason().to_owned());
         let address = self.address.to_string();
         if refused && self.failures() == 0 {
             tracing::warn!(address, reason, "refused");
         } else {
             tracing::debug!(address, reason, refused, "unreachable");
         }
-        let _ = self.hub.tell(Event::Unreachable { address, reason, refused }).await;
+        let _ = self.hub.links.notify(Event::Unreachable { address, reason, refused }).await;
         if refused { Next::Refused } else { Next::Backoff }
     }
 }

@@ -1,4 +1,4 @@
-//! Whose requests are heard.
+//! Which requests are answered.
 //!
 //! A web page of anybody's can make the browser send requests to 127.0.0.1 and to the machines around it. The browser
 //! says in `Origin` whose page it is; and a page can get around that only by having its own name point to our address
@@ -61,7 +61,7 @@ impl Guard {
         Ok(Self { origins: origins.collect::<Result<_, _>>()?, hosts: hosts.collect::<Result<_, _>>()? })
     }
 
-    /// Whether a request is to be heard; if not, answer it with 403 and this reason.
+    /// Whether a request may be answered; if not, answer it with 403 and this reason.
     ///
     /// # Errors
     ///

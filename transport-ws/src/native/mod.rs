@@ -6,19 +6,17 @@
 //! | file | what |
 //! |---|---|
 //! | `transport` | the port that the core polls |
-//! | `config`, `guard` | settings; whose upgrade requests are heard |
-//! | `serve`, `route` | connections that others open |
+//! | `config`, `guard` | settings; which requests are answered |
+//! | `serve`, `route`, `upgrade` | connections that others open |
 //! | `dial`, `connect`, `tls` | connections to others |
-//! | `establish`, `socket` | from a connection to a link: preface and Noise |
-//! | `link` | one link: its reading, its writing |
-//! | `relay` | joining two that cannot reach one another |
+//! | `link`, `socket` | from a WebSocket to a link, and how it carries frames |
+//! | `relay`, `waiting` | joining two nodes that cannot reach one another |
 //! | `wait` | being reached through a node that does so |
 //! | `hub` | what all of them share |
 
 mod config;
 mod connect;
 mod dial;
-mod establish;
 mod guard;
 mod hub;
 mod link;
@@ -28,7 +26,9 @@ mod serve;
 mod socket;
 mod tls;
 mod transport;
+mod upgrade;
 mod wait;
+mod waiting;
 
 pub use config::{SetupError, WsConfig};
 pub use guard::Guard;

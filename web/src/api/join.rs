@@ -156,7 +156,7 @@ async fn launch(plan: &Plan, seat: Option<u8>, unopened: &Rc<Cell<bool>>) -> Res
         false => None,
     };
     let web_sockets = (!plan.ws.is_empty()).then(|| {
-        let sockets = WebSockets::new(plan.ws_secret(), WebTimer::new());
+        let sockets = WebSockets::new(plan.secret.clone(), WebTimer::new());
         // Seats are linked to each other, also those of two browsers; an observer is content with what it dials.
         if seat.is_some() { sockets.wait_at_relays() } else { sockets }
     });

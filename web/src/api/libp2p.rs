@@ -7,9 +7,10 @@ pub(super) use inner::{check, ticket};
 #[cfg(feature = "libp2p")]
 mod inner {
     use paxoskv_core::Error;
+    use paxoskv_links::ticket::Ticket as Line;
+    use paxoskv_links::{LinkSettings, Secret};
     use paxoskv_transport_libp2p::address::Address;
-    use paxoskv_transport_libp2p::ticket::Ticket as Line;
-    use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, Secret};
+    use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport};
 
     use crate::api::error::{Thrown, invalid};
     use crate::api::plan::{Plan, Ticket};
@@ -37,7 +38,8 @@ mod inner {
             ));
         }
         let cluster_size = Some(line.cluster_size);
-        Ok(Ticket { cluster: line.cluster, cluster_size, ws, libp2p, secret: line.secret })
+        let secret = line.secret.and_then(|secret| Secret::new(&secret).ok());
+        Ok(Ticket { cluster: line.cluster, cluster_size, ws, libp2p, secret })
     }
 
     /// The transport, if there is somebody to dial.
@@ -47,8 +49,8 @@ mod inner {
         }
         let config = Libp2pConfig {
             cluster: Some(plan.name.clone()),
-            secret: plan.secret().and_then(|secret| Secret::new(secret).ok()),
-            max_frame: plan.settings.max_frame,
+            secret: plan.secret.clone(),
+            link: LinkSettings { max_frame: plan.settings.max_frame, ..LinkSettings::default() },
             // Seats are linked to each other, also those of two browsers; an observer is content with what it dials.
             wait_at_relays: seat.is_some(),
             ..Libp2pConfig::default()

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use js_sys::Uint8Array;
 use paxoskv_core::Settings;
-use paxoskv_transport_ws::Secret;
+use paxoskv_links::Secret;
 use paxoskv_transport_ws::address::Address;
 use wasm_bindgen::JsCast;
 
@@ -36,8 +36,7 @@ pub(crate) struct Plan {
     pub(crate) ws: Vec<String>,
     /// Multiaddrs of native nodes.
     pub(crate) libp2p: Vec<String>,
-    /// What the cluster's secret file holds.
-    secret: Option<Vec<u8>>,
+    pub(crate) secret: Option<Secret>,
     pub(crate) memory: bool,
     pub(crate) persist: bool,
     pub(crate) settings: Settings,
@@ -51,7 +50,7 @@ pub(crate) struct Ticket {
     /// Addresses that a browser can dial.
     pub(crate) ws: Vec<String>,
     pub(crate) libp2p: Vec<String>,
-    pub(crate) secret: Option<Vec<u8>>,
+    pub(crate) secret: Option<Secret>,
 }
 
 impl Plan {
@@ -121,33 +120,19 @@ impl Plan {
         })
     }
 
-    /// The secret, as links over WebSocket take it.
-    pub(crate) fn ws_secret(&self) -> Option<Secret> {
-        Secret::new(self.secret.as_deref()?).ok()
-    }
-
-    /// What the cluster's secret file holds.
-    #[cfg(feature = "libp2p")]
-    pub(crate) fn secret(&self) -> Option<&[u8]> {
-        self.secret.as_deref()
-    }
-
     /// Whether seats are shared out among the tabs of this origin: two of them must not have one store open.
     pub(crate) fn locks_seats(&self) -> bool {
         self.tabs || !self.memory && !self.seats.is_empty()
     }
 }
 
-fn secret(options: &Options) -> Result<Option<Vec<u8>>, Thrown> {
+fn secret(options: &Options) -> Result<Option<Secret>, Thrown> {
     let Some(secret) = options.get("secret")? else { return Ok(None) };
     let bytes = secret.as_string().map(String::into_bytes);
     match bytes.or_else(|| Some(secret.dyn_ref::<Uint8Array>()?.to_vec())) {
-        Some(bytes) => match Secret::new(&bytes) {
-            Ok(_) => Ok(Some(bytes)),
-            Err(_) => {
-                Err(invalid("options.secret: it is empty; leave it out, or take at least 16 random bytes"))
-            }
-        },
+        Some(bytes) => Secret::new(&bytes).map(Some).map_err(|_| {
+            invalid("options.secret: it is empty; leave it out, or take at least 16 random bytes")
+        }),
         None => Err(invalid("options.secret: expected a string or a Uint8Array")),
     }
 }

@@ -19,7 +19,7 @@
 //! BigInt, maps with other keys than text as `Map`, and tags of which nothing is known here are looked through.
 
 #[cfg(any(test, target_family = "wasm"))]
-mod cbor;
+mod numbers;
 #[cfg(target_family = "wasm")]
 mod read;
 #[cfg(all(test, target_family = "wasm"))]
@@ -32,10 +32,6 @@ use {
     paxoskv_core::{Error, Key, Value},
     wasm_bindgen::JsValue,
 };
-
-/// How deep items may nest, as in the core.
-#[cfg(target_family = "wasm")]
-const DEPTH: usize = 64;
 
 #[cfg(target_family = "wasm")]
 pub(crate) use write::milliseconds;

@@ -13,6 +13,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use js_sys::Uint8Array;
+use paxoskv_core::codec::Hex;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{BroadcastChannel, Event, MessageEvent};
 
@@ -22,7 +23,7 @@ const VERSION: &str = "1";
 
 /// Names a node among the tabs, and a link: random, made anew each time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Id(u128);
+pub(super) struct Id([u8; 16]);
 
 impl Id {
     /// # Errors
@@ -30,13 +31,13 @@ impl Id {
     pub(super) fn random() -> Result<Self, String> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|_| "the browser has no random numbers".to_owned())?;
-        Ok(Self(u128::from_be_bytes(bytes)))
+        Ok(Self(bytes))
     }
 }
 
 impl fmt::Display for Id {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", self.0)
+        Hex(&self.0).fmt(f)
     }
 }
 
@@ -44,7 +45,7 @@ impl FromStr for Id {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Self, ()> {
-        u128::from_str_radix(text, 16).map(Self).map_err(drop)
+        Hex::decode(text).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or(())
     }
 }
 

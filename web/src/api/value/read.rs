@@ -1,12 +1,11 @@
 //! From CBOR to JavaScript.
 
-use ciborium_ll::Header;
 use js_sys::{Array, BigInt, Date, Map, Object, Reflect, Set, Uint8Array};
-use paxoskv_core::Error;
+use paxoskv_core::codec::{Head, Hex, Reader};
+use paxoskv_core::{Error, Malformed};
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::DEPTH;
-use super::cbor::{self, Integer, Reader};
+use super::numbers::{self, Integer};
 
 /// The little-endian typed arrays of RFC 8746.
 pub(super) const TYPED_ARRAYS: [(&str, u64); 10] = [
@@ -24,38 +23,44 @@ pub(super) const TYPED_ARRAYS: [(&str, u64); 10] = [
 
 /// The value for a data item.
 pub(super) fn decode(bytes: &[u8]) -> Result<JsValue, Error> {
-    let mut reader = Reader::new(bytes);
-    match item(&mut reader, DEPTH) {
-        Some(value) if reader.at_end() => Ok(value),
-        _ => Err(Error::invalid("this is CBOR that JavaScript has no value for, or is no CBOR")),
-    }
+    let mut r = Reader::new(bytes);
+    let value = item(&mut r).and_then(|value| r.end().map(|()| value));
+    value.map_err(|_| Error::invalid("this is CBOR that JavaScript has no value for, or is no CBOR"))
 }
 
-fn item(r: &mut Reader<'_>, depth: usize) -> Option<JsValue> {
+fn item(r: &mut Reader<'_>) -> Result<JsValue, Malformed> {
     let head = r.head()?;
-    value(r, head, depth.checked_sub(1)?)
+    value(r, head)
 }
 
-fn value(r: &mut Reader<'_>, head: Header, depth: usize) -> Option<JsValue> {
-    Some(match head {
-        Header::Positive(n) => integer(cbor::positive(n)),
-        Header::Negative(n) => integer(cbor::negative(n)),
-        Header::Float(x) => x.into(),
-        Header::Simple(20) => false.into(),
-        Header::Simple(21) => true.into(),
-        Header::Simple(22) => JsValue::NULL,
-        Header::Simple(23) => JsValue::UNDEFINED,
-        Header::Simple(_) | Header::Break => return None,
-        Header::Bytes(len) => Uint8Array::from(r.string(len, false)?.as_slice()).into(),
-        Header::Text(len) => JsValue::from_str(std::str::from_utf8(&r.string(len, true)?).ok()?),
-        Header::Array(len) => array(r, len, depth)?.into(),
-        Header::Map(len) => {
-            let (pairs, only_text) = pairs(r, len, depth)?;
+fn value(r: &mut Reader<'_>, head: Head) -> Result<JsValue, Malformed> {
+    Ok(match head {
+        Head::Positive(n) => integer(numbers::positive(n)),
+        Head::Negative(n) => integer(numbers::negative(n)),
+        Head::Float(x) => x.into(),
+        Head::FALSE => false.into(),
+        Head::TRUE => true.into(),
+        Head::NULL => JsValue::NULL,
+        Head::UNDEFINED => JsValue::UNDEFINED,
+        Head::Simple(_) | Head::Break => return Err(unfit(r)),
+        Head::Bytes(len) => Uint8Array::from(&*r.bytes_of(len)?).into(),
+        Head::Text(len) => JsValue::from_str(&r.text_of(len)?),
+        Head::Array(len) => array(r, len)?.into(),
+        Head::Map(len) => {
+            let (pairs, only_text) = pairs(r, len)?;
             // Unlike one assignment after the other, this takes `__proto__` for a name like any other.
-            if only_text { Object::from_entries(&pairs).ok()?.into() } else { map(&pairs).into() }
+            if only_text {
+                Object::from_entries(&pairs).map_err(|_| unfit(r))?.into()
+            } else {
+                map(&pairs).into()
+            }
         }
-        Header::Tag(tag) => tagged(r, tag, depth)?,
+        Head::Tag(tag) => r.nested(|r| tagged(r, tag))?,
     })
+}
+
+fn unfit(r: &Reader<'_>) -> Malformed {
+    r.malformed("an item that JavaScript has a value for")
 }
 
 fn integer(integer: Integer) -> JsValue {
@@ -66,28 +71,25 @@ fn integer(integer: Integer) -> JsValue {
     }
 }
 
-fn array(r: &mut Reader<'_>, len: Option<usize>, depth: usize) -> Option<Array> {
-    // Grown as members arrive: an announced length allocates nothing.
+fn array(r: &mut Reader<'_>, len: Option<usize>) -> Result<Array, Malformed> {
     let array = Array::new();
-    let mut seen = 0;
-    while r.more(len, seen)? {
-        array.push(&item(r, depth)?);
-        seen += 1;
-    }
-    Some(array)
+    r.members(len, |r| {
+        array.push(&item(r)?);
+        Ok(())
+    })?;
+    Ok(array)
 }
 
 /// The pairs of a map, and whether all of its keys are text.
-fn pairs(r: &mut Reader<'_>, len: Option<usize>, depth: usize) -> Option<(Array, bool)> {
+fn pairs(r: &mut Reader<'_>, len: Option<usize>) -> Result<(Array, bool), Malformed> {
     let (pairs, mut only_text) = (Array::new(), true);
-    let mut seen = 0;
-    while r.more(len, seen)? {
-        let (key, value) = (item(r, depth)?, item(r, depth)?);
+    r.members(len, |r| {
+        let (key, value) = (item(r)?, item(r)?);
         only_text &= key.is_string();
         pairs.push(&Array::of2(&key, &value));
-        seen += 1;
-    }
-    Some((pairs, only_text))
+        Ok(())
+    })?;
+    Ok((pairs, only_text))
 }
 
 fn map(pairs: &Array) -> Map {
@@ -99,16 +101,16 @@ fn map(pairs: &Array) -> Map {
     map
 }
 
-fn tagged(r: &mut Reader<'_>, tag: u64, depth: usize) -> Option<JsValue> {
-    let inner_depth = depth.checked_sub(1)?;
+/// What a tag is about, as the tag says.
+fn tagged(r: &mut Reader<'_>, tag: u64) -> Result<JsValue, Malformed> {
     let head = r.head()?;
-    Some(match (tag, head) {
-        (2, Header::Bytes(len)) => big(&r.string(len, false)?)?.into(),
-        (3, Header::Bytes(len)) => (!&big(&r.string(len, false)?)?).into(),
-        (258, Header::Array(len)) => Set::new(&array(r, len, inner_depth)?.into()).into(),
-        (259, Header::Map(len)) => map(&pairs(r, len, inner_depth)?.0).into(),
+    Ok(match (tag, head) {
+        (2, Head::Bytes(len)) => big(r, len)?.into(),
+        (3, Head::Bytes(len)) => (!&big(r, len)?).into(),
+        (258, Head::Array(len)) => Set::new(&array(r, len)?.into()).into(),
+        (259, Head::Map(len)) => map(&pairs(r, len)?.0).into(),
         _ => {
-            let inner = value(r, head, inner_depth)?;
+            let inner = value(r, head)?;
             match tag {
                 0 if inner.is_string() => Date::new(&inner).into(),
                 1 => match inner.as_f64() {
@@ -122,14 +124,9 @@ fn tagged(r: &mut Reader<'_>, tag: u64, depth: usize) -> Option<JsValue> {
     })
 }
 
-fn big(digits: &[u8]) -> Option<BigInt> {
-    let mut text = String::from("0x0");
-    for byte in digits {
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from_digit(digit.into(), 16)?);
-        }
-    }
-    BigInt::new(&text.into()).ok()
+fn big(r: &mut Reader<'_>, len: Option<usize>) -> Result<BigInt, Malformed> {
+    let text = format!("0x0{}", Hex(&r.bytes_of(len)?));
+    BigInt::new(&text.into()).map_err(|_| unfit(r))
 }
 
 /// A typed array, where the tag is one of theirs and the bytes are as many as it takes.

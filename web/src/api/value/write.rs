@@ -1,13 +1,12 @@
 //! From JavaScript to CBOR.
 
-use ciborium_ll::Header;
 use js_sys::{Array, ArrayBuffer, BigInt, Date, JsString, Map, Reflect, Set, Uint8Array};
 use paxoskv_core::Error;
+use paxoskv_core::codec::{Head, MAX_DEPTH, Writer};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::DEPTH;
-use super::cbor::{self, head};
+use super::numbers;
 use crate::browser::describe;
 
 /// How many steps of a path a message shows.
@@ -80,9 +79,9 @@ pub(crate) fn milliseconds(date: &JsValue) -> Result<f64, JsValue> {
 
 /// The data item for a value; `what` it is begins the path to what cannot be written.
 pub(super) fn encode(value: &JsValue, what: &str) -> Result<Vec<u8>, Error> {
-    let mut writer = Writer { out: Vec::new(), around: Vec::new() };
-    match writer.item(value, DEPTH) {
-        Ok(()) => Ok(writer.out),
+    let mut encoder = Encoder { out: Writer::new(), around: Vec::new() };
+    match encoder.item(value, MAX_DEPTH) {
+        Ok(()) => Ok(encoder.out.finish()),
         Err(Unfit { path, why }) => {
             let rest = if path.len() > STEPS { "…" } else { "" };
             let path: String = path.into_iter().rev().take(STEPS).collect();
@@ -91,25 +90,25 @@ pub(super) fn encode(value: &JsValue, what: &str) -> Result<Vec<u8>, Error> {
     }
 }
 
-struct Writer {
-    out: Vec<u8>,
+struct Encoder {
+    out: Writer,
     /// The objects that are being written, from the outside in.
     around: Vec<JsValue>,
 }
 
-impl Writer {
+impl Encoder {
     fn item(&mut self, value: &JsValue, depth: usize) -> Written {
         let Some(depth) = depth.checked_sub(1) else { return Err(self.too_deep(value)) };
         if let Some(string) = value.dyn_ref::<JsString>() {
             self.text(string)?;
         } else if let Some(x) = value.as_f64() {
-            cbor::number(x, &mut self.out);
+            numbers::number(x, &mut self.out);
         } else if value.is_undefined() {
-            self.simple(23);
+            self.out.head(Head::UNDEFINED);
         } else if value.is_null() {
-            self.simple(22);
+            self.out.head(Head::NULL);
         } else if let Some(yes) = value.as_bool() {
-            self.simple(if yes { 21 } else { 20 });
+            self.out.head(Head::boolean(yes));
         } else if let Some(big) = value.dyn_ref::<BigInt>() {
             self.big(big)?;
         } else if value.is_function() {
@@ -130,15 +129,11 @@ impl Writer {
         if self.around.contains(value) || self.around.iter().enumerate().any(again) {
             return Unfit::new("it contains itself");
         }
-        Unfit::new(format!("nested deeper than {DEPTH} levels"))
-    }
-
-    fn simple(&mut self, n: u8) {
-        head(Header::Simple(n), &mut self.out);
+        Unfit::new(format!("nested deeper than {MAX_DEPTH} levels"))
     }
 
     fn tag(&mut self, tag: u64) {
-        head(Header::Tag(tag), &mut self.out);
+        self.out.head(Head::Tag(tag));
     }
 
     fn text(&mut self, string: &JsString) -> Written {
@@ -147,7 +142,7 @@ impl Writer {
         if text.contains(char::REPLACEMENT_CHARACTER) && !string.is_valid_utf16() {
             return Err(Unfit::new("a string with half of a surrogate pair cannot be put"));
         }
-        cbor::text(&text, &mut self.out);
+        self.out.text(&text);
         Ok(())
     }
 
@@ -157,7 +152,7 @@ impl Writer {
         // CBOR has -1 - n, which is n with all bits inverted.
         let written = if negative { !big } else { big.clone() };
         let digits = written.to_string(16).map_err(|_| Unfit::new("a number without digits"))?;
-        cbor::big(negative, &String::from(digits), &mut self.out);
+        numbers::big(negative, &String::from(digits), &mut self.out);
         Ok(())
     }
 
@@ -165,13 +160,13 @@ impl Writer {
         if is_array(value)? {
             self.array(&members(value)?, depth)?;
         } else if value.has_type::<Uint8Array>() || value.has_type::<ArrayBuffer>() {
-            cbor::bytes(&Bytes::copied(value)?.to_vec(), &mut self.out);
+            self.out.bytes(&Bytes::copied(value)?.to_vec());
         } else if ArrayBuffer::is_view(value.unchecked_ref()) {
             self.typed_array(value, depth)?;
         } else if value.has_type::<Date>() {
             checked(depth, "a date")?;
             self.tag(1);
-            cbor::number(milliseconds(value)? / 1000.0, &mut self.out);
+            numbers::number(milliseconds(value)? / 1000.0, &mut self.out);
         } else if value.has_type::<Map>() {
             self.map(&members(value)?, depth)?;
         } else if value.has_type::<Set>() {
@@ -185,7 +180,7 @@ impl Writer {
     }
 
     fn array(&mut self, array: &Array, depth: usize) -> Written {
-        head(Header::Array(Some(array.length() as usize)), &mut self.out);
+        self.out.array(array.length() as usize);
         for at in 0..array.length() {
             self.item(&array.get(at), depth).map_err(|unfit| unfit.at(|| format!("[{at}]")))?;
         }
@@ -201,7 +196,7 @@ impl Writer {
         let part = |name: &str| Reflect::get(view, &name.into());
         let bytes = Bytes::viewed(&part("buffer")?, &part("byteOffset")?, &part("byteLength")?)?;
         self.tag(*tag);
-        cbor::bytes(&bytes.to_vec(), &mut self.out);
+        self.out.bytes(&bytes.to_vec());
         Ok(())
     }
 
@@ -216,7 +211,7 @@ impl Writer {
             self.tag(259);
             depth = checked(depth, "a Map")?;
         }
-        head(Header::Map(Some(pairs.length() as usize)), &mut self.out);
+        self.out.map(pairs.length() as usize);
         for at in 0..pairs.length() {
             let (key, value) = pair(at);
             self.item(&key, depth).map_err(|unfit| unfit.at(|| format!(".keys()[{at}]")))?;
@@ -237,7 +232,7 @@ impl Writer {
             )));
         }
         let keys = keys(value)?;
-        head(Header::Map(Some(keys.length() as usize)), &mut self.out);
+        self.out.map(keys.length() as usize);
         for key in keys.iter() {
             let step = || format!(".{}", key.as_string().unwrap_or_default());
             self.item(&key, depth).map_err(|unfit| unfit.at(step))?;
@@ -250,7 +245,7 @@ impl Writer {
 
 /// A tag takes a level, too.
 fn checked(depth: usize, what: &str) -> Result<usize, Unfit> {
-    depth.checked_sub(1).ok_or_else(|| Unfit::new(format!("{what} nested deeper than {DEPTH} levels")))
+    depth.checked_sub(1).ok_or_else(|| Unfit::new(format!("{what} nested deeper than {MAX_DEPTH} levels")))
 }
 
 /// The name of an object's class, for messages.

@@ -15,11 +15,11 @@ struct Delivery {
     _bytes: Option<OwnedSemaphorePermit>,
 }
 
-/// The transport is gone, so nobody hears of events any more.
+/// The transport was dropped, so nobody takes events any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 
-/// The tasks' end.
+/// The end of the transport's tasks.
 #[derive(Debug)]
 pub struct Inbox {
     max_bytes: usize,
@@ -29,7 +29,7 @@ pub struct Inbox {
 
 /// The core's end.
 #[derive(Debug)]
-pub struct Deliveries(mpsc::Receiver<Delivery>);
+pub struct Events(mpsc::Receiver<Delivery>);
 
 impl std::fmt::Debug for Delivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -40,17 +40,17 @@ impl std::fmt::Debug for Delivery {
 impl Inbox {
     /// Both ends; `max_bytes` is how many bytes of frames may wait.
     #[must_use]
-    pub fn new(max_bytes: usize) -> (Self, Deliveries) {
-        let (events, deliveries) = mpsc::channel(MAX_EVENTS);
-        (Self { max_bytes, bytes: Arc::new(Semaphore::new(max_bytes)), events }, Deliveries(deliveries))
+    pub fn new(max_bytes: usize) -> (Self, Events) {
+        let (sender, receiver) = mpsc::channel(MAX_EVENTS);
+        (Self { max_bytes, bytes: Arc::new(Semaphore::new(max_bytes)), events: sender }, Events(receiver))
     }
 
-    /// Tells the core, and waits until it has room.
+    /// Notifies the core, and waits until there is room.
     ///
     /// # Errors
     ///
-    /// [`Stopped`] where nobody listens any more.
-    pub async fn tell(&self, event: Event) -> Result<(), Stopped> {
+    /// [`Stopped`] where the transport was dropped.
+    pub async fn notify(&self, event: Event) -> Result<(), Stopped> {
         let bytes = match &event {
             Event::Frame { bytes, .. } => {
                 let wanted = u32::try_from(bytes.len().min(self.max_bytes)).unwrap_or(u32::MAX);
@@ -61,8 +61,8 @@ impl Inbox {
         self.events.send(Delivery { event, _bytes: bytes }).await.map_err(|_| Stopped)
     }
 
-    /// Tells the core if it has room, for events that strangers can cause.
-    pub fn mention(&self, event: Event) {
+    /// Notifies the core if there is room: for events that unauthenticated peers can cause.
+    pub fn try_notify(&self, event: Event) {
         let _ = self.events.try_send(Delivery { event, _bytes: None });
     }
 
@@ -78,7 +78,7 @@ impl Inbox {
     }
 }
 
-impl Deliveries {
+impl Events {
     /// The next event. There is no end.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         match self.0.poll_recv(cx) {

@@ -7,19 +7,20 @@ use std::time::Duration;
 use paxoskv_core::transport::CloseReason;
 use tokio::sync::{Notify, watch};
 
-use crate::outstanding::{Outstanding, Ticket};
+use crate::outstanding::{Outstanding, Unsent};
 use crate::runtime::{Instant, sleep_until};
+use crate::settings::LinkSettings;
 
 /// What may wait to be sent.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+struct Limits {
     /// Bytes on one link.
-    pub bytes: usize,
+    bytes: usize,
     /// Frames on one link.
-    pub frames: usize,
+    frames: usize,
     /// Bytes on all links together. One link may have as much waiting as is left of it, so that however many do not
     /// read, there is room for others; with `n` that do not, each has an `n + 1`th.
-    pub all_bytes: usize,
+    all_bytes: usize,
 }
 
 /// The queue of a link. One task takes out of it.
@@ -38,18 +39,20 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct Queue {
-    frames: VecDeque<(Vec<u8>, Ticket)>,
+    frames: VecDeque<(Vec<u8>, Unsent)>,
     bytes: usize,
     /// Held until the link is down.
-    closing: Option<Ticket>,
+    closing: Option<Unsent>,
 }
 
 impl Outbox {
     /// Empty; what is put in is outstanding until it has been sent.
     #[must_use]
-    pub fn new(limits: Limits, outstanding: &Arc<Outstanding>) -> Self {
+    pub fn new(settings: &LinkSettings, outstanding: &Arc<Outstanding>) -> Self {
+        let LinkSettings { queue_bytes: bytes, queue_frames: frames, total_queue_bytes: all_bytes, .. } =
+            *settings;
         Self {
-            limits,
+            limits: Limits { bytes, frames, all_bytes },
             outstanding: Arc::clone(outstanding),
             queue: Mutex::default(),
             filled: Notify::new(),
@@ -75,22 +78,22 @@ impl Outbox {
         if full && !(queue.frames.is_empty() && waiting < 2 * all_bytes) {
             return false;
         }
-        let ticket = self.outstanding.ticket(frame.len());
+        let unsent = self.outstanding.add(frame.len());
         queue.bytes += frame.len();
-        queue.frames.push_back((frame, ticket));
+        queue.frames.push_back((frame, unsent));
         drop(queue);
         self.filled.notify_one();
         true
     }
 
     /// The next frame; none once all are sent and the link is being closed.
-    pub async fn next(&self) -> Option<(Vec<u8>, Ticket)> {
+    pub async fn next(&self) -> Option<(Vec<u8>, Unsent)> {
         loop {
             {
                 let mut queue = self.queue();
-                if let Some((frame, ticket)) = queue.frames.pop_front() {
+                if let Some((frame, unsent)) = queue.frames.pop_front() {
                     queue.bytes -= frame.len();
-                    return Some((frame, ticket));
+                    return Some((frame, unsent));
                 }
                 if queue.closing.is_some() {
                     return None;
@@ -112,7 +115,7 @@ impl Outbox {
         if queue.closing.is_some() {
             return;
         }
-        queue.closing = Some(self.outstanding.ticket(0));
+        queue.closing = Some(self.outstanding.add(0));
         drop(queue);
         self.closing.send_replace(Some((closing, Instant::now())));
         self.filled.notify_one();
@@ -146,9 +149,9 @@ impl Outbox {
     /// Drops everything: the link is down.
     pub fn clear(&self) {
         let mut queue = self.queue();
-        let gone = std::mem::take(&mut *queue);
+        let all = std::mem::take(&mut *queue);
         drop(queue);
-        drop(gone);
+        drop(all);
     }
 }
 
@@ -156,10 +159,16 @@ impl Outbox {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { bytes: 100, frames: 10, all_bytes: 200 };
+    const ALL_BYTES: usize = 200;
 
     fn filled(outstanding: &Arc<Outstanding>, frame: usize) -> (Outbox, usize) {
-        let outbox = Outbox::new(LIMITS, outstanding);
+        let settings = LinkSettings {
+            queue_bytes: 100,
+            queue_frames: 10,
+            total_queue_bytes: ALL_BYTES,
+            ..LinkSettings::default()
+        };
+        let outbox = Outbox::new(&settings, outstanding);
         let taken = (0..100).take_while(|_| outbox.push(vec![0; frame])).count();
         (outbox, taken)
     }
@@ -175,9 +184,9 @@ mod tests {
     fn however_many_do_not_read_there_is_room_for_others_and_all_is_bounded() {
         let outstanding = Arc::default();
         let links: Vec<_> = (0..1000).map(|_| filled(&outstanding, 10).0).collect();
-        assert!(outstanding.bytes() <= 2 * LIMITS.all_bytes, "{}", outstanding.bytes());
+        assert!(outstanding.bytes() <= 2 * ALL_BYTES, "{}", outstanding.bytes());
         links[2..].iter().for_each(Outbox::clear);
-        assert!(outstanding.bytes() < LIMITS.all_bytes, "{}", outstanding.bytes());
+        assert!(outstanding.bytes() < ALL_BYTES, "{}", outstanding.bytes());
         assert!(filled(&outstanding, 1).1 > 1);
         drop(links);
         assert_eq!(outstanding.bytes(), 0);

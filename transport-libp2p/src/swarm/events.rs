@@ -1,4 +1,4 @@
-//! What the swarm's behaviours tell its driver, whichever of them there are.
+//! What the driver handles of what the swarm's behaviours notify it of, whichever of them there are.
 
 use libp2p::ping;
 use libp2p::swarm::ConnectionId;
@@ -7,26 +7,26 @@ use libp2p::{Multiaddr, PeerId};
 
 use crate::streams;
 
-#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is looked at at once")]
-pub(super) enum Happened {
+#[allow(clippy::large_enum_variant, reason = "there is one at a time, and it is handled at once")]
+pub(super) enum DriverEvent {
     /// Something with a link's stream.
     Stream(streams::Event),
     /// Nodes were found on the local network.
     #[cfg(not(target_family = "wasm"))]
     Found(Vec<(PeerId, Multiaddr)>),
-    /// The local network no longer tells of these.
+    /// These are no longer found there.
     #[cfg(not(target_family = "wasm"))]
     Expired(Vec<(PeerId, Multiaddr)>),
-    /// Who is at the other end of a connection does not answer.
+    /// The peer at the other end of a connection does not answer.
     Silent(ConnectionId),
-    /// This node cannot be reached at one of its addresses.
+    /// Others cannot reach this node at one of its addresses.
     #[cfg(not(target_family = "wasm"))]
-    Hidden,
-    /// Nothing that the driver has to do with.
+    Unreachable,
+    /// Nothing that concerns the driver.
     Nothing,
 }
 
-impl From<ping::Event> for Happened {
+impl From<ping::Event> for DriverEvent {
     fn from(event: ping::Event) -> Self {
         match event.result {
             Ok(_) | Err(ping::Failure::Unsupported) => Self::Nothing,

@@ -1,22 +1,21 @@
-//! Whom to dial, and when.
+//! Which nodes to dial, and when.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use libp2p::swarm::ConnectionId;
 use libp2p::{Multiaddr, PeerId};
-use paxoskv_transport_queues::runtime::Instant;
+use paxoskv_links::Redial;
+use paxoskv_links::dialing::to_evict;
+use paxoskv_links::runtime::Instant;
 
 use super::config::Libp2pConfig;
 use crate::address::{Address, is_relayed};
 
-/// After so many failures in a row a node makes room for a new one, where there are as many as there may be.
-const HOPELESS: u32 = 8;
-
 /// Ways to one node that are remembered; the newest are the likeliest.
 const MAX_WAYS: usize = 16;
 
-/// Who is dialed: a peer by its name, or whoever is at an address.
+/// What is dialed: a peer by its id, or whichever peer is at an address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Peer(PeerId),
@@ -32,13 +31,13 @@ enum State {
     Connected(ConnectionId),
 }
 
-/// Somebody to keep a link to.
+/// A node to keep a link to.
 #[derive(Debug)]
 pub(super) struct Target {
     ways: Vec<Multiaddr>,
-    /// Whether the user or a member told of it, rather than the local network, which tells of strangers as well.
-    pub(super) told: bool,
-    /// Whoever is there, if that is known.
+    /// Whether it is known from the user or a member, rather than from the local network, where any peer may be found.
+    pub(super) trusted: bool,
+    /// The peer there, if that is known.
     peer: Option<PeerId>,
     state: State,
     since: Instant,
@@ -46,34 +45,21 @@ pub(super) struct Target {
     pub(super) failures: u32,
 }
 
-/// How an attempt, or a link, came to its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
-    /// Nobody could be reached, or the link broke: try again, after a pause that grows.
-    Failed,
-    /// One side will not have the other.
-    Refused,
-    /// There is another link, or this one was as good as ever: try again as soon as there is none.
-    Fine,
-    /// Both ends are one node.
-    Itself,
-}
-
-/// All of them.
+/// All nodes to keep a link to.
 #[derive(Debug, Default)]
-pub(super) struct Book {
+pub(super) struct Targets {
     targets: HashMap<Key, Target>,
 }
 
-impl Book {
+impl Targets {
     /// Takes note of an address.
-    pub(super) fn add(&mut self, address: Address, told: bool, config: &Libp2pConfig) {
+    pub(super) fn add(&mut self, address: Address, trusted: bool, config: &Libp2pConfig) {
         if address.peer == Some(config.identity.peer_id()) {
             return;
         }
         let key = address.peer.map_or_else(|| Key::Way(address.way.clone()), Key::Peer);
         if let Some(target) = self.targets.get_mut(&key) {
-            target.told |= told;
+            target.trusted |= trusted;
             if !target.ways.contains(&address.way) {
                 target.ways.push(address.way);
                 if target.ways.len() > MAX_WAYS {
@@ -86,13 +72,13 @@ impl Book {
             }
             return;
         }
-        if !self.make_room(config.max_addresses) {
+        if !self.make_room(config.link.max_addresses) {
             tracing::debug!(%address, "not dialed: there are as many nodes as there may be");
             return;
         }
         let target = Target {
             ways: vec![address.way],
-            told,
+            trusted,
             peer: address.peer,
             state: State::Waits(Instant::now()),
             since: Instant::now(),
@@ -101,26 +87,24 @@ impl Book {
         self.targets.insert(key, target);
     }
 
-    /// Whether there is room for one more; one that never answers makes some, a stranger first, and then the latest:
-    /// members that are somewhere else each time they start leave addresses behind, and those from before are of
-    /// others.
+    /// Whether there is room for one more; one that never answers makes some, first those from the local network, and
+    /// then the latest.
     fn make_room(&mut self, most: usize) -> bool {
         if self.targets.len() < most {
             return true;
         }
-        let is_hopeless =
-            |target: &Target| target.failures >= HOPELESS && !matches!(target.state, State::Connected(_));
-        let hopeless = self.targets.iter().filter(|(_, target)| is_hopeless(target));
-        let first =
-            hopeless.max_by_key(|(_, target)| (!target.told, target.since)).map(|(key, _)| key.clone());
-        first.is_some_and(|key| self.targets.remove(&key).is_some())
+        let idle = self.targets.iter().filter(|(_, target)| !matches!(target.state, State::Connected(_)));
+        let evicted =
+            to_evict(idle.map(|(key, target)| (key, target.failures, (!target.trusted, target.since))));
+        let evicted = evicted.cloned();
+        evicted.is_some_and(|key| self.targets.remove(&key).is_some())
     }
 
-    /// The local network no longer tells of this one.
+    /// This one is no longer found on the local network.
     #[cfg(any(test, not(target_family = "wasm")))]
     pub(super) fn expire(&mut self, peer: PeerId, way: &Multiaddr) {
         if let Some(target) = self.targets.get_mut(&Key::Peer(peer))
-            && !target.told
+            && !target.trusted
         {
             target.ways.retain(|known| known != way);
             if target.ways.is_empty() {
@@ -129,7 +113,7 @@ impl Book {
         }
     }
 
-    /// When somebody is to be dialed next.
+    /// When a node is to be dialed next.
     pub(super) fn next_due(&self, is_linked: impl Fn(&PeerId) -> bool) -> Option<Instant> {
         let waiting = self.targets.values().filter(|target| !target.peer.as_ref().is_some_and(&is_linked));
         waiting
@@ -140,7 +124,7 @@ impl Book {
             .min()
     }
 
-    /// Who is to be dialed now, and on which ways: straight ones first, all if that has failed before.
+    /// Which nodes are to be dialed now, and on which ways: direct ones first, all if that has failed before.
     pub(super) fn due(&self, is_linked: impl Fn(&PeerId) -> bool) -> Vec<(Key, Vec<Multiaddr>, u32)> {
         let now = Instant::now();
         let due = self.targets.iter().filter(|(_, target)| {
@@ -148,16 +132,14 @@ impl Book {
                 && !target.peer.as_ref().is_some_and(&is_linked)
         });
         due.map(|(key, target)| {
-            let straight: Vec<Multiaddr> =
-                target.ways.iter().filter(|way| !is_relayed(way)).cloned().collect();
-            let ways =
-                if target.failures > 0 || straight.is_empty() { target.ways.clone() } else { straight };
+            let direct: Vec<Multiaddr> = target.ways.iter().filter(|way| !is_relayed(way)).cloned().collect();
+            let ways = if target.failures > 0 || direct.is_empty() { target.ways.clone() } else { direct };
             (key.clone(), ways, target.failures)
         })
         .collect()
     }
 
-    /// It is being dialed.
+    /// This target is being dialed.
     pub(super) fn dialing(&mut self, key: &Key, connection: ConnectionId) {
         if let Some(target) = self.targets.get_mut(key) {
             target.state = State::Dialing(connection);
@@ -178,8 +160,8 @@ impl Book {
         })
     }
 
-    /// What is known of whoever this connection was made for, for people.
-    pub(super) fn whom(&mut self, connection: ConnectionId) -> Option<(String, &mut Target)> {
+    /// The target that this connection was made for, and its address, for people.
+    pub(super) fn target_of(&mut self, connection: ConnectionId) -> Option<(String, &mut Target)> {
         let (key, target) = self.by_connection(connection)?;
         let way = target.ways.last().cloned().unwrap_or_else(Multiaddr::empty);
         let peer = match key {
@@ -189,15 +171,16 @@ impl Book {
         Some((Address { peer, way }.to_string(), target))
     }
 
-    /// What a connection was made for has come to an end, or all links to a peer have.
+    /// What a connection was made for has come to an end, or all links to a peer have: says when to dial again. After a
+    /// duplicate that is as soon as no other link is up.
     pub(super) fn settle(
         &mut self,
         connection: ConnectionId,
         peer: Option<PeerId>,
-        outcome: Outcome,
+        redial: Redial,
         config: &Libp2pConfig,
     ) {
-        if outcome == Outcome::Itself {
+        if redial == Redial::Itself {
             self.targets.retain(|_, target| {
                 !matches!(target.state, State::Dialing(of) | State::Connected(of) if of == connection)
             });
@@ -209,21 +192,21 @@ impl Book {
             if !ours && !idle {
                 continue;
             }
-            let pause = match outcome {
-                Outcome::Failed => config.backoff(target.failures),
-                Outcome::Refused if target.told => config.refused_pause,
-                Outcome::Refused => config.stranger_pause,
-                Outcome::Fine | Outcome::Itself => Duration::ZERO,
+            let pause = match redial {
+                Redial::Backoff => config.link.backoff(target.failures),
+                Redial::Refused if target.trusted => config.link.refused_pause,
+                Redial::Refused => config.unauthenticated_pause,
+                Redial::Duplicate | Redial::Itself => Duration::ZERO,
             };
-            target.failures = match outcome {
-                Outcome::Failed | Outcome::Refused => target.failures.saturating_add(1),
-                Outcome::Fine | Outcome::Itself => 0,
+            target.failures = match redial {
+                Redial::Backoff | Redial::Refused => target.failures.saturating_add(1),
+                Redial::Duplicate | Redial::Itself => 0,
             };
             target.state = State::Waits(Instant::now() + pause);
         }
     }
 
-    /// A connection is closed. If something is still hoped for of it, that has failed.
+    /// A connection is closed. If a link was still to come of it, that has failed.
     pub(super) fn settle_if_pending(
         &mut self,
         connection: ConnectionId,
@@ -231,7 +214,7 @@ impl Book {
         config: &Libp2pConfig,
     ) {
         if self.by_connection(connection).is_some() {
-            self.settle(connection, Some(peer), Outcome::Failed, config);
+            self.settle(connection, Some(peer), Redial::Backoff, config);
         }
     }
 
@@ -242,20 +225,22 @@ impl Book {
         }
     }
 
-    /// Whether somebody of whom members told cannot be reached.
-    pub(super) fn misses_somebody(&self, is_linked: impl Fn(&PeerId) -> bool) -> bool {
+    /// Whether a node that is known from the user or a member cannot be reached.
+    pub(super) fn misses_trusted(&self, is_linked: impl Fn(&PeerId) -> bool) -> bool {
         self.targets.values().any(|target| {
-            target.told && target.failures >= 2 && !target.peer.as_ref().is_some_and(&is_linked)
+            target.trusted && target.failures >= 2 && !target.peer.as_ref().is_some_and(&is_linked)
         })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use paxoskv_links::dialing::HOPELESS;
+
     use super::*;
     use crate::identity::Identity;
 
-    fn nobody(_: &PeerId) -> bool {
+    fn no_link(_: &PeerId) -> bool {
         false
     }
 
@@ -264,96 +249,100 @@ mod tests {
     }
 
     fn config() -> Libp2pConfig {
-        Libp2pConfig { max_addresses: 2, backoff_start: Duration::from_secs(60), ..Libp2pConfig::default() }
+        let mut config = Libp2pConfig::default();
+        config.link.max_addresses = 2;
+        config.link.backoff_start = Duration::from_secs(60);
+        config
     }
 
     #[test]
-    fn whoever_is_linked_or_being_dialed_is_not_dialed() {
-        let (config, mut book) = (config(), Book::default());
+    fn a_node_that_is_linked_or_being_dialed_is_not_dialed() {
+        let (config, mut targets) = (config(), Targets::default());
         let peer = Identity::generate().peer_id();
-        book.add(address(1, Some(peer)), true, &config);
-        assert!(book.due(|_| true).is_empty() && book.next_due(|_| true).is_none());
+        targets.add(address(1, Some(peer)), true, &config);
+        assert!(targets.due(|_| true).is_empty() && targets.next_due(|_| true).is_none());
         let connection = ConnectionId::new_unchecked(1);
-        book.dialing(&Key::Peer(peer), connection);
-        assert!(book.due(nobody).is_empty());
-        book.settle(connection, None, Outcome::Failed, &config);
-        assert!(book.due(nobody).is_empty() && book.next_due(nobody).is_some(), "it waits");
-        book.settle(connection, Some(peer), Outcome::Fine, &config);
-        assert_eq!(book.due(nobody).len(), 1);
+        targets.dialing(&Key::Peer(peer), connection);
+        assert!(targets.due(no_link).is_empty());
+        targets.settle(connection, None, Redial::Backoff, &config);
+        assert!(targets.due(no_link).is_empty() && targets.next_due(no_link).is_some(), "it waits");
+        targets.settle(connection, Some(peer), Redial::Duplicate, &config);
+        assert_eq!(targets.due(no_link).len(), 1);
     }
 
     #[test]
     fn this_node_is_not_dialed() {
-        let (config, mut book) = (config(), Book::default());
-        book.add(address(1, Some(config.identity.peer_id())), true, &config);
-        assert!(book.due(nobody).is_empty());
-        book.add(address(2, None), true, &config);
-        book.dialing(&Key::Way(address(2, None).way), ConnectionId::new_unchecked(7));
-        book.settle(ConnectionId::new_unchecked(7), None, Outcome::Itself, &config);
-        assert!(book.next_due(nobody).is_none());
+        let (config, mut targets) = (config(), Targets::default());
+        targets.add(address(1, Some(config.identity.peer_id())), true, &config);
+        assert!(targets.due(no_link).is_empty());
+        targets.add(address(2, None), true, &config);
+        targets.dialing(&Key::Way(address(2, None).way), ConnectionId::new_unchecked(7));
+        targets.settle(ConnectionId::new_unchecked(7), None, Redial::Itself, &config);
+        assert!(targets.next_due(no_link).is_none());
     }
 
     #[test]
-    fn a_relay_is_tried_when_straight_ways_have_failed() {
-        let (config, mut book) = (config(), Book::default());
+    fn a_relay_is_tried_when_direct_ways_have_failed() {
+        let (config, mut targets) = (config(), Targets::default());
         let (peer, relay) = (Identity::generate().peer_id(), Identity::generate().peer_id());
         let relayed = format!("/ip4/10.0.0.9/tcp/9/p2p/{relay}/p2p-circuit").parse().unwrap();
-        book.add(address(1, Some(peer)), true, &config);
-        book.add(Address { peer: Some(peer), way: relayed }, true, &config);
-        let (key, ways, _) = book.due(nobody).remove(0);
+        targets.add(address(1, Some(peer)), true, &config);
+        targets.add(Address { peer: Some(peer), way: relayed }, true, &config);
+        let (key, ways, _) = targets.due(no_link).remove(0);
         assert_eq!(ways.len(), 1);
         let connection = ConnectionId::new_unchecked(1);
-        book.dialing(&key, connection);
-        let soon = Libp2pConfig { backoff_start: Duration::ZERO, ..config };
-        book.settle(connection, None, Outcome::Failed, &soon);
-        assert_eq!(book.due(nobody)[0].1.len(), 2);
+        targets.dialing(&key, connection);
+        let mut soon = config;
+        soon.link.backoff_start = Duration::ZERO;
+        targets.settle(connection, None, Redial::Backoff, &soon);
+        assert_eq!(targets.due(no_link)[0].1.len(), 2);
     }
 
     #[test]
     fn what_never_answers_makes_room_and_the_local_network_first() {
-        let (config, mut book) = (config(), Book::default());
-        let heard = Identity::generate().peer_id();
-        book.add(address(1, None), true, &config);
-        book.add(address(2, Some(heard)), false, &config);
-        book.add(address(3, None), true, &config);
-        assert_eq!(book.targets.len(), 2);
-        for target in book.targets.values_mut() {
+        let (config, mut targets) = (config(), Targets::default());
+        let found = Identity::generate().peer_id();
+        targets.add(address(1, None), true, &config);
+        targets.add(address(2, Some(found)), false, &config);
+        targets.add(address(3, None), true, &config);
+        assert_eq!(targets.targets.len(), 2);
+        for target in targets.targets.values_mut() {
             target.failures = HOPELESS;
         }
-        book.add(address(3, None), true, &config);
-        assert!(!book.targets.contains_key(&Key::Peer(heard)) && book.targets.len() == 2);
-        // Then the latest, however often others have failed; but nobody who is linked.
-        for target in book.targets.values_mut() {
+        targets.add(address(3, None), true, &config);
+        assert!(!targets.targets.contains_key(&Key::Peer(found)) && targets.targets.len() == 2);
+        // Then the latest, however often others have failed; but none that is linked.
+        for target in targets.targets.values_mut() {
             target.failures = HOPELESS;
         }
-        book.targets.get_mut(&Key::Way(address(1, None).way)).unwrap().failures *= 2;
-        book.add(address(4, None), true, &config);
-        let is_there = |port| book.targets.contains_key(&Key::Way(address(port, None).way));
+        targets.targets.get_mut(&Key::Way(address(1, None).way)).unwrap().failures *= 2;
+        targets.add(address(4, None), true, &config);
+        let is_there = |port| targets.targets.contains_key(&Key::Way(address(port, None).way));
         assert_eq!([1, 3, 4].map(is_there), [true, false, true]);
-        for target in book.targets.values_mut() {
+        for target in targets.targets.values_mut() {
             target.failures = HOPELESS;
         }
         let linked = State::Connected(ConnectionId::new_unchecked(1));
-        book.targets.get_mut(&Key::Way(address(4, None).way)).unwrap().state = linked;
-        book.add(address(5, None), true, &config);
-        let is_there = |port| book.targets.contains_key(&Key::Way(address(port, None).way));
+        targets.targets.get_mut(&Key::Way(address(4, None).way)).unwrap().state = linked;
+        targets.add(address(5, None), true, &config);
+        let is_there = |port| targets.targets.contains_key(&Key::Way(address(port, None).way));
         assert_eq!([1, 4, 5].map(is_there), [false, true, true]);
     }
 
     #[test]
-    fn ways_are_bounded_and_expire_where_only_the_network_told_of_them() {
-        let (config, mut book) = (config(), Book::default());
+    fn ways_are_bounded_and_expire_where_they_are_known_from_the_network_alone() {
+        let (config, mut targets) = (config(), Targets::default());
         let peer = Identity::generate().peer_id();
         for port in 1..100 {
-            book.add(address(port, Some(peer)), false, &config);
+            targets.add(address(port, Some(peer)), false, &config);
         }
-        assert_eq!(book.due(nobody)[0].1.len(), MAX_WAYS);
+        assert_eq!(targets.due(no_link)[0].1.len(), MAX_WAYS);
         for port in 1..100 {
-            book.expire(peer, &address(port, None).way);
+            targets.expire(peer, &address(port, None).way);
         }
-        assert!(book.targets.is_empty());
-        book.add(address(1, Some(peer)), true, &config);
-        book.expire(peer, &address(1, None).way);
-        assert_eq!(book.targets.len(), 1);
+        assert!(targets.targets.is_empty());
+        targets.add(address(1, Some(peer)), true, &config);
+        targets.expire(peer, &address(1, None).way);
+        assert_eq!(targets.targets.len(), 1);
     }
 }

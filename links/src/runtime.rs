@@ -13,7 +13,7 @@ mod native {
     use tokio::runtime::Handle;
     pub use tokio::time::{Instant, Sleep, interval, sleep_until, timeout, timeout_at};
 
-    /// The runtime, for those who are polled outside of it.
+    /// The runtime, for what is polled outside of it.
     #[derive(Clone, Debug)]
     pub struct Runtime(Handle);
 

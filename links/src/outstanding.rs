@@ -18,19 +18,19 @@ pub struct Outstanding {
     waker: AtomicWaker,
 }
 
-/// Something that has still to go out, until it is dropped.
+/// Something that has still to go out, until this is dropped.
 #[derive(Debug)]
-pub struct Ticket {
+pub struct Unsent {
     outstanding: Arc<Outstanding>,
     bytes: usize,
 }
 
 impl Outstanding {
-    /// One thing more, of so many bytes.
-    pub(crate) fn ticket(self: &Arc<Self>, bytes: usize) -> Ticket {
+    /// Something of so many bytes has to go out.
+    pub(crate) fn add(self: &Arc<Self>, bytes: usize) -> Unsent {
         self.count.fetch_add(1, Ordering::AcqRel);
         self.bytes.fetch_add(bytes, Ordering::AcqRel);
-        Ticket { outstanding: Arc::clone(self), bytes }
+        Unsent { outstanding: Arc::clone(self), bytes }
     }
 
     /// How many bytes have still to go out, on all links.
@@ -46,7 +46,7 @@ impl Outstanding {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for Unsent {
     fn drop(&mut self) {
         self.outstanding.bytes.fetch_sub(self.bytes, Ordering::AcqRel);
         if self.outstanding.count.fetch_sub(1, Ordering::AcqRel) == 1 {
@@ -58,12 +58,12 @@ impl Drop for Ticket {
 /// Waiting until all has gone out, or a short time has passed.
 #[derive(Debug, Default)]
 pub struct Flush {
-    /// Runs while somebody waits.
+    /// Runs while a caller waits.
     timer: Option<Pin<Box<Sleep>>>,
 }
 
 impl Flush {
-    /// Ready when nothing is outstanding, or when that was waited for for so long.
+    /// Ready when nothing is outstanding, or after `allowed`, counted from the first call.
     pub fn poll(
         &mut self,
         outstanding: &Outstanding,

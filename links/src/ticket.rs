@@ -3,14 +3,14 @@
 //! A ticket is `PAXOSKV:` and, in base32 (RFC 4648) without padding, a CRC-32 of what follows, big-endian, and then the
 //! CBOR array `[1, cluster, cluster size, [address], secret?]`. Large letters and digits take the least room in a QR code.
 
-use ciborium_io::Read as _;
-use ciborium_ll::{Decoder, Encoder, Header};
 use data_encoding::BASE32_NOPAD;
+use paxoskv_core::codec::{Head, Reader, Writer};
+use paxoskv_core::{Malformed, Seat};
 
 /// What a ticket begins with.
 const SCHEME: &str = "PAXOSKV:";
 
-/// The form that this code writes.
+/// The version of a ticket's contents that this code writes and reads.
 const FORM: u64 = 1;
 
 /// How long the text of a ticket may be, in bytes: more than fits into a QR code.
@@ -19,7 +19,7 @@ pub const MAX_LEN: usize = 4096;
 /// What a new node must know.
 ///
 /// ```
-/// use paxoskv_transport_libp2p::ticket::Ticket;
+/// use paxoskv_links::ticket::Ticket;
 /// let ticket = Ticket {
 ///     cluster: "demo".into(),
 ///     cluster_size: 3,
@@ -83,63 +83,39 @@ impl std::str::FromStr for Ticket {
         if crc32fast::hash(body) != u32::from_be_bytes(*sum) {
             return Err(BadTicket::Broken);
         }
-        Self::read(body).ok_or(BadTicket::OtherRelease)
+        Self::read(body).map_err(|Malformed { .. }| BadTicket::OtherRelease)
     }
 }
 
 impl Ticket {
     fn body(&self) -> Vec<u8> {
-        let mut bytes = Vec::new();
-        let mut to = Encoder::from(&mut bytes);
-        // Writing into memory does not fail.
-        let _ = self.write(&mut to);
-        bytes
-    }
-
-    fn write(&self, to: &mut Encoder<&mut Vec<u8>>) -> Result<(), std::io::Error> {
-        to.push(Header::Array(Some(5)))?;
-        to.push(Header::Positive(FORM))?;
-        to.text(&self.cluster, None)?;
-        to.push(Header::Positive(self.cluster_size.into()))?;
-        to.push(Header::Array(Some(self.addresses.len())))?;
-        for address in &self.addresses {
-            to.text(address, None)?;
-        }
+        let mut w = Writer::new();
+        w.array(5);
+        w.uint(FORM);
+        w.text(&self.cluster);
+        w.uint(self.cluster_size.into());
+        w.array(self.addresses.len());
+        self.addresses.iter().for_each(|address| w.text(address));
         match &self.secret {
-            Some(secret) => to.bytes(secret, None),
-            None => to.push(Header::Simple(ciborium_ll::simple::NULL)),
+            Some(secret) => w.bytes(secret),
+            None => w.head(Head::NULL),
         }
+        w.finish()
     }
 
-    fn read(body: &[u8]) -> Option<Self> {
-        let mut from = Decoder::from(body);
-        let (Header::Array(Some(5)), Header::Positive(FORM)) = (from.pull().ok()?, from.pull().ok()?) else {
-            return None;
-        };
-        let cluster = text(&mut from)?;
-        let Header::Positive(size) = from.pull().ok()? else { return None };
-        let cluster_size = u8::try_from(size).ok().filter(|size| paxoskv_core::Seat::new(*size).is_some())?;
-        let Header::Array(Some(count)) = from.pull().ok()? else { return None };
-        let addresses = (0..count).map(|_| text(&mut from)).collect::<Option<_>>()?;
-        let secret = match from.pull().ok()? {
-            Header::Bytes(Some(length)) => Some(take(&mut from, length)?),
-            Header::Simple(ciborium_ll::simple::NULL) => None,
-            _ => return None,
-        };
-        Some(Self { cluster, cluster_size, addresses, secret })
+    fn read(body: &[u8]) -> Result<Self, Malformed> {
+        let mut r = Reader::new(body);
+        r.array_of(5)?;
+        if r.uint()? != FORM {
+            return Err(r.malformed("a ticket of this form"));
+        }
+        let cluster = r.text()?.to_owned();
+        let size = u8::try_from(r.uint()?).ok().filter(|size| Seat::new(*size).is_some());
+        let cluster_size = size.ok_or_else(|| r.malformed("the size of a cluster"))?;
+        let addresses = (0..r.array()?).map(|_| r.text().map(str::to_owned)).collect::<Result<_, _>>()?;
+        let secret = if r.peek()? == Head::NULL { None } else { Some(r.bytes()?.to_vec()) };
+        Ok(Self { cluster, cluster_size, addresses, secret })
     }
-}
-
-fn text(from: &mut Decoder<&[u8]>) -> Option<String> {
-    let Header::Text(Some(length)) = from.pull().ok()? else { return None };
-    String::from_utf8(take(from, length)?).ok()
-}
-
-/// No more than a ticket can hold.
-fn take(from: &mut Decoder<&[u8]>, length: usize) -> Option<Vec<u8>> {
-    let mut bytes = vec![0; Some(length).filter(|length| *length <= MAX_LEN)?];
-    from.read_exact(&mut bytes).ok()?;
-    Some(bytes)
 }
 
 #[cfg(test)]
