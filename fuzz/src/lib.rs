@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`bytes`] | decisions that are read from the fuzzer's bytes |
 //! | [`cbor`] | CBOR, written a second time from RFC 8949, to compare the project's own with |
+//! | [`handshake`] | two sides of a connection, with somebody in the middle |
 //! | [`heap`] | how much memory something takes |
 //! | [`records`] | what a store holds, as records |
 //! | [`wire`] | messages of other nodes |
@@ -13,6 +14,7 @@
 
 pub mod bytes;
 pub mod cbor;
+pub mod handshake;
 pub mod heap;
 pub mod node;
 pub mod peers;

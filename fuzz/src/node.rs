@@ -26,7 +26,7 @@ const HEAP_PER_BYTE: usize = 64;
 
 /// What a frame may take while it is handled, whatever is in it, and for each of its bytes. A message of two bytes has a
 /// hundred times as many in memory, so a frame's messages must not all be there at once.
-const FRAME: usize = 128 << 10;
+const FRAME: usize = 64 << 10;
 const FRAME_PER_BYTE: usize = 32;
 
 /// A node and its disk.
