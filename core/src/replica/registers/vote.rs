@@ -1,8 +1,8 @@
 //! The acceptor's and the learner's side: what a seat replies, and when it knows that an entry is chosen.
 
 use super::super::context::{Context, Event};
-use super::super::peers::Electorate;
 use super::super::names::{Origin, Slot};
+use super::super::peers::Electorate;
 use super::{Goal, Registers};
 use crate::paxos::{AcceptorState, Answer, QueryId, Tally};
 use crate::transport::LinkId;
