@@ -1,21 +1,21 @@
-//! What must hold of what one node writes and sends, whoever it talks to.
+//! What must hold of what one node writes and sends, whatever its peers are.
 //!
 //! * An acceptor's generation never falls, nor its promise within one; what it has accepted gives way to a higher ballot,
 //!   and what it has learned to nothing.
 //! * Nothing leaves that is not on disk first (`tests/src/sim/oracle.rs` watches the same in whole clusters).
 //! * A node has one entry for each of its ballots.
 //!
-//! And where the other seats tell the truth: of each register it says that one entry was chosen, for ever.
+//! And where the other seats tell the truth: of each register it sends that one entry was chosen, for ever.
 
 use std::collections::BTreeMap;
 
-use paxoskv_core::inspect;
 use paxoskv_core::paxos::{Acceptor, AcceptorState};
+use paxoskv_core::replica::stored_acceptor;
 use paxoskv_core::storage::{Batch, Record};
 use paxoskv_core::wire::Message;
 use paxoskv_core::{Ballot, Entry, KeyId, Opening, Register, RequestId, Round, Seat};
 
-/// A seat's disk, and what its owner has said.
+/// A seat's disk, and what its owner has sent.
 #[derive(Debug, Default)]
 pub struct Watched {
     /// How often it was opened.
@@ -47,7 +47,7 @@ impl Watched {
     #[must_use]
     pub fn accepted(&self, register: &Register) -> Option<(Ballot, &Entry)> {
         let row = self.rows.get(&register.id).filter(|row| row.generation == register.generation)?;
-        match &row.held {
+        match &row.state {
             AcceptorState::Accepted { ballot, entry } => Some((*ballot, entry)),
             _ => None,
         }
@@ -57,9 +57,9 @@ impl Watched {
     pub fn write(&mut self, batch: &Batch) {
         for record in &batch.puts {
             self.records.insert(record.key.clone(), record.value.clone());
-            let Some((id, row)) = inspect::acceptor(record) else { continue };
+            let Some((id, row)) = stored_acceptor(record) else { continue };
             let register = Register { id: id.clone(), generation: row.generation };
-            if let AcceptorState::Learned { entry } = &row.held {
+            if let AcceptorState::Learned { entry } = &row.state {
                 self.chosen(&register, entry.request);
             }
             if let Some(before) = self.rows.insert(id, row.clone()) {
@@ -87,7 +87,7 @@ impl Watched {
         }
     }
 
-    /// Somebody says that an entry was chosen.
+    /// A message or an answer has that an entry was chosen.
     pub fn chosen(&mut self, register: &Register, request: RequestId) {
         if self.truthful {
             let known = *self.chosen.entry(register.clone()).or_insert(request);
@@ -97,25 +97,25 @@ impl Watched {
 
     fn is_durable(&self, message: &Message) {
         let (register, at, promise) = match message {
-            Message::Promise { register, ballot, held, .. } => (register, accepted(held), Some(*ballot)),
+            Message::Promise { register, ballot, state, .. } => (register, accepted(state), Some(*ballot)),
             Message::Accepted { register, ballot, .. } => (register, Some(*ballot), Some(*ballot)),
             Message::Accept { register, ballot, .. } if ballot.round == Round(0) => {
                 (register, Some(*ballot), Some(*ballot))
             }
             // The sender's own promise stands behind it.
             Message::Accept { register, ballot, .. } => (register, None, Some(*ballot)),
-            Message::ReadReply { register, held, .. } => (register, accepted(held), None),
+            Message::ReadReply { register, state, .. } => (register, accepted(state), None),
             _ => return,
         };
         let first = Acceptor::default();
         let row = self.rows.get(&register.id).unwrap_or(&first);
-        let over = row.generation > register.generation || matches!(row.held, AcceptorState::Learned { .. });
-        let holds = at.is_none_or(|at| accepted(&row.held).is_some_and(|durable| durable >= at));
+        let over = row.generation > register.generation || matches!(row.state, AcceptorState::Learned { .. });
+        let holds = at.is_none_or(|at| accepted(&row.state).is_some_and(|durable| durable >= at));
         // Where the sender knows the outcome it needs no promise, and a crash may take only that it knows.
         let learned = matches!(
             message,
-            Message::Promise { held: AcceptorState::Learned { .. }, .. }
-                | Message::ReadReply { held: AcceptorState::Learned { .. }, .. }
+            Message::Promise { state: AcceptorState::Learned { .. }, .. }
+                | Message::ReadReply { state: AcceptorState::Learned { .. }, .. }
         );
         let promises = promise.is_none_or(|ballot| row.promised >= Some(ballot)) || learned;
         let durable = over || learned || row.generation == register.generation && holds && promises;
@@ -123,8 +123,8 @@ impl Watched {
     }
 }
 
-fn accepted(held: &AcceptorState) -> Option<Ballot> {
-    match held {
+fn accepted(state: &AcceptorState) -> Option<Ballot> {
+    match state {
         AcceptorState::Accepted { ballot, .. } => Some(*ballot),
         _ => None,
     }
@@ -132,21 +132,21 @@ fn accepted(held: &AcceptorState) -> Option<Ballot> {
 
 /// Whether what an acceptor holds can come of what it held before.
 fn follows(id: &KeyId, before: &Acceptor, after: &Acceptor) {
-    let told = format!("of {id:?}: {before:?}, and then {after:?}");
-    assert!(after.generation >= before.generation, "a generation falls {told}");
+    let change = format!("of {id:?}: {before:?}, and then {after:?}");
+    assert!(after.generation >= before.generation, "a generation falls {change}");
     if after.generation > before.generation {
         return;
     }
-    assert!(after.promised >= before.promised, "a promise falls {told}");
-    match (&before.held, &after.held) {
+    assert!(after.promised >= before.promised, "a promise falls {change}");
+    match (&before.state, &after.state) {
         (AcceptorState::Empty {}, _) => {}
         (AcceptorState::Accepted { ballot, .. }, AcceptorState::Accepted { ballot: later, .. }) => {
-            assert!(later >= ballot, "a lower ballot is accepted {told}");
+            assert!(later >= ballot, "a lower ballot is accepted {change}");
         }
         (AcceptorState::Accepted { .. }, AcceptorState::Learned { .. }) => {}
         (AcceptorState::Learned { entry }, AcceptorState::Learned { entry: same }) => {
-            assert_eq!(entry, same, "another entry is learned {told}");
+            assert_eq!(entry, same, "another entry is learned {change}");
         }
-        _ => panic!("an acceptor forgets {told}"),
+        _ => panic!("an acceptor forgets {change}"),
     }
 }
