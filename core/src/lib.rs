@@ -5,23 +5,40 @@
 //! half of a cluster's seats have to be up; any crash, restart, partition or repeated message may cost time, but
 //! never a promise.
 //!
-//! # The floors of the house
+//! # Layers
 //!
-//! Each names only those below it.
+//! Each names only those below it; those on one line do not name one another.
 //!
-//! | module | what it is |
+//! ```text
+//! recipes
+//! api
+//! driver
+//! replica
+//! memory
+//! transport, storage, timer
+//! settings
+//! wire
+//! paxos
+//! types, rules
+//! codec
+//! random
+//! ```
+//!
+//! | layer | what it is |
 //! |---|---|
 //! | [`recipes`] | locks, elections, barriers, names |
-//! | [`Cluster`] | what callers hold |
-//! | `driver` | the future between the node and the world: group commit |
-//! | [`node`] | one node's brain, a state machine without I/O |
-//! | [`paxos`] | the algorithm, to be read beside the paper |
+//! | `api` | [`Cluster`], which callers hold, and its calls |
+//! | `driver` | the future between the replica and the world: group commit |
+//! | [`replica`] | one node's state machine, without I/O |
 //! | [`transport`], [`storage`], [`Timer`] | the ports; [`memory`] has simple ones for all three |
-//! | [`message`] | what nodes say to each other |
-//! | [`Key`], [`Value`], [`Lease`], [`Ballot`], [`Roster`] | the nouns |
+//! | [`wire`] | the messages that nodes send to one another |
+//! | [`paxos`] | the algorithm, to be read beside the paper |
+//! | `types`: [`Key`], [`Value`], [`Lease`], [`Ballot`], [`Roster`] | the nouns |
+//! | [`codec`] | CBOR, and how each type is written in it |
 //!
-//! A newcomer starts with [`paxos`], whose files use the paper's words, and goes on to [`node`], whose head says how it
-//! is driven and which invariant it keeps. Why all of it is safe stands in `DESIGN.md` at the project's root.
+//! A newcomer starts with [`paxos`], whose files use the paper's words, and goes on to [`replica`], whose head says how it
+//! is driven, which invariant it keeps, and which machine does what. Why all of it is safe stands in `docs/protocol.md` at
+//! the project's root.
 //!
 //! # Using it
 //!
@@ -38,12 +55,9 @@
 //! Members are trusted to follow the protocol; their bytes are not trusted: malformed input costs its sender the
 //! connection.
 
-mod builder;
-mod cluster;
+mod api;
 pub mod codec;
 mod driver;
-#[doc(hidden)]
-pub mod inspect;
 pub mod memory;
 pub mod paxos;
 mod random;
@@ -51,28 +65,35 @@ pub mod recipes;
 pub mod replica;
 mod rules;
 mod settings;
-#[doc(hidden)]
-pub mod sorted;
 pub mod storage;
 mod timer;
 pub mod transport;
 mod types;
 pub mod wire;
 
-pub use builder::{Builder, NoTimer};
-pub use cluster::{
-    BucketKind, Chosen, Cluster, Erase, Found, Get, OpenSession, Owner, Put, Session, State, StatusCall,
-    Statuses, Watch, WatchPrefix,
+// The tests' virtual time serves tests inside of this crate, too, under the name that it has outside.
+#[cfg(test)]
+extern crate self as paxoskv_core;
+#[cfg(test)]
+#[path = "../tests/virtual_time/mod.rs"]
+mod virtual_time;
+
+use paxoskv_sorted as sorted;
+
+pub use api::{
+    BucketKind, Builder, Chosen, Cluster, CreateBucket, DropBucket, Erase, Found, Get, IntoKey, IntoValue,
+    Keys, Listed, Monitor, NoTimer, OpenSession, Owner, Put, Session, State, StatusCall, Statuses, Watch,
+    WatchPrefix,
 };
 pub use codec::Malformed;
-#[doc(hidden)]
-pub use rules::Rules;
+#[cfg(feature = "broken-rules")]
+pub use rules::{Rule, Rules};
 pub use settings::Settings;
 pub use storage::Storage;
 pub use timer::{Moment, Timer};
 pub use transport::Transport;
 pub use types::{
-    Ballot, Bootstrap, Bucket, CallId, ClusterId, Entry, Epoch, Error, Generation, Grant, Incarnation, Key,
-    KeyId, Lease, Loss, NodeId, Opening, Register, RequestId, Roster, Round, Seat, SeatState, SeatStatus,
-    Seated, Seats, SessionId, SessionState, Status, StoreId, Value, quorum,
+    Ballot, Bootstrap, Bucket, CallId, ClusterId, Effect, Entry, Epoch, Error, Generation, Grant,
+    Incarnation, Key, KeyId, Lease, Loss, NodeId, Opening, Register, RequestId, Roster, Round, Seat,
+    SeatState, SeatStatus, Seated, Seats, SessionId, SessionState, Status, StoreId, Value, quorum,
 };

@@ -1,8 +1,8 @@
 //! The port to durable storage: a map from bytes to bytes that is read once and written in batches.
 //!
-//! What a seat has answered it must remember through any crash, so the contract is strict: when
-//! [`apply`](Storage::apply) succeeds, the whole batch is on stable storage; when it fails, nothing more is voted on
-//! with this store until it is opened anew.
+//! A seat must remember through any crash what it has answered, so the contract is strict: when
+//! [`apply`](Storage::apply) succeeds, the whole batch is on stable storage; when it fails, the seat votes on nothing
+//! more with this store until it is opened anew.
 
 use std::future::Future;
 
@@ -41,7 +41,7 @@ pub struct Batch {
 /// Why storage failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StorageError {
-    /// Somebody else has opened the store since.
+    /// Another process has opened the store since.
     #[error(
         "another process has taken this store over (it is at opening {found}, this process opened it as {expected})"
     )]
@@ -57,6 +57,38 @@ pub enum StorageError {
 }
 
 /// Keeps a seat's records.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use paxoskv_core::storage::{Batch, Loaded, Record, Storage, StorageError};
+/// use paxoskv_core::Opening;
+///
+/// /// A store that lives as long as this value: right for trials. One that lasts writes to a disk, and waits for that.
+/// #[derive(Default)]
+/// struct Volatile {
+///     opening: Opening,
+///     records: BTreeMap<Vec<u8>, Vec<u8>>,
+/// }
+///
+/// impl Storage for Volatile {
+///     async fn open(&mut self) -> Result<Loaded, StorageError> {
+///         self.opening = self.opening.next();
+///         let record = |(key, value): (&Vec<u8>, &Vec<u8>)| Record { key: key.clone(), value: value.clone() };
+///         Ok(Loaded { opening: self.opening, records: self.records.iter().map(record).collect() })
+///     }
+///
+///     async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
+///         if batch.opening != self.opening {
+///             return Err(StorageError::TakenOver { found: self.opening, expected: batch.opening });
+///         }
+///         self.records.extend(batch.puts.into_iter().map(|record| (record.key, record.value)));
+///         batch.removes.iter().for_each(|key| drop(self.records.remove(key)));
+///         Ok(())
+///     }
+/// }
+/// ```
+///
+/// `core/examples/own_storage.rs` has one that keeps its records in a file.
 pub trait Storage {
     /// Opens the store: counts the opening up, durably, and reads everything, **in one transaction**. From then on no
     /// batch of an earlier opening succeeds, so what was read is what the store holds. Called once, first.

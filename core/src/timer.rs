@@ -13,15 +13,48 @@ pub struct Moment {
 }
 
 /// Tells the time, and when some time has passed.
+///
+/// ```
+/// use std::future::Future;
+/// use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+/// use paxoskv_core::Timer;
+///
+/// struct Clock(Instant);
+///
+/// impl Timer for Clock {
+///     fn now(&self) -> Duration {
+///         self.0.elapsed()
+///     }
+///     fn unix(&self) -> Duration {
+///         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+///     }
+///     fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+///         let start = self.0;
+///         move || start.elapsed()
+///     }
+///     async fn sleep_until(&self, at: Duration) {
+///         // Far-off moments are slept towards in steps.
+///         while let Some(left) = at.checked_sub(self.now()).filter(|left| !left.is_zero()) {
+///             futures_timer::Delay::new(left.min(Duration::from_secs(3600))).await;
+///         }
+///     }
+/// }
+/// ```
 pub trait Timer {
-    /// Time since some fixed moment. Never goes back; how far it stands still while a machine sleeps is its own
-    /// affair. Safety never depends on it.
+    /// Time since some fixed moment. Never goes back; whether it goes on while a machine sleeps is up to the clock.
+    /// Safety never depends on it.
     fn now(&self) -> Duration;
 
-    /// Time since 1970 by the machine's clock, which somebody may set, forward or back. Deadlines go by it; no safety
-    /// depends on it.
+    /// Time since 1970 by the machine's clock, which somebody may set, forward or back. Deadlines of keys go by it; no
+    /// safety depends on it.
     fn unix(&self) -> Duration;
 
-    /// Resolves once [`now`](Self::now) is past that moment.
+    /// What tells the same time as [`now`](Self::now), wherever it is called: the handles of a node ask it on their
+    /// own, on any thread, when a call begins and when somebody asks whether a lock is still held. The timer itself
+    /// belongs to the driver and need not be `Send`.
+    fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static;
+
+    /// Resolves once [`now`](Self::now) is past that moment, which may be further off than the machine's own timers can
+    /// tell: up to [`Duration::MAX`].
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()>;
 }

@@ -1,8 +1,8 @@
 //! The port to other nodes: links that carry frames.
 //!
 //! A transport finds peers, keeps links to them, and carries frames. It may lose, repeat, delay and reorder frames:
-//! the protocol is safe all the same. It knows nothing of what is in a frame; who is at the other end of a link, and
-//! whether that is welcome, is decided above it, which tells it by [`Closing`].
+//! the protocol is safe all the same. It knows nothing of what is in a frame. The layer above decides whether the node at
+//! the other end of a link is welcome, and closes the link with a [`CloseReason`] if it is not.
 
 use std::task::{Context, Poll};
 
@@ -19,7 +19,7 @@ pub enum Event {
         link: LinkId,
         /// Whether this side opened it.
         dialed: bool,
-        /// Whether the transport itself knows, without a word from the peer, whether that lives: then silence is no
+        /// Whether the transport itself knows, without a message from the peer, whether that is alive: then silence is no
         /// sign of death, and the link is not closed for it. Browser tabs attest to one another: a hidden tab may be
         /// silent for minutes.
         attested: bool,
@@ -31,23 +31,24 @@ pub enum Event {
         /// The bytes of one frame.
         bytes: Vec<u8>,
     },
-    /// A link is down, for ever. Said once for each link that was up, also where this side closed it.
+    /// A link is down, for ever. Comes once for each link that was up, also where this side closed it.
     Down {
         /// Its name.
         link: LinkId,
         /// Why, for people.
         reason: String,
-        /// Whether the node at the other end is gone, for certain and for ever: what hangs on its life ends at once.
+        /// Whether the node at the other end has left, for certain and for ever: what is bound to its incarnation ends at
+        /// once.
         gone: bool,
     },
-    /// An address cannot be reached, or who is there turned the connection away before there was a link (a wrong
+    /// An address cannot be reached, or the node there turned the connection away before there was a link (a wrong
     /// secret, say). The transport tries again by itself.
     Unreachable {
         /// The address that was dialed; empty where the other side dialed.
         address: String,
         /// Why, for people.
         reason: String,
-        /// Whether somebody is there who will not have us, rather than nobody.
+        /// Whether a node is there and refuses this one, rather than none being there.
         refused: bool,
     },
 }
@@ -64,9 +65,9 @@ pub enum CloseReason {
         /// The link that is kept.
         kept: LinkId,
     },
-    /// The two will not talk; dial again, but not soon.
+    /// The nodes refuse one another: dial again, but not soon.
     Refused(String),
-    /// The peer was silent for too long, or sent what is no frame; dial again.
+    /// The peer was silent for too long, or sent what is no frame: dial again.
     Faulty(String),
 }
 
@@ -74,12 +75,53 @@ pub enum CloseReason {
 ///
 /// All methods but [`poll_event`](Self::poll_event) and [`poll_flush`](Self::poll_flush) return at once; what cannot
 /// be sent for the moment waits in a bounded queue, and is dropped where that is full.
+///
+/// ```
+/// use std::collections::VecDeque;
+/// use std::task::{Context, Poll, Waker};
+/// use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
+///
+/// /// A transport whose frames lead nowhere, with the events that somebody gives it.
+/// #[derive(Default)]
+/// struct Scripted {
+///     events: VecDeque<Event>,
+///     waker: Option<Waker>,
+/// }
+///
+/// impl Transport for Scripted {
+///     fn addresses(&self) -> Vec<String> {
+///         Vec::new()
+///     }
+///     fn dial(&mut self, _: &[String]) {}
+///     fn send(&mut self, _: LinkId, _: Vec<u8>) {}
+///     fn close(&mut self, link: LinkId, _: CloseReason) {
+///         // Each link that was up goes down once, also where this side has closed it.
+///         let reason = "closed by this side".to_owned();
+///         self.events.push_back(Event::Down { link, reason, gone: false });
+///         self.waker.take().map(Waker::wake);
+///     }
+///     fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
+///         match self.events.pop_front() {
+///             Some(event) => Poll::Ready(event),
+///             None => {
+///                 self.waker = Some(cx.waker().clone());
+///                 Poll::Pending
+///             }
+///         }
+///     }
+///     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<()> {
+///         Poll::Ready(())
+///     }
+/// }
+/// ```
+///
+/// `core/examples/own_transport.rs` has one that links two nodes.
 pub trait Transport {
     /// Where other nodes can reach this one, in this transport's notation; may grow as links come up.
     fn addresses(&self) -> Vec<String>;
 
-    /// Keep a link to whoever is at these addresses, from now on. Addresses known already, and those in another
-    /// transport's notation, are ignored.
+    /// Keep a link to the nodes at these addresses, from now on. Addresses known already, and those in another transport's
+    /// notation, are ignored.
     fn dial(&mut self, addresses: &[String]);
 
     /// Send a frame. On a link that is down, it is dropped.

@@ -38,7 +38,6 @@ impl Nodes {
             seat: seat.and_then(Seat::new),
             settings: Settings::default(),
             entropy,
-            rules: Default::default(),
         };
         let records = disk.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() });
         let loaded = Loaded { opening: Opening(opening), records: records.collect() };

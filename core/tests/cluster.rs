@@ -7,7 +7,7 @@ use futures::future::{Either, select};
 use futures::{FutureExt, StreamExt, pin_mut};
 use paxoskv_core::memory::Network;
 use paxoskv_core::storage::{Batch, Loaded, StorageError};
-use paxoskv_core::{Bucket, Cluster, Error, Opening, SeatState, Status, Storage, Timer};
+use paxoskv_core::{Cluster, Effect, Error, Opening, SeatState, Status, Storage, Timer};
 
 mod house;
 
@@ -63,7 +63,12 @@ async fn without_a_quorum_a_put_waits_or_says_so_in_time() {
     let house = House::new();
     let one = house.seat(1);
     let error = one.put("a", &1).timeout(Duration::from_millis(50)).await.unwrap_err();
-    assert_eq!(error, Error::NoQuorum { connected: 1, quorum: 2, cluster_size: 3 });
+    let effect = Effect::Unknown;
+    assert_eq!(error, Error::NoQuorum { connected: 1, quorum: 2, cluster_size: 3, effect });
+    // A get changes nothing, and does not say that it may.
+    let error = one.get("a").timeout(Duration::from_millis(50)).await.unwrap_err();
+    assert_eq!(error.code(), "NoQuorum");
+    assert!(!error.to_string().contains("effect"), "{error}");
 
     let waiting = one.put("b", &2).into_future();
     let two = house.seat(2);
@@ -81,7 +86,7 @@ async fn to_drop_a_call_is_to_cancel_it() {
     pin_mut!(pause);
     assert!(matches!(select(put, pause).await, Either::Right(_)));
     let two = house.seat(2);
-    two.put("b", &2).await.unwrap(); // by then there is a quorum, and nobody wants "a" any more
+    two.put("b", &2).await.unwrap(); // by then there is a quorum, and nobody asks for "a" any more
     assert_eq!(two.get("a").await.unwrap(), None);
 }
 
@@ -98,7 +103,7 @@ async fn states_are_told_as_they_change() {
     while states.next().await.unwrap().quorum {}
     one.leave().await;
     while states.next().await.is_some() {}
-    assert_eq!(one.get("a").await, Err(Error::Closed {}));
+    assert_eq!(one.get("a").await, Err(Error::Closed));
 }
 
 #[test]
@@ -116,12 +121,12 @@ async fn an_observer_asks_the_seats_and_goes_on_when_one_leaves() {
     let again = observer.put("a", &2).await.unwrap();
     assert_eq!((again.won(), again.generation().0), (true, 1));
     assert!(observer.status().await.unwrap().quorum);
-    let keys: Vec<_> = observer.keys(Bucket::default(), "a").collect().await;
-    assert_eq!(keys.into_iter().map(|key| key.unwrap().generation.0).collect::<Vec<_>>(), [1]);
+    let keys: Vec<_> = observer.keys("a").collect().await;
+    assert_eq!(keys.into_iter().map(|key| key.unwrap().found.generation().0).collect::<Vec<_>>(), [1]);
 }
 
 #[test]
-async fn an_observer_hears_the_view_of_the_seat_that_it_found_first() {
+async fn an_observer_is_told_the_view_of_the_seat_that_it_found_first() {
     let house = House::new();
     let _two = house.seat(2);
     let observer = house.observer();

@@ -11,7 +11,7 @@ fn with_links(max_links: usize) -> World {
     World::with(Settings { max_links, ..Settings::default() })
 }
 
-/// More come than there is room for, and the links between seats break meanwhile.
+/// More observers come than there is room for, and the links between seats break meanwhile.
 #[test]
 fn observers_do_not_shut_seats_out() {
     let mut world = with_links(8);
@@ -31,24 +31,24 @@ fn observers_do_not_shut_seats_out() {
     assert_eq!(observers.filter(|observer| world.are_linked(*observer, 1)).count(), 5);
 }
 
-/// They have not said what they are, so a seat that comes then can say that it is one.
+/// Peers that have not said whether they are seats leave room for a seat that comes then and says so.
 #[test]
-fn strangers_do_not_shut_seats_out() {
+fn unauthenticated_peers_do_not_shut_seats_out() {
     let mut world = with_links(8);
     world.kill(2);
     world.unlink(1, 3);
     world.arrives = Some(|_, to, message| {
         to != 1 || !matches!(message, Message::Hello { hello } if hello.claim.is_none())
     });
-    for stranger in 4..24 {
-        world.start(stranger);
-        world.link(stranger, 1);
+    for peer in 4..24 {
+        world.start(peer);
+        world.link(peer, 1);
     }
     world.link(1, 3);
     assert_eq!(world.put_number(1, "key", 1), Some((1, true)));
 }
 
-/// Whoever is there stays, and whoever goes makes room.
+/// An observer that is linked stays, and one that leaves makes room.
 #[test]
 fn an_observer_takes_the_place_of_one_that_left() {
     let mut world = with_links(4);
@@ -63,20 +63,20 @@ fn an_observer_takes_the_place_of_one_that_left() {
     assert!(world.are_linked(5, 1));
 }
 
-/// They have a while to say what they are, and no more, though they are not silent.
+/// Peers have a while to say whether they are seats, and no more, though they are not silent.
 #[test]
-fn who_never_says_what_it_is_has_to_go() {
+fn a_peer_that_never_says_what_it_is_is_unlinked() {
     let mut world = with_links(4);
     world.unlink(1, 3);
     world.arrives = Some(|from, to, _| from < 4 || to != 1);
-    let strangers = 4..80;
-    for stranger in strangers.clone() {
-        world.start(stranger);
-        world.link(stranger, 1);
+    let peers = 4..80;
+    for peer in peers.clone() {
+        world.start(peer);
+        world.link(peer, 1);
     }
     for _ in 0..5 {
         world.pass(1);
-        strangers.clone().for_each(|stranger| world.say_nothing(stranger, 1));
+        peers.clone().for_each(|peer| world.say_nothing(peer, 1));
     }
     world.link(1, 3);
     assert!(world.are_linked(1, 3));

@@ -13,9 +13,9 @@ use paxoskv_core::wire::{
     Change, Claim, Cursor, Digest, Hello, Listed, Message, Op, Outcome, Version, read_frame, write_frame,
 };
 use paxoskv_core::{
-    Ballot, Bucket, CallId, ClusterId, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId, Lease,
-    Moment, NodeId, Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Settings, Status,
-    Storage, StoreId, Value,
+    Ballot, Bucket, CallId, ClusterId, Effect, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId,
+    Lease, Moment, NodeId, Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Settings,
+    Status, Storage, StoreId, Value,
 };
 
 fn hex(bytes: &[u8]) -> String {
@@ -23,7 +23,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 fn register() -> Register {
-    let id = KeyId { bucket: Bucket::default(), key: Key::new("leader").unwrap() };
+    let id = KeyId::new(Bucket::default(), Key::new("leader").unwrap());
     Register { id, generation: Generation(3) }
 }
 
@@ -69,8 +69,8 @@ fn messages() -> Vec<(&'static str, Message)> {
     };
     let id = register.id.clone();
     let generation = Generation(3);
-    let listed = Listed { key: id.key.clone(), generation, entry: entry.clone() };
-    let change = Change { key: id.key.clone(), generation, entry: None };
+    let listed = Listed { key: id.key().clone(), generation, entry: entry.clone() };
+    let change = Change { key: id.key().clone(), generation, entry: None };
     let value = Outcome::Value { entry: entry.clone(), generation, won: true };
     let incarnation = Incarnation { node: NodeId([6; 16]), boot: 2 };
     let cursor = Cursor { incarnation, number: 7 };
@@ -93,11 +93,14 @@ fn messages() -> Vec<(&'static str, Message)> {
             Message::Promise {
                 register: register.clone(),
                 ballot,
-                held: AcceptorState::Empty {},
+                state: AcceptorState::Empty {},
                 ended: vec![],
             },
         ),
-        ("promise accepted", Message::Promise { register: register.clone(), ballot, held, ended: leases() }),
+        (
+            "promise accepted",
+            Message::Promise { register: register.clone(), ballot, state: held, ended: leases() },
+        ),
         ("accept", Message::Accept { register: register.clone(), ballot, entry: entry.clone() }),
         ("accepted", Message::Accepted { register: register.clone(), ballot, ended: leases()[..1].to_vec() }),
         ("rejected", Message::Rejected { register: register.clone(), ballot, promised: ballot }),
@@ -105,7 +108,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("read", Message::Read { register: register.clone(), query, asked: vec![] }),
         (
             "holding learned",
-            Message::ReadReply { register: register.clone(), query, held: learned, ended: vec![] },
+            Message::ReadReply { register: register.clone(), query, state: learned, ended: vec![] },
         ),
         ("chosen", Message::Chosen { register: register.clone(), entry: entry.clone() }),
         ("forward", Message::Forward { register: register.clone(), entry: entry.clone() }),
@@ -118,7 +121,11 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("request end", request(Op::End { lease: leases().remove(2) })),
         (
             "request keys",
-            request(Op::Keys { bucket: Bucket::default(), prefix: "l".into(), after: Some(id.key.clone()) }),
+            request(Op::Keys {
+                bucket: Bucket::default(),
+                prefix: "l".into(),
+                after: Some(id.key().clone()),
+            }),
         ),
         ("request status", request(Op::Status {})),
         ("request watch", request(Op::Watch { id: id.clone(), after: Version { generation, valued: true } })),
@@ -132,7 +139,7 @@ fn messages() -> Vec<(&'static str, Message)> {
         ("response ended", respond(Outcome::Ended {})),
         ("response keys", respond(Outcome::Keys { items: vec![listed], more: false })),
         ("response status", respond(Outcome::Status { status })),
-        ("response failed", respond(Outcome::Failed { error: Error::Timeout {} })),
+        ("response failed", respond(Outcome::Failed { error: Error::Timeout { effect: Effect::Unknown } })),
         ("response moved", respond(Outcome::Moved { generation })),
         ("response changes", respond(Outcome::Changes { cursor, items: vec![change], more: false })),
         ("beat", Message::Heartbeat { number: 9, relay: vec![seat] }),
@@ -176,7 +183,6 @@ fn a_store_has_its_bytes() {
         seat: Seat::new(1),
         settings: Settings::default(),
         entropy: [7; 32],
-        rules: Default::default(),
     };
     let mut node = Replica::new(setup, block_on(storage.open()).unwrap()).unwrap();
     let id = register().id;

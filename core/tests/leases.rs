@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::join;
-use paxoskv_core::{Bucket, BucketKind, Cluster, Generation, Key, State};
+use paxoskv_core::{BucketKind, Cluster, Generation, Key, State};
 
 mod house;
 
@@ -35,7 +35,7 @@ async fn a_closed_session_takes_all_its_keys_with_it() {
         }
         let watching = two.monitor(session.id());
         let mut states = session.states();
-        let (closed, ended) = join(session.close(), watching).await;
+        let (closed, ended) = join(session.close(), watching.into_future()).await;
         closed.unwrap();
         ended.unwrap();
         while states.next().await.is_some() {}
@@ -64,7 +64,7 @@ async fn a_dropped_session_ends_and_its_owner_is_refused() {
 }
 
 #[test]
-async fn who_says_goodbye_leaves_nothing_behind() {
+async fn a_node_that_says_goodbye_leaves_nothing_behind() {
     let ([one, two, three], observer) = house();
     for leaver in [&observer, &three] {
         let session = leaver.session().await.unwrap();
@@ -146,7 +146,7 @@ async fn watchers_see_states_in_order_and_the_last() {
             assert_eq!(value(watch.next().await), (round + 1, None));
         }
     }
-    // Who did not look for long sees what is now.
+    // A watcher that did not read for long sees what is now.
     for round in 3..6u64 {
         two.put("key", &round.to_string()).erasable().await.unwrap();
         two.erase("key").await.unwrap();
@@ -169,7 +169,7 @@ async fn a_bucket_is_watched_by_prefix() {
         while seat.get("a1").local().await.unwrap().is_none() {}
     }
     for watcher in [&two, &observer] {
-        let mut many = watcher.watch_prefix(Bucket::default(), "a");
+        let mut many = watcher.watch_prefix("a");
         let mut next = async || {
             let (key, state) = many.next().await.unwrap().unwrap();
             (key, state.generation.0, state.found.map(|found| found.value::<String>().unwrap()))

@@ -7,7 +7,7 @@ use paxoskv_core::replica::{Input, Output, Replica, Setup};
 use paxoskv_core::storage::Loaded;
 use paxoskv_core::transport::LinkId;
 use paxoskv_core::wire::{Claim, Hello, Message, PROTOCOL, read_frame, write_frame};
-use paxoskv_core::{CallId, ClusterId, Epoch, Moment, NodeId, Opening, Seat, Settings, StoreId};
+use paxoskv_core::{CallId, ClusterId, Epoch, Moment, NodeId, Opening, Rule, Rules, Seat, Settings, StoreId};
 
 const NOW: Moment = Moment { steady: Duration::ZERO, unix: Duration::ZERO };
 
@@ -18,7 +18,6 @@ fn fresh(seat: u8) -> Replica {
         seat: Seat::new(seat),
         settings: Settings::default(),
         entropy: [seat; 32],
-        rules: Default::default(),
     };
     Replica::new(setup, Loaded { opening: Opening(1), records: Vec::new() }).unwrap()
 }
@@ -50,7 +49,7 @@ fn hello_from(seat: u8) -> Message {
 }
 
 /// An observer whose session is answered late: it says whether that opened it.
-fn opens_on_a_late_answer(rules: paxoskv_core::Rules) -> bool {
+fn opens_on_a_late_answer(rules: Rules) -> bool {
     let at = |ms| Moment { steady: Duration::from_millis(ms), ..Moment::default() };
     let setup = Setup {
         cluster: Some("test".into()),
@@ -58,9 +57,8 @@ fn opens_on_a_late_answer(rules: paxoskv_core::Rules) -> bool {
         seat: None,
         settings: Settings::default(),
         entropy: [9; 32],
-        rules,
     };
-    let mut node = Replica::new(setup, Loaded::default()).unwrap();
+    let mut node = Replica::with_rules(setup, Loaded::default(), rules).unwrap();
     let mut told = |now, input| {
         node.handle(now, input);
         node.end_turn();
@@ -98,9 +96,8 @@ fn opens_on_a_late_answer(rules: paxoskv_core::Rules) -> bool {
 
 #[test]
 fn a_session_lives_from_when_its_beat_was_sent() {
-    let rules = paxoskv_core::Rules::default();
-    assert!(!opens_on_a_late_answer(rules));
-    assert!(opens_on_a_late_answer(paxoskv_core::Rules { beats_from_sending: false, ..rules }));
+    assert!(!opens_on_a_late_answer(Rules::default()));
+    assert!(opens_on_a_late_answer(Rules::without(Rule::HeartbeatsFromSending)));
 }
 
 /// Whether a link is taken down on which nothing is heard for 10 s.

@@ -6,11 +6,10 @@ use std::future::IntoFuture;
 use std::task::Poll;
 use std::time::Duration;
 
-use futures::future::{Either, join_all, select};
+use futures::future::{join_all, select};
 use futures::{StreamExt, poll};
 use paxoskv_core::memory::MemoryStorage;
-use paxoskv_core::recipes::Held;
-use paxoskv_core::{Cluster, Error, Generation, Rules, Settings};
+use paxoskv_core::{Cluster, Error, Generation, Settings};
 
 mod house;
 
@@ -43,40 +42,10 @@ async fn a_lock_that_is_taken_can_be_left_to_its_holder() {
     let late = two.lock("a").timeout(Duration::from_millis(100)).await;
     assert_eq!(late.unwrap_err().code(), "Timeout");
     drop(held);
-    // Whoever gave up does not get it later.
+    // A waiter that gave up does not get it later.
     let next = one.lock("a").await.unwrap();
     assert!(two.lock("b").try_now().await.unwrap().is_some());
     next.release().await.unwrap();
-}
-
-/// Who waits for a lock, is suspended meanwhile and comes back: how the waiting ended.
-async fn waits_through_a_suspension(rules: Rules) -> Result<Held, Error> {
-    let mut house = House::new();
-    house.rules = rules;
-    let [one, two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
-    let held = one.lock("a").await.unwrap();
-    let waiting = two.lock("a").timeout(Duration::from_secs(60)).into_future();
-    let meanwhile = Box::pin(async {
-        // It stands in the queue once the seat has answered some questions that came later.
-        for _ in 0..10 {
-            two.get("anything").await.unwrap();
-        }
-        // Nobody is answered for longer than `suspend_after`, nor lost for as long as the grace.
-        block(Duration::from_millis(600));
-        two.get("anything").await.unwrap();
-        held.release().await.unwrap();
-    });
-    match select(waiting, meanwhile).await {
-        Either::Left((done, _)) => done,
-        Either::Right(((), waiting)) => waiting.await,
-    }
-}
-
-#[test]
-async fn a_waiter_that_was_suspended_is_not_granted_what_it_waited_for() {
-    let rules = Rules::default();
-    assert_eq!(waits_through_a_suspension(rules).await.unwrap_err().code(), "LeaseEnded");
-    assert!(waits_through_a_suspension(Rules { check_before_grant: false, ..rules }).await.is_ok());
 }
 
 /// A thread that is busy with something else runs no driver, which could say that the lock may be lost.
@@ -100,10 +69,10 @@ async fn a_leader_that_leaves_is_followed_by_another() {
         (state.generation.0, state.found.map(|found| found.value::<String>().unwrap()))
     };
     assert_eq!(next().await, (0, None));
-    let first = one.election("chief").campaign("one", None).await.unwrap();
+    let first = one.election("chief").campaign("one").await.unwrap();
     assert_eq!(next().await, (0, Some("one".into())));
     let election = two.election("chief");
-    let second = Box::pin(election.campaign("two", None));
+    let second = election.campaign("two").into_future();
     let leaving = Box::pin(async {
         one.leave().await;
         first.lost().await
@@ -132,7 +101,7 @@ async fn a_barrier_opens_when_all_have_come() {
     assert_eq!(nodes[0].barrier("none", 0).wait().await.unwrap_err().code(), "InvalidArgument");
 }
 
-/// Runs somebody so many times, each time until it has to wait, and has what it asked for done. Whether it has passed.
+/// Polls a party so many times, and each time has done what it asked for. Whether it has passed.
 async fn step(
     node: &Cluster,
     party: &mut (impl Future<Output = Result<Generation, Error>> + Unpin),
@@ -152,7 +121,7 @@ async fn step(
 
 /// Two have found the first place taken when it falls free, and one place is left.
 #[test]
-async fn who_finds_no_place_at_a_barrier_takes_one_that_has_fallen_free_meanwhile() {
+async fn a_party_that_finds_no_place_at_a_barrier_takes_one_that_has_fallen_free_meanwhile() {
     // However slow this test is run, no session is suspended.
     let (session_grace, suspend_after) = (Duration::from_secs(3600), Duration::from_secs(1800));
     let one = House::new().spawn(
@@ -168,7 +137,7 @@ async fn who_finds_no_place_at_a_barrier_takes_one_that_has_fallen_free_meanwhil
     // From here on sessions are opened at once.
     let _session = one.open_session().await.unwrap();
     let barrier = one.barrier("start", 3);
-    let [mut first, mut second, mut third, mut fourth] = [(); 4].map(|()| Box::pin(barrier.wait()));
+    let [mut first, mut second, mut third, mut fourth] = [(); 4].map(|()| barrier.wait().into_future());
     for party in [&mut first, &mut second] {
         assert!(!step(&one, party, 20).await);
     }

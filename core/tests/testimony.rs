@@ -10,8 +10,8 @@ use paxoskv_core::storage::Loaded;
 use paxoskv_core::transport::LinkId;
 use paxoskv_core::wire::{Hello, Message, Op, PROTOCOL, read_frame, write_frame};
 use paxoskv_core::{
-    Bucket, CallId, Entry, Epoch, Incarnation, Key, KeyId, Lease, Moment, NodeId, Opening, RequestId, Rules,
-    Seat, Settings, Value,
+    Bucket, CallId, Entry, Epoch, Incarnation, Key, KeyId, Lease, Moment, NodeId, Opening, RequestId, Rule,
+    Rules, Seat, Settings, Value,
 };
 
 const GRACE: Duration = Duration::from_secs(3);
@@ -40,9 +40,9 @@ impl Seats {
                 seat: Seat::new(seat),
                 settings: settings.clone(),
                 entropy: [seat; 32],
-                rules,
             };
-            Replica::new(setup, Loaded { opening: Opening(1), records: Vec::new() }).unwrap()
+            let loaded = Loaded { opening: Opening(1), records: Vec::new() };
+            Replica::with_rules(setup, loaded, rules).unwrap()
         };
         let mut seats = Self { nodes: (1..=3).map(node).collect(), now: Duration::ZERO };
         for (one, other) in [(1, 2), (1, 3), (2, 3)] {
@@ -52,7 +52,7 @@ impl Seats {
         let lease = Lease::Session { node: NodeId([9; 16]), boot: 1, n: 0 };
         let entry =
             Entry { value: Value::new(&1).unwrap(), leases: vec![lease], request: RequestId([1; 16]) };
-        let id = KeyId { bucket: Bucket::default(), key: Key::new("key").unwrap() };
+        let id = KeyId::new(Bucket::default(), Key::new("key").unwrap());
         let op = Op::Put { id, entry, within: None, wait: false };
         let said = seats.settle([(1, Input::Call { call: CallId(1), op, timeout: None })]);
         assert!(said.iter().any(|output| matches!(output, Output::Reply { .. })), "{said:?}");
@@ -148,7 +148,7 @@ fn up(link: LinkId, dialed: bool) -> Input {
 }
 
 fn stale() -> Rules {
-    Rules { testimony_is_fresh: false, ..Rules::default() }
+    Rules::without(Rule::SuspicionIsFresh)
 }
 
 /// Lost, back, and lost again: the other seat said of the first time only that it has lost the owner as well.

@@ -23,7 +23,8 @@ pub fn jittered(pause: Duration) -> Duration {
     pause - pause / 512 * u32::from(chance)
 }
 
-/// Of these, each with its failures in a row and its age, the hopeless one of the greatest age: it makes room.
+/// Which of these addresses makes room, each given with its failures in a row and its age: the hopeless one of the
+/// greatest age.
 ///
 /// What counts as age is up to the caller. Members that are somewhere else each time they start leave addresses behind;
 /// so the latest address goes first, since those from before are of others.

@@ -11,7 +11,7 @@ pub enum Incoming {
     Frame(Vec<u8>),
     /// The other side's goodbye: what it means, if that is known, and for people.
     Closed(Option<CloseCode>, String),
-    /// The other side sent what it must not, and is told so.
+    /// The other side sent what it must not, and gets this goodbye.
     Invalid(Goodbye),
     /// The connection ended without a goodbye; why, for people.
     Broken(String),

@@ -1,4 +1,4 @@
-//! Why a connection is closed, as the other side is told: a code and a reason.
+//! The last message of a connection, which says why it is closed: a code and a reason.
 //!
 //! The codes are those of WebSocket close frames: from 4000 on they are free for applications (RFC 6455 §7.4.2). The
 //! reason fits into such a frame, whichever transport carries it.
@@ -75,7 +75,7 @@ impl CloseCode {
     }
 }
 
-/// The last words on a connection: why this side ends it, or does not let a link come up.
+/// The last message on a connection: why this side ends it, or does not let a link come up.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Goodbye {
     /// For the other side's program.
@@ -108,7 +108,7 @@ impl Goodbye {
         )
     }
 
-    /// What the other side is told when the core closes a link. `kept` names the connection that a duplicate is closed
+    /// The goodbye for a link that the core closes. `kept` names the connection that a duplicate is closed
     /// for.
     #[must_use]
     pub fn closing(closing: &CloseReason, kept: Option<Nonce>) -> Self {

@@ -1,7 +1,7 @@
 //! From a connection to a link, without I/O: what one side sends, and what comes of what the other side sends.
 //!
 //! Both sides send a [`Preface`]. If they agree, proofs of the secret follow, which are each transport's own: see
-//! [`Proofs`]. A side that fails is told so by a [`Goodbye`], and cut off.
+//! [`Proofs`]. A side that fails gets a [`Goodbye`], and its connection is closed.
 
 use crate::goodbye::{CloseCode, Goodbye};
 use crate::preface::Preface;
@@ -87,7 +87,7 @@ pub struct Established<O> {
 pub enum Failure {
     /// One side will not have the other.
     Refused(String),
-    /// Nobody is there, or nobody who talks like a node.
+    /// No node is there, or none that can be talked to.
     Broken(String),
 }
 

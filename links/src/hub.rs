@@ -192,7 +192,7 @@ impl<T> Hub<T> {
         }
     }
 
-    /// What the other side is told when the core closes a link.
+    /// The goodbye for a link that the core closes.
     #[must_use]
     pub(crate) fn goodbye(&self, closing: &CloseReason) -> Goodbye {
         let kept = match closing {

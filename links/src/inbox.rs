@@ -15,7 +15,7 @@ struct Delivery {
     _bytes: Option<OwnedSemaphorePermit>,
 }
 
-/// The transport was dropped, so nobody takes events any more.
+/// The transport was dropped, and takes no more events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stopped;
 

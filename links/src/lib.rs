@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`secret`] | the cluster's secret, keys that are derived from it, and proofs that are compared in constant time |
 //! | [`preface`], [`handshake`] | what both sides of a connection send first, up to the link |
-//! | [`goodbye`] | why a connection is closed, as the other side is told |
+//! | [`goodbye`] | the last message of a connection: why it is closed |
 //! | [`end`] | how a link ended, and what that means for dialing its address again |
 //! | [`dialing`] | how long to wait before an address is dialed again, and which one makes room for others |
 //! | [`settings`] | limits and times of links |

@@ -92,7 +92,7 @@ pub async fn carry<T>(
     end
 }
 
-/// How a link ended, and what to tell the other side if it does not know.
+/// How a link ended, and the goodbye for the other side if it does not know.
 type Ended = (LinkEnd, Option<Goodbye>);
 
 async fn transfer<T>(
@@ -140,7 +140,7 @@ fn leaving() -> Ended {
 async fn read_all<T>(hub: &Hub<T>, link: LinkId, outbox: &Outbox, reader: &mut impl FrameReader) -> Ended {
     loop {
         match reader.read().await {
-            Incoming::Frame(_) if outbox.closing().is_some() => {} // Nobody wants it any more.
+            Incoming::Frame(_) if outbox.closing().is_some() => {} // It is of no use any more.
             Incoming::Frame(bytes) => {
                 tokio::select! {
                     notified = hub.notify(Event::Frame { link, bytes }) => if notified.is_err() {
@@ -171,4 +171,111 @@ async fn write_all<T>(hub: &Hub<T>, outbox: &Outbox, writer: &mut impl FrameWrit
         }
     }
     writer.close(&hub.goodbye(&outbox.closing().unwrap_or(CloseReason::Leaving))).await
+}
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod tests {
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::goodbye::CloseCode;
+    use crate::inbox::Events;
+    use crate::settings::LinkSettings;
+
+    /// One end of a connection in memory.
+    struct End<T>(T);
+
+    impl FrameReader for End<mpsc::Receiver<Incoming>> {
+        async fn read(&mut self) -> Incoming {
+            self.0.recv().await.unwrap_or(Incoming::Broken("the connection broke".into()))
+        }
+
+        async fn drain(&mut self) {
+            while self.0.recv().await.is_some() {}
+        }
+    }
+
+    impl FrameWriter for End<mpsc::Sender<Incoming>> {
+        async fn write(&mut self, frame: Vec<u8>) -> Result<(), String> {
+            self.0.send(Incoming::Frame(frame)).await.map_err(|error| error.to_string())
+        }
+
+        async fn flush(&mut self) -> Result<(), String> {
+            Ok(())
+        }
+
+        async fn close(&mut self, goodbye: &Goodbye) -> Result<(), String> {
+            let closed = Incoming::Closed(Some(goodbye.code), goodbye.reason.clone());
+            self.0.send(closed).await.map_err(|error| error.to_string())
+        }
+    }
+
+    struct Fixture {
+        hub: Hub<()>,
+        events: Events,
+        open: OpenLink,
+        /// The other side's ends of the connection.
+        to_here: mpsc::Sender<Incoming>,
+        from_here: mpsc::Receiver<Incoming>,
+        reader: End<mpsc::Receiver<Incoming>>,
+        writer: End<mpsc::Sender<Incoming>>,
+    }
+
+    fn fixture() -> Fixture {
+        let settings = LinkSettings { flush_timeout: Duration::from_millis(200), ..LinkSettings::default() };
+        let (hub, events) = Hub::new(settings);
+        let open = hub.enter([1; 32], ()).unwrap();
+        let ((to_here, reader), (writer, from_here)) = (mpsc::channel(16), mpsc::channel(16));
+        Fixture { hub, events, open, to_here, from_here, reader: End(reader), writer: End(writer) }
+    }
+
+    async fn event(events: &mut Events) -> Event {
+        std::future::poll_fn(|cx| events.poll(cx)).await
+    }
+
+    #[tokio::test]
+    async fn what_was_sent_goes_out_before_the_goodbye_and_the_core_gets_up_first_and_down_last() {
+        let Fixture { hub, mut events, open, to_here, mut from_here, reader, writer } = fixture();
+        let link = open.link;
+        let other_side = async {
+            to_here.send(Incoming::Frame(b"in".to_vec())).await.unwrap();
+            assert_eq!(event(&mut events).await, Event::Up { link, dialed: true, attested: false });
+            assert_eq!(event(&mut events).await, Event::Frame { link, bytes: b"in".to_vec() });
+            hub.send(link, b"out".to_vec());
+            hub.close(link, CloseReason::Refused("not this one".into()));
+            hub.send(link, b"too late".to_vec());
+            assert_eq!(from_here.recv().await, Some(Incoming::Frame(b"out".to_vec())));
+            let goodbye = Incoming::Closed(Some(CloseCode::Refused), "not this one".into());
+            assert_eq!(from_here.recv().await, Some(goodbye));
+            drop(to_here);
+            let reason = "closed here: not this one".to_owned();
+            assert_eq!(event(&mut events).await, Event::Down { link, reason, gone: false });
+        };
+        let (end, ()) = tokio::join!(carry(&hub, open, true, reader, writer), other_side);
+        assert_eq!(end, LinkEnd::ClosedHere(CloseReason::Refused("not this one".into())));
+        assert_eq!(hub.outstanding().bytes(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_side_that_sends_what_it_must_not_gets_a_goodbye_that_says_so() {
+        let Fixture { hub, events: _events, open, to_here, mut from_here, reader, writer } = fixture();
+        let goodbye = Goodbye::faulty("that is no frame");
+        to_here.send(Incoming::Invalid(goodbye)).await.unwrap();
+        let end = carry(&hub, open, false, reader, writer).await;
+        assert_eq!(end, LinkEnd::Broken("that is no frame".into()));
+        let closed = Incoming::Closed(Some(CloseCode::Faulty), "that is no frame".into());
+        assert_eq!(from_here.recv().await, Some(closed));
+    }
+
+    #[tokio::test]
+    async fn a_link_that_is_closed_ends_in_time_where_the_other_side_does_not_read() {
+        let Fixture { hub, events: _events, open, to_here: _open, from_here: _full, reader, writer } =
+            fixture();
+        (0..100).for_each(|_| hub.send(open.link, vec![0; 10]));
+        hub.close(open.link, CloseReason::Leaving);
+        let ended = carry(&hub, open, false, reader, writer);
+        let end = timeout(Duration::from_secs(10), ended).await.expect("it ends in time");
+        assert_eq!(end, LinkEnd::ClosedHere(CloseReason::Leaving));
+        assert_eq!(hub.outstanding().bytes(), 0);
+    }
 }

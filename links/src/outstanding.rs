@@ -55,7 +55,7 @@ impl Drop for Unsent {
     }
 }
 
-/// Waiting until all has gone out, or a short time has passed.
+/// Waits until all has gone out, or a short time has passed.
 #[derive(Debug, Default)]
 pub struct Flush {
     /// Runs while a caller waits.

@@ -8,7 +8,7 @@
 //! | 32 | a random number of this side's, its nonce; the dialer's names the connection |
 //! | rest | for later versions; ignored |
 //!
-//! Proofs of the secret cover both prefaces, byte by byte, so nobody on the way can change them unnoticed.
+//! Proofs of the secret cover both prefaces, byte by byte, so they cannot be changed unnoticed on the way.
 
 use crate::goodbye::{CloseCode, Goodbye};
 use crate::random::Nonce;
@@ -57,7 +57,7 @@ impl Preface {
     ///
     /// # Errors
     ///
-    /// What to tell the other side if this is no preface of any version.
+    /// The goodbye for the other side, if this is no preface of any version.
     pub fn decode(bytes: &[u8]) -> Result<Self, Goodbye> {
         Self::parse(bytes)
             .ok_or_else(|| Goodbye::faulty("the other side is no PaxosKV node: its first message is unknown"))

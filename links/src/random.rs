@@ -11,7 +11,7 @@ pub type Nonce = [u8; NONCE_LEN];
 #[error("the system gave no random numbers: see to it that its random source works")]
 pub struct NoRandomness;
 
-/// Random bytes that nobody can guess.
+/// Random bytes that cannot be guessed.
 ///
 /// # Errors
 ///

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// A cluster's secret: what all its members know and nobody else. It is never shown.
+/// A cluster's secret: what all its members know, and no other node. It is never shown.
 ///
 /// The secret is not stretched: use a random one, such as 32 bytes from the system, not a password.
 ///
@@ -37,7 +37,7 @@ impl Secret {
         Ok(Self(contents[..=end].into()))
     }
 
-    /// The secret itself, for a ticket: whoever sees it can be a member.
+    /// The secret itself, for a ticket: a process that has it can be a member.
     #[must_use]
     pub fn reveal(&self) -> &[u8] {
         &self.0
@@ -72,8 +72,8 @@ impl fmt::Debug for Secret {
 
 /// Bytes that only a holder of the secret can make, shown to prove that one is.
 ///
-/// They are compared in constant time. A comparison that ends at the first wrong byte tells a stranger, by how long it
-/// takes, how many bytes of a guess were right; the stranger then guesses one byte after the other. So a proof has no
+/// They are compared in constant time. A comparison that ends at the first wrong byte shows, by how long it takes,
+/// how many bytes of a guess were right; an attacker then guesses one byte after the other. So a proof has no
 /// `==`, no order and no hash, and is the key of no map:
 ///
 /// ```

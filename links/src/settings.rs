@@ -19,8 +19,8 @@ pub struct LinkSettings {
     /// How many bytes of received frames may wait for the core, over all links, before links are read no further.
     /// 32 MiB.
     pub inbound_bytes: usize,
-    /// How many links there may be. The core keeps some of its own for seats, and to be told of one it has to be linked:
-    /// so 64 more than its `max_links`. 1088.
+    /// How many links there may be. The core refuses links of its own accord, so that some are left for seats, and it
+    /// needs a link to do so: so 64 more than its `max_links`. 1088.
     pub max_links: usize,
     /// How many connections that others opened may be there at a time without having proven that they belong here. 64.
     pub max_handshakes: usize,

@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_form_is_told_apart_from_garbage() {
+    fn a_later_form_is_another_error_than_garbage() {
         let body = [0x81, 0x02];
         let bytes = [crc32fast::hash(&body).to_be_bytes().as_slice(), &body].concat();
         let text = format!("{SCHEME}{}", BASE32_NOPAD.encode(&bytes));

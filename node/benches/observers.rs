@@ -1,8 +1,8 @@
-//! What a put costs as watchers beyond the seats grow in number: `cargo bench -p paxoskv --bench observers`.
+//! The cost of a put with many watching observers: `cargo bench -p paxoskv --bench observers`.
 //!
 //! Three processes hold the seats, in memory. All observers are nodes of their own, linked over loopback, in this
-//! process; each watches a key. Puts of fresh keys are none of their business; those of the watched key reach them all.
-//! Figures are for comparing on one machine. Nothing is asserted of them.
+//! process; each one watches a key. They are not notified of puts of other keys; a put of the watched key reaches all.
+//! The figures are for comparing on one machine. No figure is asserted.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark that cannot go on says why, and stops
 
 use std::fs;
@@ -14,14 +14,14 @@ use futures::StreamExt;
 use futures::future::join_all;
 use paxoskv::{NativeNode, SeatState};
 
-/// How many puts each figure is of.
+/// How many puts each figure is measured with.
 const PUTS: u32 = 1000;
 
-/// How long newcomers have to settle, and how long nothing happens to see what that takes.
+/// How long new observers have to settle, and how long the cluster is then left idle to measure that.
 const SETTLES: Duration = Duration::from_secs(15);
 const IDLE: Duration = Duration::from_secs(5);
 
-/// How often the key that all watch is put and erased.
+/// How often the watched key is put and erased.
 const ROUNDS: u32 = 10;
 
 #[tokio::main]
@@ -29,7 +29,7 @@ async fn main() {
     for by in ["ws", "libp2p"] {
         let cluster = Cluster::start(by);
         let putter = cluster.observer().await;
-        let mut statuses = putter.statuses();
+        let mut statuses = putter.cluster().statuses();
         let up = |seat: &paxoskv::SeatStatus| matches!(seat.state, SeatState::Own | SeatState::Connected);
         while let Some(status) = statuses.next().await {
             if status.seats.iter().filter(|seat| up(seat)).count() == 3 {
@@ -42,7 +42,7 @@ async fn main() {
         for observers in [0, 100, 500] {
             let more = observers - watching.len();
             watching.extend(join_all((0..more).map(|_| cluster.observer())).await);
-            let mut watches: Vec<_> = watching.iter().map(|node| node.watch("watched")).collect();
+            let mut watches: Vec<_> = watching.iter().map(|node| node.cluster().watch("watched")).collect();
             // A watch begins with the state as it is.
             join_all(watches.iter_mut().map(|watch| watch.next())).await;
             // What comes with connecting is not what is measured.
@@ -53,7 +53,7 @@ async fn main() {
             let (cpu, start) = (cluster.cpu(), Instant::now());
             for n in 0..PUTS {
                 let key = format!("{by}-{observers}-{n}");
-                putter.put(key.as_str(), "v".repeat(64).as_str()).await.expect("a put");
+                putter.cluster().put(key.as_str(), "v".repeat(64).as_str()).await.expect("a put");
             }
             let each = start.elapsed() / PUTS;
             let worked = (cluster.cpu() - cpu) / PUTS;
@@ -67,9 +67,9 @@ async fn main() {
             );
             let start = Instant::now();
             for _ in 0..ROUNDS {
-                putter.put("watched", &1).erasable().await.expect("a put");
+                putter.cluster().put("watched", &1).erasable().await.expect("a put");
                 join_all(watches.iter_mut().map(|watch| watch.next())).await;
-                putter.erase("watched").await.expect("an erasure");
+                putter.cluster().erase("watched").await.expect("an erasure");
                 join_all(watches.iter_mut().map(|watch| watch.next())).await;
             }
             println!("      until all of them have seen a change: {:.1?}", start.elapsed() / (2 * ROUNDS));

@@ -1,4 +1,4 @@
-//! Where a node keeps its data unless told otherwise.
+//! The default folder for a node's data.
 
 use std::env;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use paxoskv_core::Seat;
 
 /// `$XDG_DATA_HOME/paxoskv`, by default `~/.local/share/paxoskv`; `None` where there is no home either.
 pub(crate) fn data_home() -> Option<PathBuf> {
-    // The XDG specification ignores what is not absolute.
+    // The XDG specification ignores relative paths.
     let xdg = env::var_os("XDG_DATA_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let data = xdg.or_else(|| env::home_dir().map(|home| home.join(".local/share")))?;
     Some(data.join("paxoskv"))
@@ -16,7 +16,7 @@ pub(crate) fn data_home() -> Option<PathBuf> {
 /// The folder of a seat's store: `$XDG_DATA_HOME/paxoskv/CLUSTER/SEAT`. `None` where neither `XDG_DATA_HOME` nor a
 /// home directory is known.
 ///
-/// Of the cluster's name, what could lead out of the folder is written as `%` and two hexadecimal digits.
+/// Bytes of the cluster's name that could lead out of the folder are written as `%` and two hexadecimal digits.
 pub fn data_folder(cluster: &str, seat: Seat) -> Option<PathBuf> {
     Some(data_home()?.join(component(cluster)).join(seat.get().to_string()))
 }
@@ -29,7 +29,7 @@ fn component(name: &str) -> String {
     let escaped: String = bytes
         .map(|(at, byte)| if plain(at, byte) { char::from(byte).into() } else { format!("%{byte:02x}") })
         .collect();
-    // No name is the empty component; a percent sign alone is none of the escapes above.
+    // The empty name becomes a percent sign alone, which is none of the escapes above.
     if escaped.is_empty() { "%".into() } else { escaped }
 }
 

@@ -1,5 +1,5 @@
-//! What a node keeps for libp2p beside its store: its key pair, and the port that the system gave it, so that what others
-//! remember of it stays right.
+//! The files for libp2p beside a node's store: its key pair, and the port that the system gave it, so that addresses that
+//! others remember stay right.
 
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
@@ -7,13 +7,13 @@ use std::path::Path;
 
 use paxoskv_transport_libp2p::Identity;
 
-use crate::native::StartError;
+use crate::start_error::StartError;
 
 /// The files in a node's data folder.
 const FILE: &str = "libp2p.key";
 const PORT: &str = "libp2p.port";
 
-/// The identity that is kept in a folder, or a new one, which is kept there from then on, for its owner's eyes only.
+/// Reads the identity in a folder. If there is none, makes one and writes it there, readable by its owner only.
 pub(crate) fn kept_in(folder: &Path) -> Result<Identity, StartError> {
     let path = folder.join(FILE);
     let failed = |reason: String| StartError::Identity { path: path.clone(), reason };
@@ -28,12 +28,12 @@ pub(crate) fn kept_in(folder: &Path) -> Result<Identity, StartError> {
     }
 }
 
-/// The port that the node in a folder had last, if any.
+/// Reads the port that the node in a folder had last, if any.
 pub(crate) fn port_kept_in(folder: &Path) -> Option<u16> {
     fs::read_to_string(folder.join(PORT)).ok()?.trim().parse().ok()
 }
 
-/// Keeps the TCP port of these addresses for the next start. That is a convenience, and no reason not to start.
+/// Writes the TCP port of these addresses for the next start. A failure is logged, and does not keep the node from starting.
 pub(crate) fn keep_port(folder: &Path, multiaddrs: &[String]) {
     let port = multiaddrs.iter().find_map(|address| {
         let mut parts = address.split('/').skip_while(|part| *part != "tcp");
@@ -46,7 +46,7 @@ pub(crate) fn keep_port(folder: &Path, multiaddrs: &[String]) {
     }
 }
 
-/// Under another name first: a crash leaves no half of a file. Nobody else writes here, since the store is locked.
+/// Writes a file under another name first, so that a crash leaves no half of it. The store's lock keeps other processes out.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let unfinished = path.with_extension("new");
     match fs::remove_file(&unfinished) {
@@ -68,7 +68,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_stays_the_same_and_is_its_owners() {
+    fn an_identity_stays_the_same_and_only_its_owner_can_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let first = kept_in(folder.path()).unwrap();
         assert_eq!(kept_in(folder.path()).unwrap().peer_id(), first.peer_id());
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_none_is_an_error_and_not_overwritten() {
+    fn a_file_without_a_key_pair_is_an_error_and_not_overwritten() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(FILE), b"garbage").unwrap();
         let error = kept_in(folder.path()).unwrap_err().to_string();

@@ -13,10 +13,10 @@ use paxoskv_transport_ws::WsTransport;
 #[cfg(not(feature = "libp2p"))]
 pub(crate) type Libp2pTransport = paxoskv_core::transport::NoTransport;
 
-/// Addresses that are remembered; a new one takes the place of the oldest.
+/// How many addresses are remembered. A new one replaces the oldest.
 const MAX_KNOWN: usize = 256;
 
-/// Where members of the cluster are, as far as is known; shared with the node's handle.
+/// The known addresses of the cluster's members, shared with the node's handle.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Known(Arc<Mutex<VecDeque<String>>>);
 
@@ -39,16 +39,16 @@ impl Known {
     }
 }
 
-/// Both transports. A node that is linked by both is known by its Hello, and one link is kept.
+/// Both transports. A node that is linked by both is recognised by its Hello, and one link is kept.
 pub(crate) struct Links {
     joined: Joined<Part<WsTransport>, Part<Libp2pTransport>>,
-    /// What the node was given to begin with, and has not begun with yet.
+    /// The addresses from the configuration that were not dialled yet.
     given: BTreeSet<String>,
     known: Known,
 }
 
 impl Links {
-    /// Seats are linked by WebSocket if `by_ws`; else that transport only listens, for observers.
+    /// Seats are linked by WebSocket if `by_ws`. Otherwise that transport only listens, for observers.
     pub(crate) fn new(
         ws: WsTransport,
         by_ws: bool,
@@ -56,8 +56,8 @@ impl Links {
         given: BTreeSet<String>,
         known: Known,
     ) -> Self {
-        let ws = Part { transport: Some(ws), seeks: by_ws };
-        Self { joined: Joined::new(ws, Part { transport: libp2p, seeks: true }), given, known }
+        let ws = Part { transport: Some(ws), dials: by_ws };
+        Self { joined: Joined::new(ws, Part { transport: libp2p, dials: true }), given, known }
     }
 }
 
@@ -67,10 +67,10 @@ impl Transport for Links {
     }
 
     fn dial(&mut self, addresses: &[String]) {
-        // What it was given may be guesses; what the core says later, members have told.
-        let told: Vec<String> =
+        // The configured addresses may be guesses. The core learns all other addresses from members.
+        let announced: Vec<String> =
             addresses.iter().filter(|address| !self.given.remove(*address)).cloned().collect();
-        self.known.add(&told);
+        self.known.add(&announced);
         self.joined.dial(addresses);
     }
 
@@ -91,19 +91,19 @@ impl Transport for Links {
     }
 }
 
-/// A transport that may be missing, or may only be there for those who dial this node.
+/// A transport that may be missing, or may only listen.
 struct Part<T> {
     transport: Option<T>,
-    seeks: bool,
+    dials: bool,
 }
 
 impl<T: Transport> Transport for Part<T> {
     fn addresses(&self) -> Vec<String> {
-        self.transport.as_ref().filter(|_| self.seeks).map_or_else(Vec::new, Transport::addresses)
+        self.transport.as_ref().filter(|_| self.dials).map_or_else(Vec::new, Transport::addresses)
     }
 
     fn dial(&mut self, addresses: &[String]) {
-        if let Some(transport) = self.transport.as_mut().filter(|_| self.seeks) {
+        if let Some(transport) = self.transport.as_mut().filter(|_| self.dials) {
             transport.dial(addresses);
         }
     }

@@ -1,4 +1,4 @@
-//! What it takes to be a node on a native machine, with a default for everything.
+//! Configures and starts a native node. Everything has a default.
 
 use std::io;
 use std::net::SocketAddr;
@@ -6,24 +6,24 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use axum::Router;
-use paxoskv_core::storage::StorageError;
 use paxoskv_core::{Cluster, Error, Seat, Settings};
 use paxoskv_links::{LinkSettings, Secret};
-use paxoskv_transport_ws::{SetupError, WsConfig};
+use paxoskv_transport_ws::WsConfig;
 use tokio::net::{TcpListener, lookup_host};
 
 #[cfg(feature = "redb")]
 use crate::folder::data_folder;
 use crate::running::{Kept, NativeNode, Parts};
+use crate::start_error::StartError;
 
-/// Seat n listens on this port plus n, unless told otherwise: 7401 and following.
+/// Seat n listens on this port plus n, unless set otherwise: 7401 and following.
 pub const FIRST_PORT: u16 = 7400;
 
-/// Over libp2p, and without a secret, seat n listens on this port of loopback plus n, unless told otherwise.
+/// Over libp2p and without a secret, seat n listens on this port of loopback plus n, unless set otherwise.
 #[cfg(feature = "libp2p")]
 pub const FIRST_LIBP2P_PORT: u16 = 7410;
 
-/// The seats in a cluster unless told otherwise.
+/// The seats in a cluster, unless set otherwise.
 const CLUSTER_SIZE: u8 = 3;
 
 /// A node of the cluster of that name, which fills in tokio, redb, WebSocket and the rest.
@@ -34,7 +34,7 @@ const CLUSTER_SIZE: u8 = 3;
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let node = paxoskv::native("demo").seat(1).start().await?;
 /// println!("listening on {:?}", node.address());
-/// node.put("leader", "me").await?; // waits for a second seat: a quorum
+/// node.cluster().put("leader", "me").await?; // waits for a second seat: a quorum
 /// # Ok(()) }
 /// ```
 ///
@@ -57,71 +57,6 @@ pub fn native(cluster: impl Into<String>) -> NativeBuilder {
     }
 }
 
-/// Why a node did not start. The text says what happened and what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The address to listen on is taken.
-    #[error(
-        "{address} is in use, perhaps by a node in the same seat: stop that, take another seat, or listen elsewhere"
-    )]
-    InUse {
-        /// The address.
-        address: String,
-    },
-    /// The address to listen on is no good.
-    #[error("cannot listen on {address}: {source}; expected an address of this machine, like 127.0.0.1:7401")]
-    Listen {
-        /// The address.
-        address: String,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The node would be open to everyone.
-    #[error(
-        "{address} can be reached from other machines: that needs a cluster secret; without one, listen on 127.0.0.1"
-    )]
-    NeedsSecret {
-        /// The address.
-        address: SocketAddr,
-    },
-    /// No place for the data.
-    #[error("nowhere to keep data: there is no home directory; name a folder, or keep the data in memory")]
-    NoFolder,
-    /// The store cannot be opened.
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    /// The system has no random numbers.
-    #[error("the system gave no random numbers: {0}")]
-    Entropy(getrandom::Error),
-    /// An address to link to is none.
-    #[error("{address:?} cannot be joined: {reason}")]
-    Join {
-        /// The address.
-        address: String,
-        /// What is expected.
-        reason: String,
-    },
-    /// The node's key pair cannot be used.
-    #[cfg(feature = "libp2p")]
-    #[error("the node's key pair in {} cannot be used: {reason}", path.display())]
-    Identity {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// The libp2p transport cannot be set up.
-    #[cfg(feature = "libp2p")]
-    #[error(transparent)]
-    Libp2p(#[from] paxoskv_transport_libp2p::SetupError),
-    /// The settings of the links are no good.
-    #[error(transparent)]
-    Links(#[from] SetupError),
-    /// The cluster's configuration is no good.
-    #[error(transparent)]
-    Cluster(#[from] Error),
-}
-
 enum Keep {
     Default,
     #[cfg(feature = "redb")]
@@ -135,7 +70,7 @@ enum Listen {
     Listener(TcpListener),
 }
 
-/// A native node to be: see [`native`].
+/// Configures a native node: see [`native`].
 #[must_use = "a node does nothing until it is started"]
 pub struct NativeBuilder {
     cluster: Option<String>,
@@ -154,7 +89,7 @@ pub struct NativeBuilder {
     routes: Router,
 }
 
-/// What was said of libp2p.
+/// The configuration of libp2p.
 #[cfg(feature = "libp2p")]
 #[derive(Default)]
 struct Libp2p {
@@ -163,13 +98,13 @@ struct Libp2p {
 }
 
 impl NativeBuilder {
-    /// Leaves the cluster's name open: an observer takes whichever it meets.
+    /// Leaves the cluster's name open: an observer joins the cluster that it finds.
     pub fn any_cluster(mut self) -> Self {
         self.cluster = None;
         self
     }
 
-    /// How many seats the cluster has; all its seats must say the same. 3 unless set; an observer may leave it open.
+    /// How many seats the cluster has, the same for all its seats. 3 unless set; an observer may leave it open.
     pub fn cluster_size(mut self, size: u8) -> Self {
         self.cluster_size = Some(size);
         self
@@ -181,7 +116,7 @@ impl NativeBuilder {
         self
     }
 
-    /// Keeps the seat's data in this folder, which is its own. [`data_folder`] unless set.
+    /// Keeps the seat's data in this folder, which no other seat may use. [`data_folder`] unless set.
     #[cfg(feature = "redb")]
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
         self.keep = Keep::Folder(folder.into());
@@ -196,7 +131,7 @@ impl NativeBuilder {
     }
 
     /// Listens on this address, `host:port`; port 0 is any that is free ([`NativeNode::address`] tells which).
-    /// `127.0.0.1:7401` for seat 1 and so on unless set; an observer does not listen unless told to.
+    /// `127.0.0.1:7401` for seat 1 and so on unless set; an observer listens only if this is set.
     pub fn listen(mut self, address: impl Into<String>) -> Self {
         self.listen = Listen::Address(address.into());
         self
@@ -208,53 +143,53 @@ impl NativeBuilder {
         self
     }
 
-    /// Links to whoever is at this address, `host:port` or `ws://…` or `wss://…`, or, over libp2p, a multiaddr like
-    /// `/ip4/10.0.0.1/tcp/7411`; from there the node learns where the others are. Can be said several times. The usual
-    /// ports of this machine unless set.
+    /// Links to the node at this address, `host:port` or `ws://…` or `wss://…`, or, over libp2p, a multiaddr like
+    /// `/ip4/10.0.0.1/tcp/7411`, and learns the others' addresses there. Can be called several times. The usual ports of
+    /// this machine unless set.
     pub fn join(mut self, address: impl Into<String>) -> Self {
         self.join.get_or_insert_default().push(address.into());
         self
     }
 
-    /// Links only to nodes that know the same secret. To listen beyond this machine takes one.
+    /// Links only to nodes with the same secret. Listening beyond this machine needs one.
     pub fn secret(mut self, secret: Secret) -> Self {
         self.links.secret = Some(secret.clone());
         self.secret = Some(secret);
         self
     }
 
-    /// Links over libp2p, too: TCP, QUIC, WebSocket; nodes on the local network find each other, and those that cannot
-    /// reach one another meet at others. A cluster's nodes may differ in this.
+    /// Links over libp2p, too: TCP, QUIC, WebSocket. Nodes on the local network find each other, and nodes that cannot reach
+    /// one another are linked through others. A cluster's nodes may differ in this.
     #[cfg(feature = "libp2p")]
     pub fn libp2p(mut self) -> Self {
         self.libp2p.wanted = true;
         self
     }
 
-    /// Listens there over libp2p; implies [`libp2p`](Self::libp2p). Can be said several times. `/ip4/0.0.0.0/tcp/0`
-    /// with a secret, else a port of loopback, unless set; an observer does not listen unless told to.
+    /// Listens there over libp2p; implies [`libp2p`](Self::libp2p). Can be called several times. `/ip4/0.0.0.0/tcp/0`
+    /// with a secret, else a port of loopback, unless set; an observer listens only if this is set.
     #[cfg(feature = "libp2p")]
     pub fn libp2p_listen(mut self, multiaddr: impl Into<String>) -> Self {
         self.libp2p.listen.push(multiaddr.into());
         self.libp2p()
     }
 
-    /// Links to other seats by [`libp2p`](Self::libp2p) alone. Where the node listens, observers still come in over
-    /// WebSocket.
+    /// Links to other seats by [`libp2p`](Self::libp2p) alone. Observers can still link over WebSocket where the node
+    /// listens.
     #[cfg(feature = "libp2p")]
     pub fn libp2p_only(mut self) -> Self {
         self.by_ws = false;
         self.libp2p()
     }
 
-    /// Lets web pages of this origin, like `https://example.org`, link to this node. Can be said several times.
+    /// Lets web pages of this origin, like `https://example.org`, link to this node. Can be called several times.
     pub fn allow_origin(mut self, origin: impl Into<String>) -> Self {
         self.links.allow_origins.push(origin.into());
         self
     }
 
     /// Lets others call this machine by this name, like `example.org`. Can be said several times; IP addresses and
-    /// `localhost` need no saying.
+    /// `localhost` are always accepted.
     pub fn allow_host(mut self, name: impl Into<String>) -> Self {
         self.links.allow_hosts.push(name.into());
         self
@@ -267,17 +202,19 @@ impl NativeBuilder {
     }
 
     /// Serves these routes, too, on the address that the node listens on. As with links, requests from web pages of
-    /// other origins and under other host names are turned away.
+    /// other origins and under other host names are refused. Needs the feature `axum`, whose version of axum this
+    /// is.
+    #[cfg(feature = "axum")]
     pub fn routes(mut self, routes: Router) -> Self {
         self.routes = self.routes.merge(routes);
         self
     }
 
-    /// Starts the node on the current tokio runtime. It goes on until it [leaves](Cluster::leave) or its storage
+    /// Starts the node on the current tokio runtime. It goes on until it [leaves](NativeNode::leave) or its storage
     /// fails ([`NativeNode::stopped`]); dropping the handle does not stop it.
     ///
     /// # Errors
-    /// [`StartError`], which says what to do. That other nodes cannot be reached is no error: they may come later.
+    /// [`StartError`], which says what to do. It is no error that other nodes cannot be reached: they may start later.
     pub async fn start(mut self) -> Result<NativeNode, StartError> {
         let size = self.cluster_size.or(self.seat.map(|_| CLUSTER_SIZE));
         let seat = self.seat.map(|n| seat_of(n, size.unwrap_or(CLUSTER_SIZE))).transpose()?;
@@ -329,13 +266,13 @@ impl NativeBuilder {
         NativeNode::start(builder, parts)
     }
 
-    /// Where the other seats are looked for unless told.
+    /// The addresses at which the other seats are looked for, unless set.
     fn usual(&self, size: u8, except: u8) -> Vec<String> {
         let mut all = Vec::new();
         if self.by_ws {
             all.extend(loopback_seats(size, except));
         }
-        // With a secret they listen to the world, and the local network tells on which ports.
+        // With a secret they listen beyond loopback, and are found on the local network.
         #[cfg(feature = "libp2p")]
         if self.libp2p.wanted && self.secret.is_none() {
             all.extend(Seat::all(size).filter(|seat| seat.get() != except).map(default_multiaddr));
@@ -406,7 +343,7 @@ impl NativeBuilder {
         };
         let given = !self.libp2p.listen.is_empty() || self.secret.is_none();
         let transport = match Libp2pTransport::new(config(kept.unwrap_or(0))).await {
-            // The port that it had is somebody else's now.
+            // Another process has the port that it had.
             Err(SetupError::InUse { .. }) if kept.is_some() && !given => {
                 Libp2pTransport::new(config(0)).await?
             }
@@ -426,8 +363,8 @@ fn seat_of(n: u8, size: u8) -> Result<Seat, StartError> {
     })
 }
 
-/// Where the seats of a cluster listen on this machine unless told otherwise, without the seat `except` (0 for none):
-/// `127.0.0.1:7401` and so on.
+/// The addresses at which the seats of a cluster listen on this machine, unless set otherwise, without the seat `except` (0
+/// for none): `127.0.0.1:7401` and so on.
 pub fn loopback_seats(cluster_size: u8, except: u8) -> impl Iterator<Item = String> {
     Seat::all(cluster_size).filter(move |seat| seat.get() != except).map(default_address)
 }
@@ -436,7 +373,7 @@ fn default_address(seat: Seat) -> String {
     format!("127.0.0.1:{}", FIRST_PORT + u16::from(seat.get()))
 }
 
-/// Where a seat listens over libp2p, without a secret, unless told otherwise.
+/// The address at which a seat listens over libp2p without a secret, unless set otherwise.
 #[cfg(feature = "libp2p")]
 fn default_multiaddr(seat: Seat) -> String {
     format!("/ip4/127.0.0.1/tcp/{}", FIRST_LIBP2P_PORT + u16::from(seat.get()))
@@ -470,7 +407,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn listening_to_the_world_takes_a_secret() {
+    async fn listening_beyond_loopback_needs_a_secret() {
         let error = native("t").seat(1).memory().listen("0.0.0.0:0").start().await.err().unwrap();
         assert!(matches!(error, StartError::NeedsSecret { .. }), "{error}");
     }
@@ -484,7 +421,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_that_is_none_is_an_error() {
+    async fn a_wrong_address_is_an_error() {
         let error = native("t").seat(1).memory().listen("nowhere").start().await.err().unwrap();
         assert!(matches!(error, StartError::Listen { .. }), "{error}");
     }

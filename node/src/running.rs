@@ -1,7 +1,6 @@
 //! A native node that runs.
 
 use std::net::SocketAddr;
-use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
 use axum::Router;
@@ -20,13 +19,12 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::links::{Known, Libp2pTransport, Links};
-use crate::native::StartError;
+use crate::start_error::StartError;
 #[cfg(feature = "redb")]
 use crate::storage::RedbStorage;
 use crate::timer::TokioTimer;
 
-/// A node that was started by [`native`](crate::native). It is a [`Cluster`], to call it by; the node lives on the
-/// runtime, not in this handle.
+/// A node that was started by [`native`](crate::native): a handle to it. The node itself lives on the runtime.
 #[derive(Clone, Debug)]
 pub struct NativeNode {
     cluster: Cluster,
@@ -39,14 +37,7 @@ pub struct NativeNode {
     end: watch::Receiver<Option<Result<(), Error>>>,
 }
 
-impl Deref for NativeNode {
-    type Target = Cluster;
-    fn deref(&self) -> &Cluster {
-        &self.cluster
-    }
-}
-
-/// All that a node is made of, besides the core's settings.
+/// The parts of a node, besides the core's settings.
 pub(crate) struct Parts {
     pub(crate) seat: Option<Seat>,
     pub(crate) kept: Kept,
@@ -56,7 +47,7 @@ pub(crate) struct Parts {
     /// Whether seats are linked over WebSocket.
     pub(crate) by_ws: bool,
     pub(crate) libp2p: Option<Libp2pTransport>,
-    /// Where the node looks for others to begin with.
+    /// The addresses at which the node looks for others at first.
     pub(crate) join: Vec<String>,
     pub(crate) routes: Router,
 }
@@ -70,7 +61,7 @@ impl NativeNode {
         let address = listener.as_ref().and_then(|listener| listener.local_addr().ok());
         let (transport, route) = WsTransport::new(WsConfig { listen: address, ..links })?;
         let mut entropy = [0; 32];
-        getrandom::fill(&mut entropy).map_err(StartError::Entropy)?;
+        getrandom::fill(&mut entropy).map_err(|e| StartError::Entropy { reason: e.to_string() })?;
         let guard = transport.guard();
         let folder = kept.path().map(Path::to_path_buf);
         #[cfg(feature = "libp2p")]
@@ -80,13 +71,13 @@ impl NativeNode {
         let transport = Links::new(transport, by_ws, libp2p, given, known.clone());
         let builder = builder.dial(join).transport(transport).timer(TokioTimer::new()).entropy(entropy);
         let (cluster, driver) = builder.storage(kept).build()?;
-        // All that is served on the node's address is put together here.
+        // This is all that the node's address serves.
         let app = routes.layer(from_fn_with_state(guard, check)).merge(route);
         let server = listener.map(|listener| tokio::spawn(serve(listener, app)));
         let (ended, end) = watch::channel(None);
         tokio::spawn(async move {
-            // Sent also where the driver panics: then as the node being gone.
-            let result = tokio::spawn(driver).await.unwrap_or(Err(Error::Closed {}));
+            // This is sent even where the driver panics. The node counts as closed then.
+            let result = tokio::spawn(driver).await.unwrap_or(Err(Error::Closed));
             if let Some(server) = server {
                 server.abort();
             }
@@ -104,9 +95,14 @@ impl NativeNode {
         })
     }
 
-    /// The handle to call the cluster by.
+    /// The handle to call the cluster by: for puts, gets, locks and all else.
     pub fn cluster(&self) -> &Cluster {
         &self.cluster
+    }
+
+    /// Says goodbye to all peers and stops the node, after all that is under way is durable.
+    pub async fn leave(&self) {
+        self.cluster.leave().await;
     }
 
     /// The seat that the node sits in; an observer has none.
@@ -119,14 +115,13 @@ impl NativeNode {
         self.address
     }
 
-    /// Where the node listened over libp2p when it started, with its peer id; nowhere if it does not.
+    /// The addresses at which the node listened over libp2p when it started, with its peer id; none if it does not.
     #[cfg(feature = "libp2p")]
     pub fn multiaddrs(&self) -> &[String] {
         &self.multiaddrs
     }
 
-    /// Where members of the cluster can be reached, as far as members have told this node; addresses of its own are
-    /// not among them.
+    /// The addresses of the cluster's members, as far as members have announced them to this node, without its own.
     pub fn known_addresses(&self) -> Vec<String> {
         self.known.all()
     }
@@ -136,19 +131,19 @@ impl NativeNode {
         self.folder.as_deref()
     }
 
-    /// Resolves when the node has stopped, whoever made it leave.
+    /// Resolves when the node has stopped, for whatever reason.
     ///
     /// # Errors
     /// [`Error::Storage`] where its storage failed.
     pub async fn stopped(&self) -> Result<(), Error> {
         let mut end = self.end.clone();
         let result = end.wait_for(Option::is_some).await.map(|result| (*result).clone());
-        result.ok().flatten().unwrap_or(Err(Error::Closed {}))
+        result.ok().flatten().unwrap_or(Err(Error::Closed))
     }
 }
 
-/// Any web page can reach this machine's ports: who asks under a strange name, or from another site, is not heard.
-/// The route of the links checks for itself.
+/// Refuses requests under an unknown host name, or from another site: any web page can reach this machine's ports. The route
+/// of the links checks by itself.
 async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Response {
     match guard.check(request.uri(), request.headers()) {
         Ok(()) => next.run(request).await,
@@ -156,7 +151,7 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
     }
 }
 
-/// Where a node keeps its data.
+/// A node's store.
 pub(crate) enum Kept {
     Nothing,
     Memory(MemoryStorage),
@@ -169,7 +164,7 @@ impl Kept {
         Self::Memory(MemoryStorage::new())
     }
 
-    /// Opens the store in a folder, which reads the disk, so not on the runtime's own threads.
+    /// Opens the store in a folder. That reads the disk, so it is not done on the runtime's own threads.
     #[cfg(feature = "redb")]
     pub(crate) async fn folder(path: PathBuf) -> Result<Self, StorageError> {
         let opened = tokio::task::spawn_blocking(move || {

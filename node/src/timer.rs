@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use paxoskv_core::Timer;
 use tokio::time::{Instant, sleep_until};
 
-/// Tokio's clock, so that a test which pauses it pauses the node with it.
+/// Tokio's clock. A test that pauses it pauses the node, too.
 #[derive(Clone, Copy, Debug)]
 pub struct TokioTimer {
     start: Instant,
@@ -32,6 +32,11 @@ impl Timer for TokioTimer {
 
     fn unix(&self) -> Duration {
         SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+
+    fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+        let start = self.start;
+        move || start.elapsed()
     }
 
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {

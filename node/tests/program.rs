@@ -85,6 +85,48 @@ fn nobody_to_ask_is_status_4_and_says_what_to_do() {
     }
 }
 
+/// A pipe that somebody has yet to write a secret to.
+#[cfg(unix)]
+fn pipe(folder: &tempfile::TempDir) -> String {
+    let path = folder.path().join("secret").display().to_string();
+    assert!(Command::new("mkfifo").arg(&path).status().unwrap().success());
+    path
+}
+
+#[cfg(unix)]
+#[test]
+fn a_timeout_holds_for_the_whole_command_and_not_for_each_step() {
+    use std::time::{Duration, Instant};
+
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let secret = pipe(&folder);
+    let begun = Instant::now();
+    let writer = std::thread::spawn({
+        let secret = secret.clone();
+        move || {
+            std::thread::sleep(Duration::from_millis(2500));
+            std::fs::write(secret, "the secret").unwrap();
+        }
+    });
+    // To read the secret takes most of the time. What is left is for the call, for which there is nobody.
+    error(&["get", "k", "--at", &free, "--secret-file", &secret, "--timeout", "3s"], 4);
+    let took = begun.elapsed();
+    writer.join().unwrap();
+    assert!((Duration::from_secs(3)..Duration::from_secs(5)).contains(&took), "{took:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_timeout_ends_a_command_that_has_not_got_its_secret() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = pipe(&folder);
+    let waiting = ["--secret-file", &secret, "--timeout", "300ms"];
+    error(&[&["get", "k"], waiting.as_slice()].concat(), 4);
+    error(&[&["status"], waiting.as_slice()].concat(), 4);
+    error(&[&["lock", "l"], waiting.as_slice(), &["--", "true"]].concat(), 4);
+}
+
 #[test]
 fn an_address_in_use_is_named() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

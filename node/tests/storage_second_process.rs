@@ -27,8 +27,8 @@ fn a_second_process_is_told_that_the_store_is_in_use() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut said = BufReader::new(holder.stdout.take().unwrap()).lines();
-    assert!(said.any(|line| line.unwrap() == "holding"));
+    let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap() == "holding"));
 
     let error = RedbStorage::open(dir.path()).unwrap_err().to_string();
     assert!(error.contains("in use by another process") && error.contains("store.redb"), "{error}");

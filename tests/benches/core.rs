@@ -148,7 +148,7 @@ fn leases(c: &mut Criterion) {
 }
 
 fn codec(c: &mut Criterion) {
-    let id = KeyId { bucket: Bucket::default(), key: Key::new("a key of 16 byte").expect("text is CBOR") };
+    let id = KeyId::new(Bucket::default(), Key::new("a key of 16 byte").expect("text is CBOR"));
     let register = Register { id, generation: Generation(0) };
     let seat = Seat::new(1).expect("there is a seat 1");
     let ballot = Ballot { epoch: Epoch(0), round: Round(0), seat, opening: Opening(1) };

@@ -6,8 +6,8 @@ use paxoskv_core::wire::{
     Change, Claim, Cursor, Digest, Hello, Listed, Message, Op, Outcome, PROTOCOL, Version, write_frame,
 };
 use paxoskv_core::{
-    Ballot, Bucket, ClusterId, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId, Lease, NodeId,
-    Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Status, StoreId, Value,
+    Ballot, Bucket, ClusterId, Effect, Entry, Epoch, Error, Generation, Incarnation, Key, KeyId, Lease,
+    NodeId, Opening, Register, RequestId, Round, Seat, SeatState, SeatStatus, Status, StoreId, Value,
 };
 use proptest::arbitrary::any;
 use proptest::collection::vec;
@@ -64,8 +64,9 @@ fn votes() -> impl Strategy<Value = Message> {
             ballot,
             asked
         }),
-        (register(), ballot(), held(), leases())
-            .prop_map(|(register, ballot, held, ended)| Message::Promise { register, ballot, held, ended }),
+        (register(), ballot(), held(), leases()).prop_map(|(register, ballot, held, ended)| {
+            Message::Promise { register, ballot, state: held, ended }
+        }),
         (register(), ballot(), entry()).prop_map(|(register, ballot, entry)| Message::Accept {
             register,
             ballot,
@@ -88,7 +89,7 @@ fn votes() -> impl Strategy<Value = Message> {
             asked
         }),
         (register(), query(), held(), leases()).prop_map(|(register, query, held, ended)| {
-            Message::ReadReply { register, query, held, ended }
+            Message::ReadReply { register, query, state: held, ended }
         }),
         (register(), entry()).prop_map(|(register, entry)| Message::Chosen { register, entry }),
         (register(), entry()).prop_map(|(register, entry)| Message::Forward { register, entry }),
@@ -203,12 +204,13 @@ fn error() -> impl Strategy<Value = Error> {
         (number(), number(), number()).prop_map(|(connected, quorum, cluster_size)| Error::NoQuorum {
             connected,
             quorum,
-            cluster_size
+            cluster_size,
+            effect: Effect::Unknown,
         }),
-        Just(Error::Timeout {}),
-        Just(Error::LeaseEnded {}),
+        Just(Error::Timeout { effect: Effect::Unknown }),
+        Just(Error::LeaseEnded),
         (text(), number(), number()).prop_map(|(what, size, limit)| Error::TooLarge { what, size, limit }),
-        Just(Error::Closed {}),
+        Just(Error::Closed),
         text().prop_map(|why| Error::Storage { why }),
         text().prop_map(|why| Error::Refused { why }),
         text().prop_map(|why| Error::InvalidArgument { why }),
@@ -284,7 +286,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 prop_compose! {
     fn key_id()(bucket in bucket(), key in key()) -> KeyId {
-        KeyId { bucket, key }
+        KeyId::new(bucket, key)
     }
 }
 

@@ -2,6 +2,7 @@
 //! needed, and the simulation would notice if it were lost.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
+use paxoskv_core::Rule;
 use paxoskv_tests::model::broken::BROKEN;
 use paxoskv_tests::sim;
 use paxoskv_tests::sim::plan::{LATE_ANSWERS, LEASES, LOCKS, TAKE_OVERS};
@@ -12,21 +13,21 @@ const SEEDS: u64 = 20_000;
 /// Rules about leases, which runs with owners are for.
 const OF_LEASES: &[&str] = &[
     "finish_ends",
-    "testimony_of_quorum",
-    "vouching",
+    "suspicion_of_quorum",
+    "relayed_heartbeats",
     "later_boot_ends",
-    "look_at_accepted",
-    "count_from_quorum",
+    "check_owner_of_accepted",
+    "grace_from_quorum",
     "suspended_is_final",
 ];
 
 /// Rules that the model check finds missing at once, and this only after long, if at all.
-const BY_MODEL: &[&str] = &["flags_from_knowers", "win_must_stand"];
+const BY_MODEL: &[&str] = &["flags_from_knowers", "win_must_be_in_force"];
 
 /// And those that a node fed by hand shows: `core/tests/node.rs` and `core/tests/testimony.rs`. (`check_before_grant` is a
 /// rule of the handle: `core/tests/recipes.rs`.) The simulation finds the second only by luck: an answer has to be on its
 /// way while its owner comes back and is lost once more.
-const BY_HAND: &[&str] = &["beats_from_sending", "testimony_is_fresh"];
+const BY_HAND: &[&str] = &["heartbeats_from_sending", "suspicion_is_fresh"];
 
 /// The first schedule that notices.
 fn first_find(rule: &str) -> Option<(u64, String)> {
@@ -51,7 +52,7 @@ macro_rules! found {
             assert!(BY_MODEL.iter().all(|rule| BROKEN.iter().any(|(found, _)| found == rule)));
             let elsewhere = |name: &&str| !BY_MODEL.contains(name) && !BY_HAND.contains(name);
             let here = [$(stringify!($rule)),*];
-            let all: Vec<&str> = sim::SWITCHES.iter().map(|(name, _)| *name).filter(elsewhere).collect();
+            let all: Vec<&str> = Rule::ALL.iter().map(|rule| rule.name()).filter(elsewhere).collect();
             assert_eq!(here.as_slice(), all);
         }
     };
@@ -70,11 +71,11 @@ found!(
     home_once,
     home_only,
     finish_minority,
-    match_questions,
+    match_queries,
     count_by_ballot,
     quorum_of_size,
     one_store_a_seat,
-    one_founding,
+    one_bootstrap,
     stale_generations,
     put_checks_flags,
     get_checks_flags,
@@ -84,11 +85,11 @@ found!(
     match_requests,
     bind_to_generation,
     finish_ends,
-    testimony_of_quorum,
-    vouching,
+    suspicion_of_quorum,
+    relayed_heartbeats,
     later_boot_ends,
-    look_at_accepted,
-    count_from_quorum,
+    check_owner_of_accepted,
+    grace_from_quorum,
     suspended_is_final,
     erase_what_was_seen,
 );

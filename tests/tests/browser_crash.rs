@@ -1,4 +1,4 @@
-//! Tabs that crash, are closed or loaded anew, as seats, observers and holders of locks.
+//! Tabs that crash, are closed or reloaded, as seats, observers and holders of locks.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
 
@@ -10,7 +10,7 @@ in_both_browsers!(
     a_lock_passes_on_with_a_higher_token,
     a_seat_that_crashes_is_taken_over,
     a_waiting_put_survives_the_crash_of_others,
-    who_is_gone_leaves_nothing_behind,
+    a_tab_that_has_left_leaves_nothing_behind,
 );
 
 /// How a tab ends.
@@ -41,7 +41,7 @@ fn join(browser: &Browser, site: &Site) -> Tab {
     tab
 }
 
-/// Three seats that know of each other.
+/// Three seats that are linked.
 #[track_caller]
 fn seats(browser: &Browser, site: &Site) -> Vec<Tab> {
     let tabs: Vec<Tab> = (0..3).map(|_| join(browser, site)).collect();
@@ -54,8 +54,8 @@ fn a_lock_passes_on_with_a_higher_token(kind: Kind) {
     let seats = seats(&browser, &site);
     let mut before = -1;
     for end in ENDS {
-        // The holder is an observer, and so is who waits: what ends are no seats.
-        let (holder, waiter) = (join(&browser, &site), join(&browser, &site));
+        // The holder and the next one are both observers, so no seat ends.
+        let (holder, next_holder) = (join(&browser, &site), join(&browser, &site));
         holder.run(
             "await new Promise((got) => {
                  window.holding = cluster.lock('door', (held) => {
@@ -68,7 +68,7 @@ fn a_lock_passes_on_with_a_higher_token(kind: Kind) {
         );
         let token = holder.run("return window.token").as_i64().unwrap();
         assert!(token > before, "{token} after {before}");
-        let next = waiter.start("return cluster.lock('door', (held) => held.fencingToken)");
+        let next = next_holder.start("return cluster.lock('door', (held) => held.fencingToken)");
         assert_eq!(
             seats[0].run("return cluster.lock('door', { ifAvailable: true }, (held) => held)"),
             json!(null)
@@ -76,9 +76,9 @@ fn a_lock_passes_on_with_a_higher_token(kind: Kind) {
         end.of(holder);
         before = next.end().as_i64().unwrap();
         assert!(before > token, "{end:?}: {before} after {token}");
-        waiter.close();
+        next_holder.close();
     }
-    // And when the holder is a seat.
+    // The same where the holder has a seat.
     let mut seats = seats;
     let holder = seats.remove(0);
     holder.run(
@@ -89,7 +89,7 @@ fn a_lock_passes_on_with_a_higher_token(kind: Kind) {
     assert!(next.end().as_i64().unwrap() > before + 1);
 }
 
-fn who_is_gone_leaves_nothing_behind(kind: Kind) {
+fn a_tab_that_has_left_leaves_nothing_behind(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let [one, two, three]: [Tab; 3] = seats(&browser, &site).try_into().ok().unwrap();
     let mut third = Some(three);
@@ -135,7 +135,7 @@ fn a_seat_that_crashes_is_taken_over(kind: Kind) {
         let gone = tabs.remove(0);
         let seat = gone.seat().unwrap();
         gone.crash();
-        // Who waited longest, as the browser sees it.
+        // The tab that has waited longest, in the browser's order.
         let mut heirs = tabs.iter().filter(|tab| tab.seat().is_none() || tab.seat() == Some(seat));
         tabs[0].up(3);
         assert!(heirs.any(|tab| tab.seat() == Some(seat)), "seat {seat} is taken again");

@@ -9,20 +9,20 @@ use serde_json::{Value as Json, json};
 use tempfile::NamedTempFile;
 
 in_both_browsers!(
-    a_closed_tab_is_gone_at_once,
-    tabs_and_nodes_share_keys_and_see_each_other_go,
+    a_closed_tab_has_left_at_once,
+    tabs_and_nodes_share_keys_and_notice_each_others_end,
     tabs_hold_seats_and_reach_each_other_through_a_node,
-    who_has_not_the_secret_stays_outside,
+    a_tab_without_the_secret_stays_outside,
     a_ticket_is_all_that_a_tab_needs,
 );
 
 const SECRET: &str = "a secret of sixteen bytes";
 
-/// Processes that are linked over libp2p, and let browsers in by a port of their own.
+/// Processes that are linked over libp2p, and have another port for browsers.
 struct Nodes {
     cluster: Cluster,
     secret: NamedTempFile,
-    /// Where processes find each other, and where tabs find them.
+    /// The addresses for processes, and those for tabs.
     ports: Vec<(u16, u16)>,
 }
 
@@ -31,7 +31,7 @@ impl Nodes {
         Self::with(&[])
     }
 
-    /// With further options.
+    /// A cluster with further options.
     fn with(options: &[&str]) -> Self {
         let secret = NamedTempFile::new().unwrap();
         std::fs::write(&secret, SECRET).unwrap();
@@ -58,7 +58,7 @@ impl Nodes {
         nodes
     }
 
-    /// What `join` is told to reach these seats.
+    /// The options of `join` that lead to these seats.
     fn at(&self, seats: &[u8], more: Json) -> Json {
         let ways: Vec<String> = seats
             .iter()
@@ -87,7 +87,7 @@ impl Nodes {
     }
 }
 
-fn tabs_and_nodes_share_keys_and_see_each_other_go(kind: Kind) {
+fn tabs_and_nodes_share_keys_and_notice_each_others_end(kind: Kind) {
     let (browser, site, nodes) = (Browser::start(kind), Site::new(), Nodes::new());
     let [_one, two, _three] = nodes.three();
     let tab = nodes.join(&browser, &site, &[1, 2, 3], json!({}));
@@ -96,7 +96,7 @@ fn tabs_and_nodes_share_keys_and_see_each_other_go(kind: Kind) {
     assert_eq!(tab.get("native")["value"], json!({ "from": "native" }));
     assert_eq!(tab.put("tab", json!([1, 2.5, true, null]))["won"], true);
     assert_eq!(nodes.json(3, &["get", "tab"])["value"], json!([1, 2.5, true, null]));
-    // What is larger than the buffers on its way.
+    // A value that is larger than the buffers on its way.
     let large = "x".repeat(900_000);
     assert_eq!(tab.put("large", json!(large))["won"], true);
     assert_eq!(nodes.json(2, &["get", "large"])["value"], large);
@@ -107,7 +107,7 @@ fn tabs_and_nodes_share_keys_and_see_each_other_go(kind: Kind) {
     let two = nodes.start(2);
     two.seats(true, 3);
     tab.up(3);
-    // The tab goes.
+    // The tab leaves.
     tab.run("await cluster.put('mine', 'me', { session: cluster.session })");
     let watch = nodes.command(1, &["watch", "mine"]);
     assert_eq!(watch.prints(0), r#"{"generation":0,"value":"me"}"#);
@@ -115,8 +115,8 @@ fn tabs_and_nodes_share_keys_and_see_each_other_go(kind: Kind) {
     assert_eq!(watch.prints(1), r#"{"generation":1,"vacant":true}"#);
 }
 
-/// Nobody is taken for gone for being silent, or for a lost link, in the time that this test has.
-fn a_closed_tab_is_gone_at_once(kind: Kind) {
+/// The grace is longer than this test: silence and lost links end no session.
+fn a_closed_tab_has_left_at_once(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let nodes = Nodes::with(&["--peer-timeout", "10m", "--session-grace", "10m"]);
     let _nodes = nodes.three();
@@ -128,20 +128,20 @@ fn a_closed_tab_is_gone_at_once(kind: Kind) {
     assert_eq!(watch.prints(1), r#"{"generation":1,"vacant":true}"#);
 }
 
-/// Two seats in tabs of two browsers, which nothing links but the node in between; that has the third.
+/// Two seats in tabs of two browsers, which only the node in between links; that has the third seat.
 fn tabs_hold_seats_and_reach_each_other_through_a_node(kind: Kind) {
     let (site, nodes) = (Site::new(), Nodes::new());
     let one = nodes.start(1);
     let (here, there) = (Browser::start(kind), Browser::start(Kind::Chromium));
     let two = nodes.join(&here, &site, &[1], json!({ "seat": 2, "clusterSize": 3 }));
     let three = nodes.join(&there, &site, &[1], json!({ "seat": 3, "clusterSize": 3 }));
-    // Each is linked to both others.
+    // Each one is linked to both others.
     two.up(3);
     three.up(3);
     one.seats(true, 3);
     assert_eq!(two.put("from", json!("two"))["won"], true);
     assert_eq!(three.get("from")["value"], "two");
-    // What carried them goes, and with it the link between them.
+    // The node that carried their link ends, and with it the link.
     drop(one);
     two.up(1);
     three.up(1);
@@ -153,16 +153,16 @@ fn tabs_hold_seats_and_reach_each_other_through_a_node(kind: Kind) {
     assert_eq!(two.get("after")["value"], 3);
 }
 
-fn who_has_not_the_secret_stays_outside(kind: Kind) {
+fn a_tab_without_the_secret_stays_outside(kind: Kind) {
     let (browser, site, nodes) = (Browser::start(kind), Site::new(), Nodes::new());
     let _nodes = nodes.three();
     for secret in [json!("another"), json!(null)] {
-        let stranger = browser.open(&site.libp2p_url());
-        let refused = stranger
+        let outsider = browser.open(&site.libp2p_url());
+        let refused = outsider
             .thrown_by_joining(nodes.cluster.name(), nodes.at(&[1, 2, 3], json!({ "secret": secret })));
         assert_eq!(refused.as_deref(), Some("Refused"));
     }
-    // The build without libp2p says where it is.
+    // The build without libp2p names the one with it.
     let small = browser.tab(&site);
     let refused = small.thrown_by_joining(nodes.cluster.name(), nodes.at(&[1], json!({})));
     assert_eq!(refused.as_deref(), Some("InvalidArgument"));
@@ -177,7 +177,7 @@ fn a_ticket_is_all_that_a_tab_needs(kind: Kind) {
     tab.up(3);
     assert_eq!(tab.put("by", json!("ticket"))["won"], true);
     assert_eq!(nodes.json(3, &["get", "by"])["value"], "ticket");
-    // One that is cut off is an error, and so is one where there is nothing to read it.
+    // A ticket that is cut off is an error, and so is a ticket in the build that cannot read it.
     let cut = &printed.line()[..30];
     let thrown = tab.attempt("await paxos.join({ ticket: given })", json!(cut)).unwrap_err();
     assert_eq!(thrown.code.as_deref(), Some("InvalidArgument"), "{thrown}");

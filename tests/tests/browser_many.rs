@@ -1,4 +1,4 @@
-//! More tabs than anybody needs.
+//! Many more tabs than seats.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
 
@@ -31,14 +31,14 @@ fn many_tabs_are_one_cluster(kind: Kind) {
     sitting[0]
         .run_with("await until(cluster.statuses(), ({ observers }) => observers >= given)", json!(count - 3));
 
-    // All at once: one wins, and each is told the same.
+    // All at once: one wins, and all get the same answer.
     let puts: Vec<_> =
         observing.iter().map(|tab| tab.start("return cluster.put('race', String(Math.random()))")).collect();
     let puts: Vec<_> = puts.into_iter().map(|put| put.end()).collect();
     assert!(puts.iter().all(|put| put["value"] == puts[0]["value"]), "{puts:?}");
     assert_eq!(puts.iter().filter(|put| put["won"] == true).count(), 1, "{puts:?}");
 
-    // When all seats go at once, others sit down.
+    // When all seats leave at once, other tabs take the seats.
     if observing.len() >= 3 {
         sitting.into_iter().for_each(Tab::close);
         let last = observing.last().unwrap();

@@ -8,14 +8,14 @@ use paxoskv_tests::processes::{Cluster, Process};
 use serde_json::json;
 
 in_both_browsers!(
-    a_closed_tab_is_gone_at_once,
-    a_crashed_tab_is_gone_after_the_grace,
-    a_tab_sees_a_node_die,
+    a_closed_tab_has_left_at_once,
+    a_crashed_tabs_session_ends_after_the_grace,
+    a_tab_notices_that_a_node_has_ended,
     tabs_and_nodes_share_keys,
     tabs_hold_seats_and_reach_each_other_through_a_node,
 );
 
-/// Three processes that let pages of this origin in, and never take anybody for gone for being silent.
+/// Three processes that accept pages of this origin, with a grace that is longer than a test.
 fn cluster(site: &Site, options: &[&str]) -> Cluster {
     Cluster::up(&[&["--allow-origin", &site.origin()], options].concat())
 }
@@ -32,7 +32,7 @@ fn join(browser: &Browser, site: &Site, cluster: &Cluster, seats: &[u8]) -> Tab 
 fn tabs_and_nodes_share_keys(kind: Kind) {
     let site = Site::new();
     let cluster = cluster(&site, &[]);
-    // Two browsers: nothing but the processes links them.
+    // Two browsers, which only the processes link.
     let (here, there) = (Browser::start(kind), Browser::start(Kind::Chromium));
     let one = join(&here, &site, &cluster, &[1, 2, 3]);
     let two = join(&there, &site, &cluster, &[2]);
@@ -59,9 +59,9 @@ fn tabs_and_nodes_share_keys(kind: Kind) {
     assert_eq!(next.end(), 1);
 }
 
-fn a_closed_tab_is_gone_at_once(kind: Kind) {
+fn a_closed_tab_has_left_at_once(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
-    // Nobody is taken for gone for being silent, in the time that this test has.
+    // The grace is longer than this test: silence ends no session.
     let cluster = cluster(&site, &["--peer-timeout", "10m", "--session-grace", "10m"]);
     let tab = join(&browser, &site, &cluster, &[1, 2, 3]);
     let watch = owns(&tab, &cluster);
@@ -69,8 +69,8 @@ fn a_closed_tab_is_gone_at_once(kind: Kind) {
     assert_eq!(watch.prints(1), r#"{"generation":1,"vacant":true}"#);
 }
 
-/// It says no goodbye. Only its links are lost, which might come back within the grace.
-fn a_crashed_tab_is_gone_after_the_grace(kind: Kind) {
+/// It sends no goodbye. Its links are closed, but might come back within the grace.
+fn a_crashed_tabs_session_ends_after_the_grace(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let cluster = cluster(&site, &["--peer-timeout", "10m"]);
     let tab = join(&browser, &site, &cluster, &[1, 2, 3]);
@@ -80,7 +80,7 @@ fn a_crashed_tab_is_gone_after_the_grace(kind: Kind) {
     assert_eq!(cluster.json(2, &["put", "here", "another"])["generation"], 1);
 }
 
-/// Puts a key that lives as long as the tab; what a process sees of it.
+/// Puts a key that is bound to the tab's session; gives a process that watches it.
 #[track_caller]
 fn owns(tab: &Tab, cluster: &Cluster) -> Process {
     tab.run("await cluster.put('here', 'me', { session: cluster.session })");
@@ -89,7 +89,7 @@ fn owns(tab: &Tab, cluster: &Cluster) -> Process {
     watch
 }
 
-fn a_tab_sees_a_node_die(kind: Kind) {
+fn a_tab_notices_that_a_node_has_ended(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let mut cluster = cluster(&site, &[]);
     let tab = join(&browser, &site, &cluster, &[1, 2, 3]);
@@ -109,7 +109,7 @@ fn a_tab_sees_a_node_die(kind: Kind) {
     assert_eq!(tab.put("with three", json!(1))["won"], true);
 }
 
-/// Two seats in tabs of two browsers, which nothing links but the node in between; that has the third.
+/// Two seats in tabs of two browsers, which only the node in between links; that has the third seat.
 fn tabs_hold_seats_and_reach_each_other_through_a_node(kind: Kind) {
     let site = Site::new();
     let secret = tempfile::NamedTempFile::new().unwrap();
@@ -126,20 +126,20 @@ fn tabs_hold_seats_and_reach_each_other_through_a_node(kind: Kind) {
     };
     let two = join(&here, 2, "a secret of sixteen bytes");
     let three = join(&there, 3, "a secret of sixteen bytes");
-    // Each is linked to both others.
+    // Each one is linked to both others.
     two.up(3);
     three.up(3);
     cluster.node(1).seats(true, 3);
     assert_eq!(two.put("from", json!("two"))["won"], true);
     assert_eq!(three.get("from")["value"], "two");
-    // A member with another secret does not come in.
-    let stranger = here.tab(&site);
-    let refused = stranger.thrown_by_joining(
+    // A node with another secret is refused.
+    let outsider = here.tab(&site);
+    let refused = outsider.thrown_by_joining(
         cluster.name(),
         json!({ "ws": format!("ws://{}", cluster.address(1)), "secret": "another" }),
     );
     assert_eq!(refused.as_deref(), Some("Refused"));
-    // What carried them goes, and with it the link between them.
+    // The node that carried their link ends, and with it the link.
     cluster.kill(1);
     two.up(1);
     three.up(1);

@@ -1,4 +1,4 @@
-//! The page, as people use it: by mouse and keyboard, in several tabs.
+//! The page, used by mouse and keyboard, in several tabs.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
 
@@ -9,11 +9,11 @@ use serde_json::json;
 in_both_browsers!(
     a_lock_and_an_office_pass_from_tab_to_tab,
     keys_are_put_read_erased_and_watched,
-    keys_that_live_with_a_tab_go_with_it,
-    nobody_has_to_scroll_sideways,
+    keys_that_are_bound_to_a_tab_are_vacant_when_it_leaves,
+    no_page_scrolls_sideways,
     puts_are_timed,
-    what_goes_wrong_is_said,
-    who_comes_back_joins_anew,
+    errors_are_shown_with_advice,
+    a_page_that_comes_back_joins_again,
 );
 
 /// The page in tabs that all have seats.
@@ -56,7 +56,7 @@ fn keys_are_put_read_erased_and_watched(kind: Kind) {
     one.click("#value");
     one.press("\u{e007}");
     one.shows("#result", "Won: anna, generation 0");
-    one.shows(&cell("leader", ".lives"), "until erased");
+    one.shows(&cell("leader", ".lease"), "until erased");
     two.shows(&cell("leader", ".shown"), "anna");
     put(&two, "leader", r#"{"name":"bert"}"#);
     two.shows("#result", "Too late: it is anna, generation 0");
@@ -70,7 +70,7 @@ fn keys_are_put_read_erased_and_watched(kind: Kind) {
     one.shows(&cell("leader", ".number"), "1");
     three.shows("#watch-states li", "1");
     three.shows("#timeline li[data-kind=key]", "");
-    // Only those that begin so.
+    // Only the keys with a prefix.
     put(&two, "other", "7");
     two.shows("#result", "Won: 7");
     one.shows("#keys-count", "2 keys");
@@ -78,7 +78,7 @@ fn keys_are_put_read_erased_and_watched(kind: Kind) {
     one.shows("#keys-count", "1 key");
 }
 
-fn keys_that_live_with_a_tab_go_with_it(kind: Kind) {
+fn keys_that_are_bound_to_a_tab_are_vacant_when_it_leaves(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let [one, two, _three] = pages::<3>(&browser, &site);
     let owner = browser.open(&site.page_url("by-hand"));
@@ -86,20 +86,20 @@ fn keys_that_live_with_a_tab_go_with_it(kind: Kind) {
     owner.click("#bound");
     put(&owner, "mine", "here");
     owner.shows("#result", "Won: here");
-    owner.shows(&cell("mine", ".lives"), "with this tab");
+    owner.shows(&cell("mine", ".lease"), "with this tab");
     one.shows(&cell("mine", ".shown"), "here");
-    // It has no seat, and a name.
+    // It has no seat, but a name.
     two.shows("#gallery", "Without a seat: ");
     owner.close();
     one.shows(&cell("mine", ".shown"), "vacant");
     two.run(
         "while (document.querySelector('#gallery').textContent) await new Promise((d) => setTimeout(d, 30))",
     );
-    put(&two, "mine", "anew");
-    two.shows("#result", "Won: anew, generation 1");
+    put(&two, "mine", "again");
+    two.shows("#result", "Won: again, generation 1");
 }
 
-fn nobody_has_to_scroll_sideways(kind: Kind) {
+fn no_page_scrolls_sideways(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let tab = browser.open(&site.page_url("by-hand"));
     let overhang = "
@@ -146,8 +146,8 @@ fn a_lock_and_an_office_pass_from_tab_to_tab(kind: Kind) {
     one.shows("#election-leader", "clara · 0");
     one.fill("#election-value", "anna");
     one.click("#election-campaign");
-    one.shows("#election-state", "Stands for chair");
-    // The lock's holder and the office's go, and say nothing.
+    one.shows("#election-state", "Campaigns for chair");
+    // The holders of the lock and of the office crash, without a goodbye.
     two.crash();
     three.crash();
     one.shows("#quorum-text", "no quorum: 1 of 3");
@@ -169,9 +169,9 @@ fn puts_are_timed(kind: Kind) {
     );
 }
 
-fn what_goes_wrong_is_said(kind: Kind) {
+fn errors_are_shown_with_advice(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
-    // Alone, a put waits, and can be given up.
+    // In a single tab a put waits, and can be given up.
     let alone = browser.open(&site.page_url("alone"));
     alone.shows("#quorum-text", "no quorum: 1 of 3");
     alone.shows("#advice", "Open this page in 1 more tab");
@@ -181,16 +181,16 @@ fn what_goes_wrong_is_said(kind: Kind) {
     alone.shows("#result", "Given up");
     put(&alone, "", "v");
     alone.shows("#result", "A key is needed");
-    // A seat that there is not.
+    // A seat that does not exist.
     let wrong = browser.open(&format!("{}&seat=9", site.page_url("alone")));
     wrong.shows("#quorum-text", "not in the cluster");
     wrong.shows("#problems li[data-code=InvalidArgument] .why", "");
-    // Another size than the others have.
+    // Another size than the other tabs' cluster.
     let other = browser.open(&format!("{}&size=5", site.page_url("alone")));
     other.shows("#problems li[data-code=Refused] .what", "Refused");
 }
 
-fn who_comes_back_joins_anew(kind: Kind) {
+fn a_page_that_comes_back_joins_again(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let [one, two, three] = pages::<3>(&browser, &site);
     three.click("#bound");

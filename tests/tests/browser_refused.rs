@@ -1,4 +1,4 @@
-//! Where a page cannot be a part of a cluster, it is told why.
+//! A page that cannot join a cluster gets the reason.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
 
@@ -8,11 +8,7 @@ use paxoskv_tests::browser::{Browser, Kind, Site, Tab};
 use paxoskv_tests::in_both_browsers;
 use serde_json::json;
 
-in_both_browsers!(
-    an_insecure_page_is_refused,
-    who_is_tired_of_loading_is_let_go,
-    wrong_calls_say_what_is_wrong,
-);
+in_both_browsers!(an_insecure_page_is_refused, loading_can_be_aborted, wrong_calls_are_errors_that_say_why,);
 
 /// An address of this machine that is not loopback, as a phone in the same network would use. Nothing is sent.
 fn outer_address() -> IpAddr {
@@ -28,14 +24,14 @@ fn an_insecure_page_is_refused(kind: Kind) {
     let refused = tab.throws("await enter('demo', {})");
     assert_eq!(refused.code.as_deref(), Some("Refused"), "{refused}");
     assert!(refused.message.contains("secure context"), "{refused}");
-    // On its own, with nothing to remember, there is nothing that it lacks.
+    // A cluster of one in memory needs nothing that the page lacks.
     assert_eq!(tab.run("return paxos.PaxosError.name"), json!("PaxosError"));
 }
 
-fn who_is_tired_of_loading_is_let_go(kind: Kind) {
+fn loading_can_be_aborted(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let tab = browser.tab(&site);
-    // The network hangs.
+    // The network does not answer.
     let tired = "
         window.fetch = () => new Promise(() => {});
         const controller = new AbortController();
@@ -44,7 +40,7 @@ fn who_is_tired_of_loading_is_let_go(kind: Kind) {
     assert_eq!(tab.throws(tired).message, "Error: tired");
 }
 
-fn wrong_calls_say_what_is_wrong(kind: Kind) {
+fn wrong_calls_are_errors_that_say_why(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let tab = browser.tab(&site);
     #[track_caller]
@@ -57,7 +53,7 @@ fn wrong_calls_say_what_is_wrong(kind: Kind) {
     fails(&tab, "await cluster.put('f', () => 1)", "InvalidArgument");
     fails(&tab, "await cluster.put('k'.repeat(5000), 1)", "TooLarge");
     fails(&tab, "await cluster.put('k', new Uint8Array(2 << 20))", "TooLarge");
-    // A cluster of another size is another tab's mistake.
+    // A cluster size that is not that of the other tabs is refused.
     let other = browser.tab(&site);
     other.run("await enter('demo', { clusterSize: 3 }).catch((error) => (window.error = error))");
     let refused = other.run("return (window.error ?? (await cluster.closed)).code");

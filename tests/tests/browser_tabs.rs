@@ -1,4 +1,4 @@
-//! Tabs of one browser form a cluster, with no server but one for files.
+//! Tabs of one browser form a cluster, with a server for files alone.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
 
@@ -8,17 +8,17 @@ use serde_json::json;
 use tempfile::TempDir;
 
 in_both_browsers!(
-    a_fourth_tab_moves_up,
+    a_fourth_tab_takes_a_seat_that_becomes_free,
     hidden_tabs_answer_and_keep_their_locks,
     tabs_may_keep_their_votes_in_memory,
-    tabs_that_are_loaded_anew_sit_down_again,
+    tabs_that_are_reloaded_take_seats_again,
     three_tabs_agree,
     values_outlive_all_tabs,
     values_outlive_the_browser,
-    who_navigates_away_is_gone,
+    a_tab_that_navigates_away_has_left,
 );
 
-/// Tabs that have joined, each of which knows of three seats.
+/// Tabs that have joined, each with three seats in its status.
 #[track_caller]
 fn cluster<const N: usize>(browser: &Browser, site: &Site) -> [Tab; N] {
     let tabs = browser.tabs::<N>(site);
@@ -63,12 +63,12 @@ fn three_tabs_agree(kind: Kind) {
     }
 }
 
-fn a_fourth_tab_moves_up(kind: Kind) {
+fn a_fourth_tab_takes_a_seat_that_becomes_free(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let [one, two, three, fourth] = cluster::<4>(&browser, &site);
     assert_eq!(fourth.seat(), None);
     assert_eq!(fourth.put("before", json!(1))["won"], true);
-    // What the observer owns stays its own when it gets a seat.
+    // The observer still owns its keys when it gets a seat.
     fourth.run("await cluster.put('mine', 'fourth', { session: cluster.session })");
     let seat = two.seat().unwrap();
     two.close();
@@ -79,7 +79,7 @@ fn a_fourth_tab_moves_up(kind: Kind) {
         assert_eq!(tab.get("mine")["value"], "fourth");
     }
     assert_eq!(fourth.put("after", json!(2))["won"], true);
-    // It votes, too: with one of the others gone, there is a quorum still.
+    // It votes, too: when one of the others leaves, there still is a quorum.
     one.close();
     assert_eq!(three.put("with two", json!(3))["won"], true);
     assert_eq!(fourth.get("with two")["value"], 3);
@@ -92,7 +92,7 @@ fn tabs_may_keep_their_votes_in_memory(kind: Kind) {
         tab.join("demo", json!({ "memory": true }));
     }
     tabs[2].up(3);
-    // Many at once go together, and each is answered.
+    // Many calls at once share batches, and each one is answered.
     tabs[0].run("await Promise.all(Array.from({ length: 200 }, (_, n) => cluster.put(n, n)))");
     for n in [0, 99, 199] {
         assert_eq!(tabs[1].run(&format!("return (await cluster.get({n})).value")), n);
@@ -131,7 +131,7 @@ fn values_outlive_the_browser(kind: Kind) {
     assert_eq!(tabs[2].get("key")["value"], "value");
 }
 
-fn tabs_that_are_loaded_anew_sit_down_again(kind: Kind) {
+fn tabs_that_are_reloaded_take_seats_again(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     // Before there is a quorum, with a put that waits for one.
     let [one, two, three, fourth] = browser.tabs::<4>(&site);
@@ -145,7 +145,7 @@ fn tabs_that_are_loaded_anew_sit_down_again(kind: Kind) {
         tab.up(3);
     }
     assert_eq!(one.put("key", json!("value"))["won"], true);
-    // An observer, while a seat's holder is loaded anew: one of the two gets the seat, and the other none.
+    // An observer waits while the holder of a seat is reloaded: one of the two gets the seat, the other none.
     for tab in [&fourth, &one, &two, &three] {
         tab.run("await cluster.put('ephemeral', 1, { session: cluster.session })");
         let vacant = two.start("return until(cluster.watch('ephemeral'), (state) => state.vacant)");
@@ -162,7 +162,7 @@ fn tabs_that_are_loaded_anew_sit_down_again(kind: Kind) {
     assert_eq!(seats, [None, Some(1), Some(2), Some(3)]);
 }
 
-fn who_navigates_away_is_gone(kind: Kind) {
+fn a_tab_that_navigates_away_has_left(kind: Kind) {
     let (browser, site) = (Browser::start(kind), Site::new());
     let [one, two, three] = cluster::<3>(&browser, &site);
     three.run("await cluster.put('here', 3, { session: cluster.session })");
@@ -173,7 +173,7 @@ fn who_navigates_away_is_gone(kind: Kind) {
     two.up(2);
     assert_eq!(one.put("without three", json!(1))["won"], true);
     three.back();
-    // Whether or not the browser has kept the page, it is no part of the cluster, and can join anew.
+    // Whether or not the browser has kept the page, it has left the cluster, and can join again.
     if three.run("return window.same").is_boolean() {
         assert_eq!(three.throws("await cluster.get('without three')").code.as_deref(), Some("Closed"));
     }
@@ -183,7 +183,7 @@ fn who_navigates_away_is_gone(kind: Kind) {
 }
 
 fn hidden_tabs_answer_and_keep_their_locks(kind: Kind) {
-    // The timers of a tab that was hidden for a second go off once a minute.
+    // The timers of a tab that has been hidden for a second fire once a minute.
     let throttled = "--enable-features=IntensiveWakeUpThrottling:grace_period_seconds/1";
     let arguments: &[&str] = if kind == Kind::Chromium { &[throttled] } else { &[] };
     let browser = Browser::with(kind, arguments);
@@ -206,7 +206,7 @@ fn hidden_tabs_answer_and_keep_their_locks(kind: Kind) {
     three.start(
         "await cluster.get('please', { wait: true }); await cluster.put('third', document.visibilityState)",
     );
-    // Longer than a session may be without a quorum. For what must not happen, there is no event to await.
+    // This is longer than a session may be without a quorum. There is no event for something that must not happen.
     two.run("await new Promise((done) => setTimeout(done, 8000))");
     let reply = two.run(
         "await cluster.put('please', 1);
@@ -214,9 +214,9 @@ fn hidden_tabs_answer_and_keep_their_locks(kind: Kind) {
     );
     assert_eq!(reply[0]["value"], json!({ "visibilityState": "hidden", "held": true }));
     assert_eq!(reply[1]["value"], "hidden");
-    // With all of them hidden, too.
+    // The same with all tabs hidden.
     two.start("await new Promise((done) => setTimeout(done, 4000)); await cluster.put('thanks', 1)");
-    browser.look_away();
+    browser.hide_all();
     let [still] = browser.tabs::<1>(&site);
     still.join("demo", json!({ "suspendAfter": 2000, "sessionGrace": 3000 }));
     still.run("await cluster.get('thanks', { wait: true })");

@@ -129,7 +129,7 @@ async fn ask_and_do_not_read<T: Transport>(transport: &mut T, address: &str, clu
         }
     };
     transport.send(link, greeting(cluster, NodeId([u8::try_from(n).unwrap() + 1; 16]), None));
-    let id = KeyId { bucket: Bucket::default(), key: Key::new("long").unwrap() };
+    let id = KeyId::new(Bucket::default(), Key::new("long").unwrap());
     let ask = |number| Message::Request { number, op: Op::Get { id: id.clone() }, patience: None };
     transport.send(link, write_frame(&(1..=ANSWERS).map(ask).collect::<Vec<_>>()));
 }

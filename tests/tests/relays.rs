@@ -114,7 +114,7 @@ async fn who_relays_cannot_read() {
 
     // What is said to the node itself is there, so it would have been found: a put, which waits for a quorum.
     let open = format!("a says to the relay: {}", cluster.name());
-    let id = KeyId { bucket: Bucket::default(), key: Key::new("key").unwrap() };
+    let id = KeyId::new(Bucket::default(), Key::new("key").unwrap());
     let value = Value::new(&open).unwrap();
     let entry = Entry { value, leases: Vec::new(), request: RequestId([1; 16]) };
     let op = Op::Put { id, entry, within: None, wait: false };

@@ -43,7 +43,7 @@ impl std::fmt::Display for Address {
 impl std::str::FromStr for Address {
     type Err = NotOurs;
 
-    /// Takes TCP, QUIC and WebSocket, straight or through a relay.
+    /// Takes TCP, QUIC and WebSocket, directly or through a relay.
     ///
     /// ```
     /// use paxoskv_transport_libp2p::address::Address;
@@ -65,7 +65,7 @@ impl std::str::FromStr for Address {
             }
             _ => None,
         };
-        // A relay has to be told which peer to reach.
+        // A relay must know which peer to reach.
         if is_way(&way) && (peer.is_some() || !is_relayed(&way)) {
             Ok(Self { peer, way })
         } else {
@@ -115,14 +115,14 @@ fn is_way(way: &Multiaddr) -> bool {
         [near @ .., Protocol::P2p(_), Protocol::P2pCircuit] => (near, true),
         near => (near, false),
     };
-    let straight = match near {
+    let is_dialed = match near {
         [Protocol::Tcp(_)] | [Protocol::Udp(_), Protocol::QuicV1] => true,
         [Protocol::Tcp(_), Protocol::Ws(_) | Protocol::Wss(_)] => true,
         [Protocol::Tcp(_), Protocol::Tls, Protocol::Ws(_)] => true,
         [] => matches!(way.iter().next(), Some(Protocol::Dnsaddr(_))) && !far,
         _ => false,
     };
-    host && straight
+    host && is_dialed
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 //! Links between PaxosKV nodes over libp2p.
 //!
-//! A libp2p connection (TCP, QUIC or WebSocket, straight or through a relay, encrypted in any case) carries one
+//! A libp2p connection (TCP, QUIC or WebSocket, directly or through a relay, encrypted in any case) carries one
 //! long-lived stream of the protocol `/paxoskv/1`, which its dialer opens; that is one link. A link comes up in these
-//! steps, and a side that fails one is told why and cut off:
+//! steps, and the connection of a side that fails one is closed, with the reason:
 //!
 //! 1. Both send a [`Preface`](paxoskv_links::Preface): the protocol's version, and whether they have a cluster secret and
 //!    a cluster's name.
 //! 2. With a secret, both prove that they have it, the dialer first.
 //! 3. From there on it carries frames; see [`frames`].
 //!
-//! Before step 3 nothing but that stream is answered, so an unauthenticated peer is told nothing but that it is one.
+//! Before step 3 nothing but that stream is answered, so an unauthenticated peer learns nothing but that it is one.
 //! After it, the two offer each other what libp2p has beside links: identify, ping, relays, finding out whether one can be
 //! reached, and getting through NATs.
 //!

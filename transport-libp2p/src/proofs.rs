@@ -1,6 +1,6 @@
 //! Proving that one has the cluster's secret without telling it.
 //!
-//! A proof is HMAC-SHA256, keyed with the secret, over all that both sides said and who they are:
+//! A proof is HMAC-SHA256, keyed with the secret, over all that both sides sent and their peer ids:
 //!
 //! * a random number of *each* side is in it, so a proof that was recorded is worth nothing later (no replay);
 //! * the role of its maker is in it, so it cannot be sent back as the other side's own (no reflection);
@@ -25,7 +25,7 @@ const PROOF_LEN: usize = 32;
 const READY: &[u8] = &[];
 
 /// What one side brings into the handshake. `proven` is called when the other side has proven that it belongs here,
-/// before that is told so.
+/// before it is notified of that.
 pub(crate) struct Side<'a, F> {
     pub(crate) secret: Option<&'a Secret>,
     /// The cluster's name; none where it is left open.
@@ -66,7 +66,7 @@ impl<F: FnOnce()> Side<'_, F> {
             return Err(Goodbye::wrong_secret());
         }
         if !expected[1].matches(of_cluster) {
-            // Only said to a node that has the secret.
+            // Only a node that has the secret learns this.
             let name = self.cluster.unwrap_or_default();
             let reason = format!("cluster names differ: the other side's is not {name:?}");
             return Err(Goodbye::new(CloseCode::Cluster, reason));

@@ -79,7 +79,7 @@ async fn an_address_without_a_name_will_do_and_this_nodes_own_is_not_dialed() {
     a.transport.dial(&[b.way().await, "127.0.0.1:1".into(), "/nonsense".into()]);
     let link = a.up().await;
     b.up().await;
-    // Who is linked is not dialed again, under whatever address.
+    // A linked node is not dialed again, under whatever address.
     a.transport.dial(&[b.address().await]);
     b.nothing_for(Duration::from_millis(300)).await;
     a.transport.send(link, vec![1]);
@@ -156,7 +156,7 @@ async fn a_slow_peer_costs_bounded_memory() {
     let mut a = Node::dialing(small()).await;
     let mut b = Node::listening(TCP, small()).await;
     let (at_a, _) = link(&mut a, &mut b).await;
-    // Nobody takes anything at `b`. What waits on the way is bounded by windows and buffers.
+    // Nothing is taken at `b`. What waits on the way is bounded by windows and buffers.
     for _ in 0..300 {
         a.transport.send(at_a, vec![0; 256 << 10]);
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -165,7 +165,7 @@ async fn a_slow_peer_costs_bounded_memory() {
 }
 
 #[tokio::test]
-async fn nobody_there_is_told_and_tried_again() {
+async fn an_address_without_a_node_is_reported_and_dialed_again() {
     let mut a = Node::dialing(quick()).await;
     a.transport.dial(&["/ip4/127.0.0.1/tcp/1".into()]);
     for _ in 0..3 {

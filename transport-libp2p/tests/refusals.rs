@@ -1,5 +1,5 @@
 //! Nodes with different secrets, of which only one has a secret, or of different clusters turn each other away; both
-//! sides hear why.
+//! sides get the reason.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod help;
@@ -8,7 +8,7 @@ use help::*;
 use paxoskv_core::Transport;
 use paxoskv_transport_libp2p::{Libp2pConfig, Secret};
 
-/// What the dialer and the listener hear.
+/// The reasons that the dialer and the listener get.
 async fn refused(dialer: Libp2pConfig, listener: Libp2pConfig) -> (String, String) {
     let mut a = Node::dialing(dialer).await;
     let mut b = Node::listening(TCP, listener).await;
@@ -57,7 +57,7 @@ async fn another_cluster_with_the_same_secret() {
 }
 
 #[tokio::test]
-async fn who_leaves_the_name_open_is_of_any_cluster() {
+async fn a_node_that_leaves_the_name_open_is_of_any_cluster() {
     let mut a = Node::dialing(Libp2pConfig { cluster: None, ..quick() }).await;
     let mut b = Node::listening(TCP, quick()).await;
     link(&mut a, &mut b).await;

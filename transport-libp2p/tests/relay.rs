@@ -9,13 +9,13 @@ use paxoskv_core::transport::Event;
 use paxoskv_transport_libp2p::Libp2pConfig;
 
 #[tokio::test]
-async fn a_third_node_carries_what_two_cannot_say_to_one_another() {
+async fn a_third_node_carries_frames_of_two_that_cannot_reach_one_another() {
     let mut relay = Node::listening(TCP, quick()).await;
     let mut a = Node::dialing(quick()).await;
     let mut b = Node::dialing(quick()).await;
     link(&mut a, &mut relay).await;
     link(&mut b, &mut relay).await;
-    // Where nobody listens.
+    // Where no node listens.
     a.transport.dial(&[format!("/ip4/127.0.0.1/tcp/1/p2p/{}", b.transport.peer_id())]);
     b.transport.dial(&[format!("/ip4/127.0.0.1/tcp/1/p2p/{}", a.transport.peer_id())]);
     let (at_a, at_b) = (a.up().await, b.up().await);
@@ -28,7 +28,7 @@ async fn a_third_node_carries_what_two_cannot_say_to_one_another() {
 }
 
 #[tokio::test]
-async fn who_does_not_relay_does_not() {
+async fn a_node_that_is_no_relay_carries_nothing() {
     let mut relay = Node::listening(TCP, Libp2pConfig { relay: false, ..quick() }).await;
     let mut a = Node::dialing(quick()).await;
     let mut b = Node::dialing(quick()).await;

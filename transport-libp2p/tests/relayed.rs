@@ -48,7 +48,7 @@ impl Node {
         for link in &self.links {
             self.transport.send(*link, self.name.into());
         }
-        let heard = poll_fn(|cx| {
+        let answered = poll_fn(|cx| {
             while self.transport.poll_event(cx).is_ready() {}
             match other.transport.poll_event(cx) {
                 Poll::Ready(Event::Frame { bytes, .. }) if bytes == self.name.as_bytes() => Poll::Ready(()),
@@ -59,12 +59,12 @@ impl Node {
                 Poll::Pending => Poll::Pending,
             }
         });
-        timeout(PATIENCE, heard).await.unwrap();
+        timeout(PATIENCE, answered).await.unwrap();
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn those_who_cannot_listen_reach_each_other_and_do_so_again_when_the_relay_comes_back() {
+async fn nodes_that_cannot_listen_reach_each_other_and_do_so_again_when_the_relay_comes_back() {
     let identity = Identity::generate();
     let relay = |listen: &str| Libp2pConfig {
         identity: identity.clone(),

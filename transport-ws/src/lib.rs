@@ -1,7 +1,7 @@
 //! Links between PaxosKV nodes over WebSocket.
 //!
 //! One WebSocket connection is one link; the side that opened it is the *dialer*, the other the *listener*. A link
-//! comes up in these steps, and a side that fails one is told why and cut off:
+//! comes up in these steps, and the connection of a side that fails one is closed, with the reason:
 //!
 //! 1. The listener checks `Host` and `Origin` of the upgrade request, since any web page can reach 127.0.0.1.
 //! 2. Both send a [`Preface`](paxoskv_links::Preface): the protocol's version, and whether they have a cluster secret.

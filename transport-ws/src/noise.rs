@@ -12,7 +12,7 @@
 //!
 //! A Noise message holds at most 65535 bytes, and a frame may be longer. So a frame is cut into pieces, each with a
 //! first byte that says whether it is the last one, and the encrypted pieces are sent in one WebSocket message. All
-//! pieces but the last one are of full length, so their borders need not be told.
+//! pieces but the last one are of full length, so their borders need not be sent.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Reaching a node that cannot listen: a browser tab, or a process behind a NAT.
 //!
-//! Such a node *waits* at a node that it can reach, with a WebSocket of its own beside its link. It tells the others, as
-//! its address, that node's address and its own name there. A node that dials that address is joined to it: the node in
+//! Such a node *waits* at a node that it can reach, with a WebSocket of its own beside its link. The address that it
+//! gives to others is that node's, and its own name there. A node that dials that address is joined to it: the node in
 //! the middle, the relay, passes messages on from one WebSocket to the other and back. The two do the usual handshake over
 //! that, from the preface on; so with a secret the relay carries what it cannot read, though it holds the secret, too.
 //!

@@ -1,4 +1,4 @@
-//! What others are told is where they can reach this node, and a node does not dial itself.
+//! The addresses of a node are those at which others can reach it, and a node does not dial itself.
 
 mod help;
 use help::*;
@@ -7,18 +7,18 @@ use paxoskv_core::Transport;
 use paxoskv_transport_ws::WsConfig;
 
 #[tokio::test]
-async fn a_listener_on_one_address_tells_that() {
+async fn a_listener_on_one_address_has_that() {
     let node = Node::listening(quick()).await;
     assert_eq!(node.transport.addresses(), [format!("ws://127.0.0.1:{}", node.at.port())]);
 }
 
 #[tokio::test]
-async fn who_does_not_listen_tells_nothing() {
+async fn a_node_that_does_not_listen_has_no_addresses() {
     assert!(Node::dialing(quick()).transport.addresses().is_empty());
 }
 
 #[tokio::test]
-async fn a_listener_on_all_addresses_tells_those_that_were_used() {
+async fn a_listener_on_all_addresses_has_those_that_were_used() {
     let mut everywhere = Node::listening_at("0.0.0.0:0".parse().unwrap(), quick()).await;
     assert!(everywhere.transport.addresses().is_empty(), "nothing is known before the first link");
     let port = everywhere.at.port();

@@ -94,7 +94,7 @@ async fn frames_of_all_sizes_come_back_with_a_secret() {
 
 #[wasm_bindgen_test]
 #[ignore = "needs the listeners of the example `echo`"]
-async fn who_has_another_secret_or_none_is_refused_with_the_reason() {
+async fn another_secret_or_none_is_refused_with_the_reason() {
     let cases = [
         (Some("another"), SECRET, "wrong secret"),
         (None, SECRET, "secret file"),
@@ -114,7 +114,7 @@ async fn who_has_another_secret_or_none_is_refused_with_the_reason() {
 
 #[wasm_bindgen_test]
 #[ignore = "needs the listeners of the example `echo`"]
-async fn where_nobody_is_it_says_so_and_tries_again() {
+async fn an_address_without_a_node_is_reported_and_dialed_again() {
     let mut sockets = dialing(None, "ws://127.0.0.1:47419");
     for _ in 0..2 {
         match event(&mut sockets).await {

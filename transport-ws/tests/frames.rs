@@ -60,21 +60,21 @@ async fn the_secret_and_the_frames_cannot_be_read_on_the_way() {
     let config = WsConfig { secret: secret("squeamish ossifrage"), ..quick() };
     let mut a = Node::dialing(config.clone());
     let mut b = Node::listening(config).await;
-    // Somebody on the way, who keeps all that goes from the dialer to the listener.
+    // A node on the way keeps all that goes from the dialer to the listener.
     let tap = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tap.local_addr().unwrap().to_string();
     let to = b.at;
-    let heard = tokio::spawn(async move {
+    let recorded = tokio::spawn(async move {
         let (from_dialer, _) = tap.accept().await.unwrap();
         let (mut from_dialer, mut back) = from_dialer.into_split();
         let (mut answers, mut to_listener) = raw(to).await.into_split();
         tokio::spawn(async move { tokio::io::copy(&mut answers, &mut back).await });
-        let (mut heard, mut buffer) = (Vec::new(), [0; 4096]);
+        let (mut recorded, mut buffer) = (Vec::new(), [0; 4096]);
         while let Ok(n @ 1..) = from_dialer.read(&mut buffer).await {
-            heard.extend_from_slice(&buffer[..n]);
+            recorded.extend_from_slice(&buffer[..n]);
             to_listener.write_all(&buffer[..n]).await.unwrap();
         }
-        heard
+        recorded
     });
     a.transport.dial(&[address]);
     let a_link = a.up().await;
@@ -82,9 +82,9 @@ async fn the_secret_and_the_frames_cannot_be_read_on_the_way() {
     a.transport.send(a_link, b"the magic words".repeat(4));
     assert_eq!(b.frame().await.1, b"the magic words".repeat(4));
     drop(a);
-    let heard = heard.await.unwrap();
+    let recorded = recorded.await.unwrap();
     // The client masks what it sends with a key that is sent along.
-    let unmasked = unmask(&heard);
+    let unmasked = unmask(&recorded);
     assert!(unmasked.starts_with(b"PXKV"), "the tap works");
     for words in ["magic", "squeamish"] {
         assert!(
@@ -95,9 +95,9 @@ async fn the_secret_and_the_frames_cannot_be_read_on_the_way() {
 }
 
 /// The payloads of short masked frames after an HTTP request.
-fn unmask(heard: &[u8]) -> Vec<u8> {
-    let head = heard.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
-    let (mut rest, mut payloads) = (&heard[head..], Vec::new());
+fn unmask(recorded: &[u8]) -> Vec<u8> {
+    let head = recorded.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    let (mut rest, mut payloads) = (&recorded[head..], Vec::new());
     while rest.len() >= 6 {
         let length = usize::from(rest[1] & 0x7f);
         assert!(length < 126, "short frames only");

@@ -1,4 +1,4 @@
-//! What was sent before a link was closed still arrives, then the goodbye; Down is said once on each side.
+//! What was sent before a link was closed still arrives, then the goodbye; Down comes once on each side.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -32,7 +32,7 @@ async fn the_last_frames_arrive_before_the_goodbye() {
 }
 
 #[tokio::test]
-async fn down_is_said_once_and_nothing_follows() {
+async fn down_comes_once_and_nothing_follows() {
     let mut a = Node::dialing(quick());
     let mut b = Node::listening(quick()).await;
     let (a_link, b_link) = link(&mut a, &mut b).await;

@@ -1,4 +1,4 @@
-//! Bytes are not trusted: whatever a stranger or a broken peer sends costs it the connection, never the node.
+//! Bytes are not trusted: whatever an unauthenticated or a broken peer sends costs it the connection, never the node.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -18,7 +18,7 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
-/// The node still serves those who belong here.
+/// The node still serves members.
 async fn still_serves(b: &mut Node, config: WsConfig) {
     let mut a = Node::dialing(config);
     let (a_link, b_link) = link(&mut a, b).await;
@@ -28,9 +28,10 @@ async fn still_serves(b: &mut Node, config: WsConfig) {
 
 /// Reads until the node closes the connection, which it must do.
 async fn cut_off(mut tcp: TcpStream) {
-    let mut heard = Vec::new();
-    let _ =
-        timeout(PATIENCE, tcp.read_to_end(&mut heard)).await.expect("the node was to close the connection");
+    let mut answered = Vec::new();
+    let _ = timeout(PATIENCE, tcp.read_to_end(&mut answered))
+        .await
+        .expect("the node was to close the connection");
 }
 
 async fn client(at: std::net::SocketAddr) -> WebSocketStream<TcpStream> {
@@ -149,7 +150,7 @@ async fn a_recorded_handshake_does_not_bring_up_a_link() {
     let mut socket = client(b.at).await;
     socket.send(Message::binary(mine.clone())).await.unwrap();
     let Message::Binary(theirs) = socket.next().await.unwrap().unwrap() else { panic!("the node's preface") };
-    // What the holder of the secret would say; the rest of its state is unknown to who recorded it.
+    // What a holder of the secret would send; the rest of its state cannot be recorded.
     let mut recorded = Handshake::new(&key.unwrap(), true, &mine, &theirs).unwrap();
     socket.send(Message::binary(recorded.write().unwrap())).await.unwrap();
     socket.next().await.unwrap().unwrap();
@@ -164,7 +165,7 @@ async fn changed_bytes_on_an_encrypted_link_take_it_down() {
     let config = WsConfig { secret: secret("a secret"), ..quick() };
     let mut a = Node::dialing(config.clone());
     let mut b = Node::listening(config).await;
-    // Somebody on the way flips a bit in the first long frame.
+    // A node on the way flips a bit in the first long frame.
     let tap = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tap.local_addr().unwrap().to_string();
     let to = b.at;
@@ -217,7 +218,7 @@ async fn text_and_garbage_on_a_link_take_it_down_and_pings_are_answered() {
 
 #[tokio::test]
 async fn a_listener_that_is_none_is_unreachable() {
-    // Garbage, silence, and another web server, from the side of who dials.
+    // Garbage, silence, and another web server, where a node is dialed.
     let answers: [&[u8]; 5] = [
         b"\0\x01garbage\r\n\r\n",
         b"",

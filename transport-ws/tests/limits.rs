@@ -136,13 +136,13 @@ async fn there_are_only_so_many_handshakes_at_a_time_and_each_ends() {
     }
     let (_, answer) = upgraded(b.at, "127.0.0.1", "").await;
     assert_says(&answer, "503 Service Unavailable");
-    // A node that retries comes in once those who are silent were thrown out.
+    // A node that retries comes in once the silent ones were cut off.
     let mut a = Node::dialing(quick());
     link(&mut a, &mut b).await;
 }
 
 #[tokio::test]
-async fn who_sends_requests_and_reads_no_answer_is_cut_off() {
+async fn a_client_that_sends_requests_and_reads_no_answer_is_cut_off() {
     let b = Node::listening(quick()).await;
     let mut tcp = raw(b.at).await;
     let requests = "GET /ws HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".repeat(1000);
@@ -171,7 +171,7 @@ async fn there_are_only_so_many_links() {
 }
 
 #[tokio::test]
-async fn a_stranger_cannot_send_much_before_the_handshake() {
+async fn an_unauthenticated_peer_cannot_send_much() {
     // Pings are part of no handshake, and each is answered: only their bytes count.
     let patient = limited(|link| link.handshake_timeout = PATIENCE * 10);
     let b = Node::listening(patient).await;
@@ -182,5 +182,5 @@ async fn a_stranger_cannot_send_much_before_the_handshake() {
         let _ = socket.send(Message::Ping(Bytes::from(vec![0; 125]))).await;
     }
     let ended = async { while let Some(Ok(_)) = socket.next().await {} };
-    tokio::time::timeout(PATIENCE, ended).await.expect("the stranger was to be cut off");
+    tokio::time::timeout(PATIENCE, ended).await.expect("the peer was to be cut off");
 }

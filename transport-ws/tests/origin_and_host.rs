@@ -64,7 +64,7 @@ async fn a_name_that_was_rebound_to_this_machine_is_turned_away() {
 }
 
 #[tokio::test]
-async fn what_is_no_upgrade_is_told_so() {
+async fn a_request_that_is_no_upgrade_gets_an_answer_that_says_so() {
     use tokio::io::AsyncWriteExt;
     let node = node().await;
     let mut tcp = raw(node.at).await;

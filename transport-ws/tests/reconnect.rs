@@ -1,4 +1,4 @@
-//! An address is dialed until somebody is there, and again when the link is lost.
+//! An address is dialed until a node is there, and again when the link is down.
 
 mod help;
 use help::*;
@@ -13,7 +13,7 @@ async fn the_link_comes_back_when_the_listener_does() {
     let (first, _) = link(&mut a, &mut b).await;
     let at = b.stop().await;
     a.down(first).await;
-    // Meanwhile nobody is there, which is told but is no refusal.
+    // Meanwhile no node is there, which is reported and is no refusal.
     let (address, refused) = a
         .until(|event| match event {
             Event::Unreachable { address, refused, .. } => Some((address.clone(), *refused)),
@@ -31,7 +31,7 @@ async fn the_link_comes_back_when_the_listener_does() {
 }
 
 #[tokio::test]
-async fn somebody_who_comes_late_is_found() {
+async fn a_node_that_comes_late_is_found() {
     let at = Node::listening(quick()).await.stop().await;
     let mut a = Node::dialing(quick());
     a.transport.dial(&[at.to_string()]);
@@ -56,7 +56,7 @@ async fn a_peer_that_was_faulty_or_refused_is_dialed_again() {
 }
 
 #[tokio::test]
-async fn the_other_side_hears_why_a_link_was_closed() {
+async fn the_other_side_gets_the_reason_why_a_link_was_closed() {
     let mut a = Node::dialing(quick());
     let mut b = Node::listening(quick()).await;
     let (_, b_link) = link(&mut a, &mut b).await;
@@ -147,7 +147,7 @@ async fn of_those_that_never_answer_the_latest_makes_room() {
         failures[usize::from(a.unreachable().await.0 != format!("ws://{first}"))] += 1;
     }
     link(&mut a, &mut b).await;
-    // Of the other a failure may still be told.
+    // A failure of the other may still be reported.
     let mut last = String::new();
     for _ in 0..5 {
         last = a.unreachable().await.0;
@@ -157,7 +157,7 @@ async fn of_those_that_never_answer_the_latest_makes_room() {
 
 /// However often it failed before.
 #[tokio::test]
-async fn who_is_linked_makes_no_room() {
+async fn an_address_that_is_linked_makes_no_room() {
     let at = Node::listening(quick()).await.stop().await;
     let mut a = Node::dialing(limited(|link| link.max_addresses = 1));
     a.transport.dial(&[at.to_string()]);

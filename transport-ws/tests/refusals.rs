@@ -1,4 +1,4 @@
-//! Nodes with different secrets, or of which only one has a secret, turn each other away; both sides hear why.
+//! Nodes with different secrets, or of which only one has a secret, turn each other away; both sides get the reason.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -9,7 +9,7 @@ use paxoskv_core::Transport;
 use paxoskv_core::transport::Event;
 use paxoskv_transport_ws::{Secret, WsConfig};
 
-/// What the dialer and the listener hear.
+/// The reasons that the dialer and the listener get.
 async fn refused(dialers: Option<Secret>, listeners: Option<Secret>) -> (String, String) {
     let mut a = Node::dialing(WsConfig { secret: dialers, ..quick() });
     let mut b = Node::listening(WsConfig { secret: listeners, ..quick() }).await;

@@ -40,7 +40,7 @@ async fn frames_of_any_length_come_through_both_ways() {
         behind.transport.send(here, frame.clone());
         assert_eq!(other.frame().await, (there, frame));
     }
-    // The one in the middle has heard of nothing.
+    // The core of the one in the middle is notified of nothing.
     middle.nothing_for(Duration::from_millis(50)).await;
 
     other.transport.close(there, CloseReason::Refused("not this one".into()));
@@ -85,7 +85,7 @@ async fn a_link_ends_with_the_one_in_the_middle_and_with_either_end() {
 }
 
 #[tokio::test]
-async fn who_is_not_there_yet_is_waited_for() {
+async fn a_node_that_does_not_wait_yet_is_dialed_until_it_does() {
     let mut middle = Node::listening(quick()).await;
     let mut behind = Node::dialing(WsConfig { wait_at_relays: true, ..quick() });
     let mut other = Node::dialing(quick());
@@ -99,32 +99,32 @@ async fn who_is_not_there_yet_is_waited_for() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_not_carried() {
+async fn an_unauthenticated_peer_is_not_carried() {
     let (middle, _behind) = relayed().await;
     let theirs = Name::new([1; 16], secret("other").as_ref());
     for (name, wait) in [(theirs.to_string(), ""), (theirs.to_string(), "/wait"), ("x".into(), "/wait")] {
-        let mut stranger = Node::dialing(quick());
-        stranger.transport.dial(&[format!("{}/ws/relay/{name}{wait}", middle.address())]);
-        assert_says(&stranger.refusal().await.1, "not the name of a member");
+        let mut peer = Node::dialing(quick());
+        peer.transport.dial(&[format!("{}/ws/relay/{name}{wait}", middle.address())]);
+        assert_says(&peer.refusal().await.1, "not the name of a member");
     }
 }
 
 #[tokio::test]
-async fn there_is_an_end_to_who_may_wait() {
+async fn only_so_many_nodes_may_wait() {
     let mut middle = Node::listening(WsConfig { max_relays: 1, ..quick() }).await;
     let mut first = Node::dialing(WsConfig { wait_at_relays: true, ..quick() });
     link(&mut first, &mut middle).await;
     let mut other = Node::dialing(quick());
     other.transport.dial(&first.transport.addresses());
     other.up().await;
-    // The only place is taken by that link, so nobody else waits, and it is said.
+    // The only place is taken by that link, so no other node may wait, and the answer says so.
     let name = Name::new([1; 16], None);
     let mut second = Node::dialing(quick());
     second.transport.dial(&[format!("{}/ws/relay/{name}/wait", middle.address())]);
     assert_says(&second.unreachable().await.1, "as many wait here");
 }
 
-/// Passes on what it reads, until it is frozen: then neither end hears anything, not even that nothing will come.
+/// Passes on what it reads, until it is frozen: then nothing reaches either end, not even that nothing will come.
 async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut frozen: watch::Receiver<bool>) {
     let mut buffer = vec![0; 1 << 16];
     if *frozen.borrow_and_update() {
@@ -142,7 +142,7 @@ async fn pass_on(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut frozen: wa
 }
 
 #[tokio::test]
-async fn who_waits_where_nothing_is_heard_any_more_waits_anew() {
+async fn a_node_that_gets_no_pings_any_more_waits_anew() {
     let quick = || WsConfig {
         relay_ping_interval: Duration::from_millis(100),
         ..limited(|link| link.handshake_timeout = Duration::from_secs(1))

@@ -1,4 +1,4 @@
-// What is imported as "paxoskv": the bindings, with a `join` that loads the WebAssembly by itself, once.
+// The module "paxoskv": the bindings, with a `join` that loads the WebAssembly by itself, once.
 
 import init, { initSync, PaxosError, join as joinLoaded } from "./glue.js";
 
@@ -7,9 +7,9 @@ export { init as default, initSync, PaxosError };
 let loading;
 
 export async function join(name, options) {
-  // A ticket says the name, too.
+  // A ticket has the name.
   if (typeof name === "object" && name !== null) [name, options] = ["", name];
-  // A load that failed, for want of a network say, may be tried again.
+  // A load that failed, as without a network, may be tried again.
   loading ??= load().catch((error) => {
     loading = undefined;
     throw error;
@@ -18,7 +18,7 @@ export async function join(name, options) {
   return joinLoaded(name, options);
 }
 
-// The bindings, once they are there, say what is wrong with other signals.
+// The bindings, once they are loaded, check signals of other types.
 function unlessAborted(work, signal) {
   if (!(signal instanceof AbortSignal)) return work;
   return new Promise((resolve, reject) => {
@@ -32,12 +32,12 @@ function unlessAborted(work, signal) {
 async function load() {
   let url = new URL("paxoskv_bg.wasm", import.meta.url);
   if (url.pathname.includes("/.vite/deps/")) {
-    // The dev server of Vite before version 8 moves this module, but not what lies beside it.
+    // The dev server of Vite before version 8 moves this module, but not the files beside it.
     const folder = import.meta.url.includes("paxoskv_libp2p") ? "paxoskv/libp2p" : "paxoskv";
     url = new URL(`../../${folder}/paxoskv_bg.wasm`, url);
   }
   if (url.protocol === "file:") {
-    // Node does not fetch files.
+    // Node's fetch reads no files.
     const { readFile } = process.getBuiltinModule("node:fs/promises");
     return init({ module_or_path: await readFile(url) });
   }

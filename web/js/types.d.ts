@@ -1,19 +1,19 @@
-/** A name for a thing that must be agreed on: any value that can be put; most are strings. */
+/** A key: any value that can be put; most are strings. */
 export type Key = unknown;
 
 /** Milliseconds. `Infinity` is the same as leaving it out. */
 export type Milliseconds = number;
 
-/** How a session is named: by itself, or by its `id`, which may come from any other node. */
+/** A session, or the `id` of one, of any node. */
 export type SessionLike = Session | string;
 
-/** What went wrong; the `message` says what happened and what to do. */
+/** The code of an error. The error's `message` says what happened and what to do. */
 export type ErrorCode =
-  /** The time given ran out while fewer than a quorum of seats were up. A put may still take effect. */
+  /** The time ran out while fewer than a quorum of seats were up. A put may still take effect. */
   | "NoQuorum"
-  /** The time given ran out though a quorum was up. A put may or may not have happened; asking again is safe. */
+  /** The time ran out though a quorum was up. A put may or may not have happened; trying again is safe. */
   | "Timeout"
-  /** A lease of the entry has ended, so it is not in force; or what was held is lost. */
+  /** A lease of the entry has ended, so it is not in force; or a lock, office or name was lost. */
   | "LeaseEnded"
   /** A key, value or name is over its limit. */
   | "TooLarge"
@@ -21,7 +21,7 @@ export type ErrorCode =
   | "Closed"
   /** The store failed, or another tab has taken it over. */
   | "Storage"
-  /** The cluster, or this browser, will not have this node; for instance the page is no secure context. */
+  /** The cluster, or this browser, refuses this node; for instance the page is no secure context. */
   | "Refused"
   /** The call makes no sense as it stands. */
   | "InvalidArgument"
@@ -29,28 +29,28 @@ export type ErrorCode =
   | "Overloaded";
 
 /**
- * What this package's promises are rejected with, but for two cases: an aborted call is rejected with its signal's
- * reason, and `lock` with whatever its task threw.
+ * The reason of this package's rejected promises, with two exceptions: an aborted call is rejected with its signal's reason,
+ * and `lock` with an error that its task threw.
  */
 export class PaxosError extends Error {
   private constructor();
   readonly name: "PaxosError";
-  /** Which error it is, for programs. */
+  /** The kind of the error, for programs. */
   readonly code: ErrorCode;
 }
 
 /** For calls that take time. */
 export interface CallOptions {
   /**
-   * Takes the call back: the promise is rejected with the signal's `reason`, and the node asks no more. A put may have
-   * happened all the same.
+   * Cancels the call: the promise is rejected with the signal's `reason`, and the node stops trying. A put may have happened
+   * all the same.
    */
   signal?: AbortSignal | undefined;
 }
 
-/** For calls that wait for a quorum. Without a timeout they wait for as long as it takes. */
+/** For calls that wait for a quorum. Without a timeout they wait as long as it takes. */
 export interface TimedOptions extends CallOptions {
-  /** Then the call is rejected with `NoQuorum` or `Timeout`. A call of several steps may take as long for each. */
+  /** The time for the whole call, with all its steps. When it is over, the call is rejected with `NoQuorum` or `Timeout`. */
   timeout?: Milliseconds | undefined;
 }
 
@@ -61,8 +61,8 @@ export interface KeyOptions extends TimedOptions {
 }
 
 /**
- * For `put`. Unless told otherwise, what is put stays for ever. It can hang on several things; the first of them that
- * ends makes the key vacant.
+ * For `put`. Without these options a value stays for ever. An entry can have several leases; the first one that ends makes the
+ * key vacant.
  */
 export interface PutOptions extends KeyOptions {
   /** The key is vacant once this session has ended; `cluster.session` may be passed as it is. */
@@ -82,7 +82,7 @@ export interface PutOptions extends KeyOptions {
 
 /** For `get`. */
 export interface GetOptions extends KeyOptions {
-  /** Ask nobody: what one seat has learned. An absent key may have a value all the same. */
+  /** Only what one seat has learned, without asking others. An absent key may have a value all the same. */
   local?: boolean | undefined;
   /** Where the key has no value, wait until it has one. */
   wait?: boolean | undefined;
@@ -92,30 +92,30 @@ export interface GetOptions extends KeyOptions {
 export interface WatchOptions extends CallOptions {
   /** The bucket of the key. */
   bucket?: string | undefined;
-  /** Tell of states of that generation and later ones only. */
+  /** Only states of that generation and later ones. */
   from?: number | undefined;
 }
 
 /** For `keys` and `watchPrefix`. */
 export interface PrefixOptions extends CallOptions {
-  /** Whose keys. */
+  /** The bucket of the keys. */
   bucket?: string | undefined;
 }
 
-/** What a key has. */
+/** The value of a key. */
 export interface Found<T = unknown> {
   value: T;
   /** The fencing token: higher for each new owner of the key. */
   generation: number;
 }
 
-/** What a put came to: the value that the key has, whoever put it. */
+/** The result of a put: the value that the key has, of this put or of another one. */
 export interface Chosen<T = unknown> extends Found<T> {
-  /** Whether it is this put's own. */
+  /** Whether the value is this put's own. */
   won: boolean;
 }
 
-/** A key's state, as a watcher is told of it. `generation` is that of the value, or of the next one. */
+/** A key's state, as a watch reports it. `generation` is that of the value, or of the next one. */
 export type State<T = unknown> =
   | { generation: number; vacant: false; value: T }
   | { generation: number; vacant: true; value?: undefined };
@@ -131,12 +131,12 @@ export interface Listed<T = unknown> extends Found<T> {
 }
 
 /**
- * How a seat is, as one node sees it: `self` is the node itself, `connected` is linked to it, `lost` has a holder that is
- * not linked, `empty` was never taken, as far as is known.
+ * The state of a seat, as one node knows it: `self` is the node itself, `connected` is linked to it, `lost` has a holder that is
+ * not linked, `empty` was never taken.
  */
 export type SeatState = "self" | "connected" | "lost" | "empty";
 
-/** The state of the cluster, as one node sees it. */
+/** The state of the cluster, as one node knows it. */
 export interface Status {
   cluster: string;
   /** How many seats it has. */
@@ -152,7 +152,8 @@ export interface Status {
 }
 
 /**
- * What is iterated over with `for await`, once. To leave the loop ends it; so does `return()`, also while `next()` waits.
+ * An iterable for `for await`, which can be iterated over once. Leaving the loop ends it; so does `return()`, also while
+ * `next()` waits.
  */
 export interface Iteration<T> extends AsyncIterableIterator<T, undefined, unknown> {
   next(): Promise<IteratorResult<T, undefined>>;
@@ -161,13 +162,13 @@ export interface Iteration<T> extends AsyncIterableIterator<T, undefined, unknow
 }
 
 /**
- * A hold on a session of this node. Keys that were put with it are vacant, all in one instant, once it has ended: it is
- * closed, its node leaves, or a quorum of seats has lost the node for as long as `sessionGrace`.
+ * A session of this node. Keys that are bound to it become vacant, all in one instant, when it ends: it is closed, its node
+ * leaves, or a quorum of seats has suspected the node for as long as `sessionGrace`.
  */
 export interface Session {
-  /** Its name, by which any node can bind keys to it and `monitor` it. */
+  /** Its id, with which any node can bind keys to it and `monitor` it. */
   readonly id: string;
-  /** How it is, as far as this node knows. `suspended`: no quorum has answered for `suspendAfter`; it may come back. */
+  /** Its state, as far as this node knows. `suspended`: no quorum has answered for `suspendAfter`; it may become active again. */
   readonly state: "active" | "suspended" | "ended";
   /** Its state, now and whenever that changes. Ends after `ended`. */
   states(options?: CallOptions): Iteration<"active" | "suspended" | "ended">;
@@ -183,13 +184,13 @@ export interface Session {
 
 /** A lock, an office or a name, until it is released or lost. */
 export interface Held {
-  /** Higher for each holder. What is worked on should refuse lower ones than it has seen. */
+  /** Higher for each holder. A resource should refuse lower tokens than it has seen. */
   readonly fencingToken: number;
-  /** Aborted when it is lost, with a `PaxosError` of code `LeaseEnded`, before anybody else can be granted the same. */
+  /** Aborted when it is lost, with a `PaxosError` of code `LeaseEnded`, before another node can be granted the same. */
   readonly signal: AbortSignal;
-  /** The `id` of the session that it hangs on. */
+  /** The `id` of the session that it is bound to. */
   readonly session: string;
-  /** Gives it up; resolves when that is decided. */
+  /** Releases it; resolves when that is decided. */
   release(): Promise<void>;
 }
 
@@ -201,18 +202,18 @@ export interface LockOptions extends TimedOptions {
 
 /** One leader at a time, whose value all can see. */
 export interface Election<T = unknown> {
-  /** Stands for election, and waits until elected. `signal` ends the waiting, not the office. */
+  /** Campaigns, and waits until elected. `signal` ends the waiting, not the office. */
   campaign(value: T, options?: TimedOptions): Promise<Held>;
   /** The leader's value, with its fencing token as the generation. */
-  leader(options?: CallOptions): Promise<Found<T> | undefined>;
-  /** Who leads, now and as that changes. */
+  leader(options?: TimedOptions): Promise<Found<T> | undefined>;
+  /** The leader's value, now and as it changes. */
   observe(options?: CallOptions): Iteration<State<T>>;
-  /** Gives up the office that was won by this object; resolves when that is decided. */
+  /** Resigns from the office that this object has won; resolves when that is decided. */
   resign(): Promise<void>;
 }
 
 /**
- * This tab's hold on the cluster. Calls wait for a quorum for as long as it takes, unless given a `timeout` or a `signal`.
+ * This tab's handle of the cluster. Calls wait for a quorum as long as it takes, unless they have a `timeout` or a `signal`.
  */
 export interface Cluster {
   /** Its name. */
@@ -221,12 +222,12 @@ export interface Cluster {
   readonly seat: number | undefined;
   /**
    * Resolves, and is never rejected, when this tab is no part of the cluster any more, with the reason: `Closed` where it
-   * has left, `Refused` where nobody will have it, `Storage` where its store failed.
+   * has left, `Refused` where the others refused it, `Storage` where its store failed.
    */
   readonly closed: Promise<PaxosError>;
 
   /**
-   * Associates a key with a value, once: whoever puts later gets the value that was chosen.
+   * Associates a key with a value, once: a later put gets the value that was chosen.
    *
    * Keys and values are `undefined`, `null`, booleans, numbers, BigInts, strings, `Date`, `Uint8Array` and the other
    * typed arrays, and arrays, plain objects, `Map` and `Set` of such. Anything else is an `InvalidArgument`.
@@ -235,14 +236,14 @@ export interface Cluster {
   /** The value that was chosen for a key, if any. */
   get<T = unknown>(key: Key, options?: GetOptions): Promise<Found<T> | undefined>;
   /**
-   * Ends the entry that a key has, if it was put as `erasable`; false where it has none. The key may be put anew then,
+   * Ends the entry that a key has, if it was put as `erasable`; false where it has none. The key may be put again then,
    * with a higher generation. Where the entry is not erasable, `InvalidArgument`.
    */
   erase(key: Key, options?: KeyOptions): Promise<boolean>;
   /** The `id` of the session that a key is bound to, if any. */
   owner(key: Key, options?: KeyOptions): Promise<string | undefined>;
   /** The text keys that begin with `prefix`, or all keys, as far as one seat has learned them. */
-  keys<T = unknown>(prefix?: string, options?: PrefixOptions): Iteration<Listed<T>>;
+  keys<T = unknown>(prefix?: string, options?: PrefixOptions & TimedOptions): Iteration<Listed<T>>;
   /**
    * The states of a key, now and as they change, each later than the one before. A slow reader skips states, but never the
    * last.
@@ -251,10 +252,10 @@ export interface Cluster {
   /** The states of all text keys that begin with `prefix`, or of all keys: what is there, then changes. */
   watchPrefix<T = unknown>(prefix?: string, options?: PrefixOptions): Iteration<KeyState<T>>;
 
-  /** Decides what a bucket is, before the first put into it does; resolves to what it is, whoever decided that. */
-  createBucket(name: string, options?: CallOptions & { droppable?: boolean }): Promise<"plain" | "droppable">;
+  /** Decides what a bucket is, before the first put into it does. Resolves to what it is, also where it was decided before. */
+  createBucket(name: string, options?: TimedOptions & { droppable?: boolean }): Promise<"plain" | "droppable">;
   /** Drops a droppable bucket: all its keys are vacant in one instant. False where there is no such bucket. */
-  dropBucket(name: string, options?: CallOptions): Promise<boolean>;
+  dropBucket(name: string, options?: TimedOptions): Promise<boolean>;
 
   /**
    * Calls `task` while this tab holds the lock of that name, one at a time in the whole cluster, and resolves to what that
@@ -274,39 +275,40 @@ export interface Cluster {
    * Waits until `parties` wait at the barrier of that name at one time, 1 to 4096; all must name the same number. It opens
    * once, for ever. Resolves to the fencing token of the place that was taken, 0 where there was none to take.
    */
-  barrier(name: string, parties: number, options?: CallOptions): Promise<number>;
-  /** Registers a name, with a value that says where its bearer is found; `undefined` where another bears it. */
+  barrier(name: string, parties: number, options?: TimedOptions): Promise<number>;
+  /** Registers a name, with a value that says where its holder is found; `undefined` where another node has the name. */
   register<T>(name: string, value: T, options?: TimedOptions): Promise<Held | undefined>;
-  /** What a name was registered with. */
+  /** The value that a name was registered with. */
   whereis<T = unknown>(name: string, options?: TimedOptions): Promise<Found<T> | undefined>;
 
-  /** The session of this tab's own life: one for all, opened when it is first asked for, and anew should it have ended. */
+  /** This tab's own session, which all its calls can share. It is opened when it is first read, and again after it has ended. */
   readonly session: Promise<Session>;
-  /** Opens a session, to bind keys to; resolves once a quorum of seats has heard of this tab. */
+  /** Opens a session, to bind keys to; resolves once a quorum of seats has answered this tab. */
   openSession(options?: TimedOptions): Promise<Session>;
-  /** Resolves when a session, of whatever node, has ended. */
-  monitor(session: SessionLike, options?: CallOptions): Promise<void>;
+  /** Resolves when a session, of any node, has ended. */
+  monitor(session: SessionLike, options?: TimedOptions): Promise<void>;
 
-  /** The state of the cluster, as this tab's seat sees it, or for an observer as a seat sees it. */
+  /** The state of the cluster, as this tab's seat knows it, or for an observer as another seat knows it. */
   status(options?: TimedOptions): Promise<Status>;
-  /** The state of the cluster as this tab sees it, now and whenever that changes. Ends when the tab has left. */
+  /** The state of the cluster as this tab knows it, now and as it changes. Ends when the tab has left. */
   statuses(options?: CallOptions): Iteration<Status>;
-  /** Says goodbye: sessions end, locks and the seat are given up. A page that is left does so by itself. */
+  /** Leaves: sessions end, locks and the seat are released. A page that is left does this by itself. */
   leave(): Promise<void>;
 }
 
 /** For `join`. */
 export interface JoinOptions extends CallOptions {
-  /** How many seats the cluster has, 1 to 31; all its members must say the same. 3 unless set. */
+  /** How many seats the cluster has, 1 to 31; the same for all its members. 3 unless set. */
   clusterSize?: number | undefined;
   /**
-   * What links this tab to others: `"tabs"`, to the tabs of this origin, which is so unless set, or `"ws"`, to the addresses
-   * in `ws`, or `"libp2p"`, to those in `libp2p`, which is so where they are given. Several are used at once. `[]` is a node on its own.
+   * The links of this tab: `"tabs"` to the tabs of this origin, `"ws"` to the addresses in `ws`, `"libp2p"` to those in `libp2p`;
+   * several can be used at once. Unless set: `"ws"` and `"libp2p"` where there are such addresses, else `"tabs"`. With `[]` the
+   * node has no links.
    */
   transport?: Transport | Transport[] | undefined;
   /**
    * Addresses of native nodes, `ws://host:port` or `wss://host`; one that answers is enough. Such a tab is an observer
-   * unless it also links to tabs, or is given a `seat`.
+   * unless it also links to tabs, or has a `seat`.
    */
   ws?: string | string[] | undefined;
   /**
@@ -315,35 +317,35 @@ export interface JoinOptions extends CallOptions {
    */
   libp2p?: string | string[] | undefined;
   /**
-   * The seats that tabs of this origin may take, 1 to `clusterSize`; any unless set. The lowest that is free is taken; if
-   * none is, this tab is an observer until one falls free.
+   * The seats that tabs of this origin may take, 1 to `clusterSize`; any unless set. The tab takes the lowest one that is free;
+   * if none is, it is an observer until one becomes free.
    */
   seat?: number | number[] | undefined;
   /** The secret of the cluster, which links to native nodes need if that has one: the contents of its secret file. */
   secret?: string | Uint8Array | undefined;
   /**
-   * Keeps what a seat must remember in memory only, not in IndexedDB. When the tab is closed its vote is lost for good, and
-   * the seat with it: right for trials and tests.
+   * Keeps a seat's store in memory, not in IndexedDB. When the tab is closed, its vote is lost for good, and the seat with
+   * it: right for trials and tests.
    */
   memory?: boolean | undefined;
   /** Whether to ask the browser not to clear the data when disk space is low. True unless set. */
   persist?: boolean | undefined;
-  /** For `join` itself, which does not wait for a quorum: then it is rejected with `Timeout`. */
+  /** The time for `join` itself, which does not wait for a quorum. When it is over, `join` is rejected with `Timeout`. */
   timeout?: Milliseconds | undefined;
   /**
-   * A tab that a quorum of seats has lost for so long is gone, and its sessions with it. All members should say the same.
+   * The sessions of a tab end when a quorum of seats has suspected it for this long. The same for all members.
    * 10 s between tabs, where a closed or crashed tab is noticed at once anyway; with `ws` 1 s, as in native nodes.
    */
   sessionGrace?: Milliseconds | undefined;
-  /** A session, and what is held by it, is suspended after so long without a quorum. 8 s between tabs; else half of the grace. */
+  /** A session, and all that is bound to it, is suspended after so long without a quorum. 8 s between tabs, else half of the grace. */
   suspendAfter?: Milliseconds | undefined;
-  /** A link to a native node that is silent for so long is given up. At least 10 ms. 3 s unless set. */
+  /** A link to a native node that is silent for this long is closed. At least 10 ms. 3 s unless set. */
   peerTimeout?: Milliseconds | undefined;
-  /** How often such links are asked whether they live. At least 10 ms. 500 ms unless set. */
+  /** The time between heartbeats on such links. At least 10 ms. 500 ms unless set. */
   heartbeat?: Milliseconds | undefined;
-  /** The longest key, in bytes of its CBOR. 4 KiB unless set; all members should say the same. */
+  /** The longest key, in bytes of its CBOR. 4 KiB unless set; the same for all members. */
   maxKey?: number | undefined;
-  /** The longest value, in bytes of its CBOR. 1 MiB unless set; all members should say the same. */
+  /** The longest value, in bytes of its CBOR. 1 MiB unless set; the same for all members. */
   maxValue?: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-//! What all that talks to the browser needs: listening for as long as something lives, and reading errors.
+//! Helpers for the browser's interfaces: listeners that end when they are dropped, and reading errors.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use web_sys::{Event, EventTarget, MessageChannel};
 
 use crate::timer::WebTimer;
 
-/// Calls a function on each event of a kind, until it is dropped.
+/// Calls a function on each event of one kind, until it is dropped.
 pub(crate) struct Listener {
     target: EventTarget,
     kind: &'static str,
@@ -20,49 +20,49 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
-    pub(crate) fn new(target: &EventTarget, kind: &'static str, heard: impl FnMut(Event) + 'static) -> Self {
-        Self::with(target, kind, false, Box::new(heard))
+    pub(crate) fn new(target: &EventTarget, kind: &'static str, handle: impl FnMut(Event) + 'static) -> Self {
+        Self::with(target, kind, false, Box::new(handle))
     }
 
-    fn with(target: &EventTarget, kind: &'static str, captures: bool, heard: Box<dyn FnMut(Event)>) -> Self {
-        let closure = Closure::wrap(heard);
+    fn with(target: &EventTarget, kind: &'static str, captures: bool, handle: Box<dyn FnMut(Event)>) -> Self {
+        let closure = Closure::wrap(handle);
         let function = closure.as_ref().unchecked_ref();
-        // It fails where the function is none.
+        // This fails only where the function is none.
         let _ = target.add_event_listener_with_callback_and_bool(kind, function, captures);
         Self { target: target.clone(), kind, captures, closure }
     }
 
-    /// On the page's leaving the screen, be it for good or into the cache for going back; for who has something to
-    /// say before links are taken down. Never in a worker, which is not told.
-    pub(crate) fn on_page_hide(mut heard: impl FnMut() + 'static) -> [Self; 2] {
-        [Self::page_hide(true, take_the_interrupt), Self::page_hide(true, move |_| heard())]
+    /// Calls a function when the page leaves the screen, for good or into the cache for going back, before links are taken
+    /// down, so that there is something to send goodbyes on. A worker has no such event.
+    pub(crate) fn on_page_hide(mut handle: impl FnMut() + 'static) -> [Self; 2] {
+        [Self::page_hide(true, take_the_interrupt), Self::page_hide(true, move |_| handle())]
     }
 
-    /// The same, after those have said it: listeners that capture are called first, and what they have made ready to
-    /// run runs before the next one is called.
-    pub(crate) fn after_page_hide(mut heard: impl FnMut() + 'static) -> Self {
-        Self::page_hide(false, move |_| heard())
+    /// Calls a function after those of [`on_page_hide`](Self::on_page_hide): listeners that capture are called first, and
+    /// tasks that they wake run before the next listener is called.
+    pub(crate) fn after_page_hide(mut handle: impl FnMut() + 'static) -> Self {
+        Self::page_hide(false, move |_| handle())
     }
 
-    fn page_hide(captures: bool, heard: impl FnMut(Event) + 'static) -> Self {
+    fn page_hide(captures: bool, handle: impl FnMut(Event) + 'static) -> Self {
         let global: EventTarget = js_sys::global().unchecked_into();
-        Self::with(&global, "pagehide", captures, Box::new(heard))
+        Self::with(&global, "pagehide", captures, Box::new(handle))
     }
 }
 
-/// How long Firefox may take to stop a script of a tab that is closed. It was seen to take up to 15 ms on a busy
-/// machine, and 2 as a rule.
+/// How long Firefox may take to stop a script of a tab that is closed. Measured: mostly 2 ms, and up to 15 ms on a busy
+/// machine.
 const INTERRUPT: Duration = Duration::from_millis(30);
 
-/// Waits to be stopped, so that nobody else is.
+/// Waits to be stopped, so that no other script is stopped.
 ///
-/// When Firefox closes the last tab of a process, it stops the script that runs there, whatever that is, once
-/// (`dom.abort_script_on_child_shutdown`). That comes a moment before the page is told or a moment after, so it meets
-/// the first who are told: a goodbye would end in the middle, or never begin. Here it does no harm.
+/// When Firefox closes the last tab of a process, it stops the script that runs there, once
+/// (`dom.abort_script_on_child_shutdown`). It does so shortly before or after the event that the page is hidden, and so
+/// stops the first listeners: a goodbye would end in the middle, or never begin. Here that does no harm.
 fn take_the_interrupt(event: Event) {
     let get = |of: &JsValue, name: &str| Reflect::get(of, &name.into()).unwrap_or_default();
     let agent = get(&get(&js_sys::global(), "navigator"), "userAgent").as_string().unwrap_or_default();
-    // Others are but "like Gecko".
+    // Other browsers say "like Gecko".
     if agent.contains("Gecko/") && !get(&event, "persisted").is_truthy() {
         let timer = WebTimer::new();
         let end = timer.now() + INTERRUPT;
@@ -79,18 +79,18 @@ impl Drop for Listener {
     }
 }
 
-/// Lets the browser do what waits already, such as messages that have come.
+/// Lets the browser do what is waiting already, such as to deliver messages.
 pub(crate) async fn next_turn() {
     let Ok(channel) = MessageChannel::new() else { return };
-    let there = Promise::new(&mut |there, _| channel.port1().set_onmessage(Some(&there)));
+    let delivered = Promise::new(&mut |resolve, _| channel.port1().set_onmessage(Some(&resolve)));
     if channel.port2().post_message(&JsValue::UNDEFINED).is_ok() {
-        JsFuture::from(there).await.ok();
+        JsFuture::from(delivered).await.ok();
     }
-    // An open port is kept by the browser though nobody knows it.
+    // The browser keeps an open port even if nothing refers to it.
     channel.port1().close();
 }
 
-/// The name of an error, such as `QuotaExceededError`, and what it says.
+/// The name of an error, such as `QuotaExceededError`, and its message.
 pub(crate) fn name_and_message(error: &JsValue) -> (String, String) {
     let part = |name: &str| {
         let part = Reflect::get(error, &name.into()).ok()?.dyn_into::<JsString>().ok()?;
@@ -99,7 +99,7 @@ pub(crate) fn name_and_message(error: &JsValue) -> (String, String) {
     (part("name").unwrap_or_else(|| "unknown error".into()), part("message").unwrap_or_default())
 }
 
-/// What an error says, with its name.
+/// An error's name and message.
 pub(crate) fn describe(error: &JsValue) -> String {
     let (name, message) = name_and_message(error);
     if message.is_empty() { name } else { format!("{name}: {message}") }

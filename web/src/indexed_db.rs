@@ -1,27 +1,26 @@
 //! A seat's store in IndexedDB.
 //!
-//! One database a seat, `paxoskv/<cluster>/<seat>`, shared by all tabs of the origin; who has the seat's lock has it
-//! open. Should two have it open all the same (a browser that gave a lock away while its holder stood still), the
-//! opening tells them apart: each transaction asserts it.
+//! Each seat has a database, `paxoskv/<cluster>/<seat>`, shared by all tabs of the origin. The tab with the seat's lock has
+//! it open. If two tabs have it open all the same (a browser gave the lock away while its holder stood still), the opening
+//! tells them apart: each transaction asserts it.
 //!
 //! | object store | key | value |
 //! |---|---|---|
 //! | `meta` | `"opening"` | the store's opening, 8 bytes little-endian |
 //! | `log` | 1, 2, 3 … | changes of records, each on top of those before: see [`format`] |
 //!
-//! A batch is one entry of the log, since what a browser's database takes long for is not bytes but records. What a log
-//! has grown beyond is written anew, when the store is opened and when it has become much longer than what it holds.
+//! A batch is one entry of the log, since a browser's database takes long for records, not for bytes. A log that is much
+//! longer than its records is rewritten, while the store is open and when it is opened.
 //!
-//! Each value follows a checksum: 8 bytes of SHA-256 over key and value. The version of the database is that of this
-//! format. Transactions are strictly durable: complete only once they are on the disk.
+//! Before each value is a checksum: 8 bytes of SHA-256 over key and value. The database's version is this format's.
+//! Transactions are strictly durable: they are complete only once they are on the disk.
 //!
-//! A site's data may be deleted at any time. While the store is open, that closes it, and it fails from then on; a
-//! store that is gone when it is opened is a new one, with an id of its own, which the cluster does not take for the
-//! old one.
+//! A site's data may be deleted at any time. Deletion closes a store that is open, which fails from then on. A store that is
+//! opened after its deletion is a new one, with a new id, and the cluster refuses it in that seat.
 //!
-//! On web-sys itself, rather than on a wrapper with futures: a batch is one pipeline of requests whose verdict falls in
-//! the callback of the first, so that it does not depend on when a future is polled; and a future that is dropped takes
-//! its transaction back.
+//! This is built on web-sys itself, not on a wrapper with futures. A batch is one pipeline of requests, which is judged in
+//! the callback of the first request, so that it does not depend on when a future is polled. And a future that is dropped
+//! aborts its transaction.
 
 mod database;
 mod format;
@@ -32,8 +31,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use paxoskv_core::Opening;
-use paxoskv_core::sorted::Map;
 use paxoskv_core::storage::{Batch, Loaded, Record, Storage, StorageError};
+use paxoskv_sorted::Map;
 use wasm_bindgen::JsValue;
 use web_sys::IdbObjectStore;
 
@@ -46,13 +45,13 @@ const LOG: &str = "log";
 const VERSION: u32 = 1;
 /// How many entries are read at a time.
 const CHUNK: u32 = 16;
-/// A log is written anew once it has grown by so many times what it was then, and by so many bytes at least.
+/// An open log is rewritten once it has grown by so many times its length after the last rewrite, and by so many bytes.
 const GROWTH: usize = 4;
 const LEAST: usize = 8 << 20;
-/// And when it is opened, where it is twice as long as it need be, and this much.
+/// When it is opened, a log is rewritten where it is twice as long as its records, and longer by this.
 const LEAST_AT_OPENING: usize = 64 << 10;
 
-/// The store of one seat; not there before it is opened.
+/// The store of one seat.
 pub(crate) struct IndexedDb {
     name: String,
     state: State,
@@ -61,7 +60,7 @@ pub(crate) struct IndexedDb {
 enum State {
     Closed,
     Open(Log),
-    /// Something has failed: what is on the disk is not known any more.
+    /// An operation has failed, so it is not known what is on the disk.
     Poisoned(StorageError),
 }
 
@@ -71,13 +70,13 @@ struct Log {
     opening: Opening,
     /// The number of the next entry.
     next: u64,
-    /// How long it was when it was written anew, and by how much it has grown since, in bytes.
+    /// Its length after the last rewrite, and its growth since then, in bytes.
     dense: usize,
     grown: usize,
 }
 
 impl IndexedDb {
-    /// The store of that seat of that cluster, on this origin.
+    /// The store of a seat, on this origin.
     pub(crate) fn new(cluster: &str, seat: u8) -> Self {
         Self { name: format!("paxoskv/{cluster}/{seat}"), state: State::Closed }
     }
@@ -105,7 +104,7 @@ impl IndexedDb {
     }
 }
 
-/// What a log comes to.
+/// The contents of a log.
 struct Read {
     records: Vec<Record>,
     /// The number of the next entry.
@@ -125,14 +124,14 @@ async fn read(transaction: &Transaction, log: &IdbObjectStore) -> Result<Read, S
     Ok(Read { records: merged(changes), next, length })
 }
 
-/// What is left of changes, of which a later one counts.
+/// The records after all changes.
 fn merged(changes: Vec<Change>) -> Vec<Record> {
     let mut last = Map::new();
     last.extend(changes.into_iter().map(|Change { key, value }| (key, value)));
     last.into_iter().filter_map(|(key, value)| Some(Record { key, value: value? })).collect()
 }
 
-/// Replaces the log by what it comes to; gives the number of the next entry.
+/// Replaces the log by its records; gives the number of the next entry.
 fn rewrite(log: &IdbObjectStore, next: u64, records: &[Record]) -> Result<u64, JsValue> {
     log.clear()?;
     append(log, next, records, &[])
@@ -172,17 +171,17 @@ impl Log {
     async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
         self.write(&batch).await?;
         if self.grown > (GROWTH * self.dense).max(LEAST) {
-            // A log that stays long is no harm, as long as it is this opening's; the next try comes later.
+            // A log that stays long does no harm, unless it belongs to a later opening. It is tried again later.
             self.grown = 0;
-            if let Err(taken @ StorageError::TakenOver { .. }) = self.write_anew().await {
+            if let Err(taken @ StorageError::TakenOver { .. }) = self.rewrite().await {
                 return Err(taken);
             }
         }
         Ok(())
     }
 
-    /// All requests go out at once. The first one's answer says whether the store is still ours; if not, it takes the
-    /// others back before anything is durable.
+    /// All requests are made at once. The first one's answer shows whether the store is still ours. If not, the transaction
+    /// is aborted before anything is durable.
     async fn write(&mut self, batch: &Batch) -> Result<(), StorageError> {
         let expected = batch.opening;
         let asserts_only = batch.puts.is_empty() && batch.removes.is_empty();
@@ -217,8 +216,8 @@ impl Log {
         verdict.map_or(done, Err)
     }
 
-    /// Writes the log anew.
-    async fn write_anew(&mut self) -> Result<(), StorageError> {
+    /// Rewrites the log.
+    async fn rewrite(&mut self) -> Result<(), StorageError> {
         let transaction = self.database.begin(Mode::Write)?;
         let found = transaction.result(transaction.store(META)?.get(&OPENING.into())).await?;
         is_ours(read_opening(found), self.opening)?;

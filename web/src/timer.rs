@@ -1,11 +1,11 @@
 //! The clock in a browser.
 //!
-//! Browsers wake a hidden page's `setTimeout` once a second, later once a minute. A worker's is left alone, so that
-//! is where the alarm clock stands: a dedicated worker of one line, made from a Blob. Where a page may not have one
-//! (its content security policy says so), and where this runs in a worker already, `setTimeout` has to do.
+//! Browsers run a hidden page's `setTimeout` once a second, later once a minute. They do not slow down a worker's. So the
+//! timer runs in a dedicated worker of one line, made from a Blob. Where a page may not have one (its content security
+//! policy forbids it), and where this code runs in a worker already, `setTimeout` has to do.
 //!
-//! There is one alarm clock a thread, however many nodes use it; it is set only where something has to be woken
-//! before its next ring, since most sleeps are given up for others long before they are over.
+//! There is one timer a thread, however many nodes use it. It is set only where a sleep ends before the timer fires next,
+//! since most sleeps are dropped long before they are over.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -17,22 +17,22 @@ use std::time::Duration;
 
 use js_sys::{Array, Date, Function, Reflect};
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
+use paxoskv_sorted::Map;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, BlobPropertyBag, Event, MessageEvent, Performance, Url, Worker};
 
-/// Says 1 once it runs, and then 0 each time that the time is over which it was told last.
-const ALARM_CLOCK: &str =
+/// Posts 1 once it runs, and then 0 each time that the time is over that was posted to it last.
+const WORKER_SCRIPT: &str =
     "let t;onmessage=e=>{clearTimeout(t);t=setTimeout(()=>postMessage(0),e.data)};postMessage(1)";
 
-/// The longest that the clock is set to; it can be set again. Browsers count in 32 bits.
+/// The longest time that the timer is set to; it is set again then. Browsers count in 32 bits.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[wasm_bindgen]
 extern "C" {
-    /// What is global, in a window and in a worker alike.
+    /// The global object, of a window or of a worker.
     type Scope;
 
     #[wasm_bindgen(method, getter)]
@@ -49,7 +49,7 @@ thread_local! {
     static CLOCK: RefCell<Weak<Clock>> = const { RefCell::new(Weak::new()) };
 }
 
-/// Tells the time, and wakes in time, also in a hidden page. Clones share one alarm clock.
+/// A clock, and sleeps that end in time even in a hidden page. Clones share one timer.
 #[derive(Clone)]
 pub(crate) struct WebTimer {
     clock: Rc<Clock>,
@@ -83,6 +83,15 @@ impl Timer for WebTimer {
         milliseconds(Date::now()).unwrap_or_default()
     }
 
+    fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+        // What is global is found anew each time, since nothing of JavaScript's may be kept where another thread could
+        // have it.
+        || {
+            let scope: Scope = js_sys::global().unchecked_into();
+            milliseconds(scope.performance().now()).unwrap_or_default()
+        }
+    }
+
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()> {
         self.sleep(at)
     }
@@ -97,61 +106,61 @@ struct Clock {
     scope: Scope,
     performance: Performance,
     state: RefCell<State>,
-    /// What `setTimeout` calls.
-    ring: Closure<dyn Fn()>,
+    /// The function for `setTimeout`.
+    fire: Closure<dyn Fn()>,
 }
 
 #[derive(Default)]
 struct State {
     sleepers: Map<(Duration, u64), Waker>,
     last: u64,
-    /// When the clock will ring, at the latest.
+    /// When the timer fires, at the latest.
     set_to: Option<Duration>,
-    /// What `setTimeout` has returned.
+    /// The timeout's id, from `setTimeout`.
     timeout: Option<JsValue>,
-    worker: Option<AlarmClock>,
+    worker: Option<TimerWorker>,
 }
 
-/// The worker, which counts once it has said that it runs.
-struct AlarmClock {
+/// The worker. It is used once it has reported that it runs.
+struct TimerWorker {
     worker: Worker,
     runs: bool,
-    /// The address of its code, until it has been read.
+    /// The address of its script, until the worker has read it.
     url: Option<String>,
-    _heard: Closure<dyn Fn(MessageEvent)>,
-    _failed: Closure<dyn Fn(Event)>,
+    _on_message: Closure<dyn Fn(MessageEvent)>,
+    _on_error: Closure<dyn Fn(Event)>,
 }
 
-impl Drop for AlarmClock {
+impl Drop for TimerWorker {
     fn drop(&mut self) {
         self.worker.terminate();
         self.forget_url();
     }
 }
 
-impl AlarmClock {
+impl TimerWorker {
     fn new(clock: &Weak<Clock>) -> Result<Self, JsValue> {
         let options = BlobPropertyBag::new();
         options.set_type("text/javascript");
-        let code = Blob::new_with_str_sequence_and_options(&Array::of1(&ALARM_CLOCK.into()), &options)?;
+        let code = Blob::new_with_str_sequence_and_options(&Array::of1(&WORKER_SCRIPT.into()), &options)?;
         let url = Url::create_object_url_with_blob(&code)?;
         let worker = Worker::new(&url)?;
         let (listener, other) = (clock.clone(), clock.clone());
-        let heard = Closure::new(move |message: MessageEvent| {
+        let on_message = Closure::new(move |message: MessageEvent| {
             if let Some(clock) = listener.upgrade() {
-                if message.data().as_f64() == Some(1.0) { clock.has_worker() } else { clock.ring() }
+                if message.data().as_f64() == Some(1.0) { clock.worker_runs() } else { clock.fire() }
             }
         });
-        let failed = Closure::new(move |event: Event| {
-            // Not an error of the page: that gets on without.
+        let on_error = Closure::new(move |event: Event| {
+            // The page does without a worker, so this is no error of the page.
             event.prevent_default();
             if let Some(clock) = other.upgrade() {
-                clock.lost_worker();
+                clock.worker_failed();
             }
         });
-        worker.set_onmessage(Some(heard.as_ref().unchecked_ref()));
-        worker.set_onerror(Some(failed.as_ref().unchecked_ref()));
-        Ok(Self { worker, runs: false, url: Some(url), _heard: heard, _failed: failed })
+        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
+        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
+        Ok(Self { worker, runs: false, url: Some(url), _on_message: on_message, _on_error: on_error })
     }
 
     fn forget_url(&mut self) {
@@ -166,15 +175,15 @@ impl Clock {
         let scope: Scope = js_sys::global().unchecked_into();
         let in_window = Reflect::has(&scope, &"document".into()).unwrap_or_default();
         Rc::new_cyclic(|this: &Weak<Self>| {
-            let ringing = this.clone();
-            let ring = Closure::new(move || {
-                if let Some(clock) = ringing.upgrade() {
-                    clock.ring();
+            let firing = this.clone();
+            let fire = Closure::new(move || {
+                if let Some(clock) = firing.upgrade() {
+                    clock.fire();
                 }
             });
-            let worker = if in_window { AlarmClock::new(this).ok() } else { None };
+            let worker = if in_window { TimerWorker::new(this).ok() } else { None };
             let state = RefCell::new(State { worker, ..State::default() });
-            Self { performance: scope.performance(), scope, state, ring }
+            Self { performance: scope.performance(), scope, state, fire }
         })
     }
 
@@ -182,7 +191,7 @@ impl Clock {
         milliseconds(self.performance.now()).unwrap_or_default()
     }
 
-    fn has_worker(&self) {
+    fn worker_runs(&self) {
         let mut state = self.state.borrow_mut();
         if let Some(worker) = &mut state.worker {
             worker.runs = true;
@@ -192,14 +201,14 @@ impl Clock {
         self.set(&mut state);
     }
 
-    fn lost_worker(&self) {
+    fn worker_failed(&self) {
         let mut state = self.state.borrow_mut();
         state.worker = None;
         state.set_to = None;
         self.set(&mut state);
     }
 
-    /// Sees to it that the clock rings when the first sleeper wants to be woken, or earlier.
+    /// Makes the timer fire when the first sleep ends, or earlier.
     fn set(&self, state: &mut State) {
         let Some((first, _)) = state.sleepers.first_key_value().map(|(at, _)| *at) else { return };
         if state.set_to.is_some_and(|at| at <= first) {
@@ -208,7 +217,7 @@ impl Clock {
         let now = self.now();
         let pause = first.saturating_sub(now).min(LONGEST);
         state.set_to = Some(now + pause);
-        // Fractions would be cut off, and it would ring too early.
+        // A fraction would be cut off, and the timer would fire too early.
         let ms = (pause.as_secs_f64() * 1000.0).ceil();
         if let Some(clock) = state.worker.as_ref().filter(|worker| worker.runs)
             && clock.worker.post_message(&ms.into()).is_ok()
@@ -218,10 +227,10 @@ impl Clock {
         if let Some(old) = state.timeout.take() {
             self.scope.clear_timeout(&old);
         }
-        state.timeout = Some(self.scope.set_timeout(self.ring.as_ref().unchecked_ref(), ms));
+        state.timeout = Some(self.scope.set_timeout(self.fire.as_ref().unchecked_ref(), ms));
     }
 
-    fn ring(&self) {
+    fn fire(&self) {
         let mut state = self.state.borrow_mut();
         state.set_to = None;
         let later = state.sleepers.split_off(&(self.now(), u64::MAX));
@@ -240,11 +249,11 @@ impl Drop for Clock {
     }
 }
 
-/// What resolves at some moment.
+/// Resolves at a moment.
 pub(crate) struct Sleep {
     clock: Rc<Clock>,
     at: Duration,
-    /// Its number among the sleepers, once it is one.
+    /// Its number among the sleepers, once it was polled.
     number: Option<u64>,
 }
 
@@ -287,7 +296,7 @@ mod tests {
         let timer = WebTimer::new();
         let start = timer.now();
         let order = RefCell::new(Vec::new());
-        // The later ones are asked for first, so the clock has to be set anew for each.
+        // The later ones are polled first, so the timer has to be set again for each.
         let sleeps = [60, 40, 20, 0].map(|ms| {
             let at = start + Duration::from_millis(ms);
             let (timer, order) = (timer.clone(), &order);
@@ -302,7 +311,7 @@ mod tests {
     }
 
     #[wasm_bindgen_test]
-    async fn a_sleep_that_is_given_up_holds_up_no_other() {
+    async fn a_sleep_that_is_dropped_delays_no_other() {
         let timer = WebTimer::new();
         let soon = timer.sleep(timer.now() + Duration::from_millis(20));
         let late = timer.sleep(timer.now() + Duration::from_secs(3600));

@@ -1,4 +1,4 @@
-//! The same scripts as in `api.rs`, in a dedicated worker, where there is no window.
+//! The scripts of `api.rs`, in a dedicated worker, where there is no window.
 #![cfg(target_family = "wasm")]
 
 mod scripts;

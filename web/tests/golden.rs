@@ -45,7 +45,7 @@ fn both<T: Serialize + ?Sized>(value: &T) -> (Key, Value) {
     (Key::new(value).unwrap(), Value::new(value).unwrap())
 }
 
-/// The same in Rust, of the types that a Rust program would take.
+/// The same values in Rust, of the types that a Rust program would use.
 fn from_rust() -> BTreeMap<&'static str, (Key, Value)> {
     let moment = |seconds: i64| Cbor::Tag(1, Box::new(seconds.into()));
     BTreeMap::from([

@@ -1,25 +1,25 @@
-// Where things are and what the address of the page asks for.
+// The places of things, and the settings in the page's address.
 
 /**
- * The package. The same path holds where this folder is served beside `pkg`, and where it is served as the root, for
- * there is nothing above the root.
+ * The package. The path is right where this folder is served beside `pkg`, and also where it is served as the root, since
+ * nothing is above the root.
  */
 export const PACKAGE = new URL("../pkg/paxoskv.js", import.meta.url).href;
 
-/** The bucket in which the tabs tell one another who they are. */
+/** The bucket of the tabs' names. */
 export const TABS_BUCKET = "page.tabs";
 
-/** The bucket of the puts that are only there to be timed. */
+/** The bucket of the puts that are only timed. */
 export const LATENCY_BUCKET = "page.latency";
 
 const SIZE = { least: 1, most: 31, usual: 3 };
 
-/** A secret has no place in an address, so it is kept with the tab. */
+/** A secret must not be in an address, so it is kept in the tab's session storage. */
 const SECRET = "paxoskv-secret";
 
 /**
- * `?cluster=demo&size=3&ws=ws://127.0.0.1:7401&seat=3`; `ws` and `seat` may be there several times, or name several. A
- * tab with addresses looks on, unless there are seats for tabs.
+ * `?cluster=demo&size=3&ws=ws://127.0.0.1:7401&seat=3`. `ws` and `seat` can be repeated, and can name several. A tab with
+ * addresses is an observer, unless there are seats for tabs.
  */
 export function settings(search = location.search) {
   const asked = new URLSearchParams(search);
@@ -43,7 +43,7 @@ export function keepSecret(secret) {
   else sessionStorage.removeItem(SECRET);
 }
 
-/** The options of `join` for these settings. Whether to keep the data is asked by a button, not in passing. */
+/** The options of `join` for these settings. A button asks the browser to keep the data; `join` does not. */
 export function options({ size, ws, seats, secret }) {
   const transport = [...(ws.length === 0 || seats.length ? ["tabs"] : []), ...(ws.length ? ["ws"] : [])];
   return {

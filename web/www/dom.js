@@ -1,4 +1,4 @@
-// Small helpers that the panels share.
+// Helpers that the panels share.
 
 export const $ = (id) => document.getElementById(id);
 
@@ -10,7 +10,7 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
-/** The same for SVG. */
+/** An element of SVG. */
 export function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   set(element, attributes);
@@ -28,7 +28,7 @@ function set(element, attributes) {
 export const code = (text) => el("code", {}, text);
 export const strong = (text) => el("strong", {}, text);
 
-/** Writes only what changed, so that nothing is announced or laid out anew without need. */
+/** Writes only what changed, so that nothing is announced or laid out again without need. */
 export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
@@ -36,13 +36,13 @@ export function setText(element, text) {
 /** Plays an animation of the style sheet once more. */
 export function replay(element, name) {
   element.classList.remove(name);
-  // Reading a size makes the browser forget the run before.
+  // Reading a size makes the browser forget the animation that has run before.
   void element.getBoundingClientRect();
   element.classList.add(name);
   element.onanimationend = () => element.classList.remove(name);
 }
 
-/** Each item of an asynchronous stream, until it ends or the signal says so. */
+/** Calls `take` with each item of an asynchronous stream, until it ends or the signal is aborted. */
 export async function each(stream, signal, take) {
   const items = stream[Symbol.asyncIterator]();
   const stop = () => Promise.resolve(items.return?.()).catch(() => {});
@@ -59,7 +59,7 @@ export async function each(stream, signal, take) {
   }
 }
 
-/** A button that cannot be used now stays where the focus is: it is not disabled, it only says so. */
+/** Marks a button as usable or not. It is not disabled, since it has to keep the focus. */
 export function setUsable(button, usable) {
   button.setAttribute("aria-disabled", String(!usable));
 }

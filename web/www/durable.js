@@ -1,13 +1,13 @@
-// What is kept, how, and how sure that is.
+// How durable this tab's data is.
 
 import { $, setText } from "./dom.js";
-import { problem, say } from "./timeline.js";
+import { log, showError } from "./timeline.js";
 
 export function showVotes(seat) {
   setText(
     $("durable-votes"),
     seat === null
-      ? "This tab has no seat, so it does not vote and keeps nothing."
+      ? "This tab has no seat, so it does not vote and stores nothing."
       : "IndexedDB, strict: on disk before they count. Close all tabs, and they are still there.",
   );
 }
@@ -34,7 +34,7 @@ export function offerToPersist() {
   $("persist").addEventListener("click", async () => {
     try {
       const kept = await navigator.storage.persist();
-      say(
+      log(
         "cluster",
         kept
           ? "The browser will keep what this site stores"
@@ -42,7 +42,7 @@ export function offerToPersist() {
       );
       await showStorage();
     } catch (error) {
-      problem("Ask the browser to keep it", error);
+      showError("Ask the browser to keep it", error);
     }
   });
 }

@@ -1,8 +1,8 @@
-// The keys of a bucket, live, and the form that puts, gets and erases.
+// The keys of a bucket as they change, and the form that puts, gets and erases.
 
 import { $, code, each, el, isUsable, duration, replay, setText, setUsable, strong, svg } from "./dom.js";
-import { hue } from "./people.js";
-import { problem, say } from "./timeline.js";
+import { hue } from "./peers_panel.js";
+import { log, showError } from "./timeline.js";
 import { identity, parse, show } from "./value.js";
 
 /** Rows in the table at most. */
@@ -12,8 +12,8 @@ const LINES = 8;
 
 export class Keys {
   #cluster;
-  #people;
-  #took;
+  #peers;
+  #record;
   #changed;
   #signal;
   #watching = new AbortController();
@@ -21,13 +21,13 @@ export class Keys {
   #live = 0;
   #calling = null;
   #ownerless = [];
-  /** What this tab’s own puts hang on: a state says of others only whose it is. */
+  /** The leases of this tab’s own puts. A state shows only the owner. */
   #madeHere = new Map();
   #burst = { since: 0, lines: 0, more: 0 };
 
-  /** `took` is told how long each put took, `changed` that something was agreed on. */
-  constructor({ took, changed, watch }) {
-    this.#took = took;
+  /** `record` is called with the time of each put, `changed` when a key has changed. */
+  constructor({ record, changed, watch }) {
+    this.#record = record;
     this.#changed = changed;
     $("put-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -40,12 +40,12 @@ export class Keys {
       $("key").focus();
     });
     let soon;
-    const look = () => {
+    const list = () => {
       clearTimeout(soon);
-      soon = setTimeout(() => this.#cluster && this.#look(), 250);
+      soon = setTimeout(() => this.#cluster && this.#list(), 250);
     };
-    $("prefix").addEventListener("input", look);
-    $("bucket").addEventListener("input", look);
+    $("prefix").addEventListener("input", list);
+    $("bucket").addEventListener("input", list);
     $("keys-body").addEventListener("click", ({ target }) => {
       const button = target.closest("button");
       const row = this.#rows.get(button?.closest("tr").dataset.key);
@@ -56,19 +56,19 @@ export class Keys {
     });
   }
 
-  attach(cluster, people, signal) {
+  attach(cluster, peers, signal) {
     this.#cluster = cluster;
-    this.#people = people;
+    this.#peers = peers;
     this.#signal = signal;
     signal.addEventListener("abort", () => {
       this.#cluster = null;
       this.#watching.abort();
       this.#calling?.abort();
     });
-    this.#look();
+    this.#list();
   }
 
-  /** Names are known now that were not. */
+  /** Some names of tabs have changed. */
   redraw() {
     for (const row of this.#rows.values()) this.#draw(row);
   }
@@ -77,7 +77,7 @@ export class Keys {
     return $("bucket").value.trim() || undefined;
   }
 
-  async #look() {
+  async #list() {
     this.#watching.abort();
     this.#watching = new AbortController();
     const { signal } = this.#watching;
@@ -90,13 +90,13 @@ export class Keys {
     const since = performance.now();
     try {
       const changes = this.#cluster.watchPrefix($("prefix").value, { bucket: this.#bucket() });
-      await each(changes, signal, (state) => this.#learn(state, performance.now() - since < 400));
+      await each(changes, signal, (state) => this.#update(state, performance.now() - since < 400));
     } catch (error) {
-      if (!signal.aborted) problem("Keys cannot be shown", error);
+      if (!signal.aborted) showError("Keys cannot be shown", error);
     }
   }
 
-  #learn(state, old) {
+  #update(state, old) {
     const id = identity(state.key);
     let row = this.#rows.get(id);
     if (!row) {
@@ -108,16 +108,16 @@ export class Keys {
     row.state = state;
     this.#draw(row);
     this.#count();
-    if (!state.vacant && !("owner" in state)) this.#askForOwner(row);
+    if (!state.vacant && !("owner" in state)) this.#fetchOwner(row);
     if (old) return;
     replay(row.element, "fresh");
     this.#changed();
-    this.#tell(state);
+    this.#log(state);
   }
 
-  /** A state may come without its owner. Those are asked for one by one, in the order in which they came. */
-  async #askForOwner(row) {
-    // Each look at the keys has a list of its own: an owner that it asks for may be long in coming.
+  /** A state may come without its owner. Missing owners are fetched one by one, in the order of the states. */
+  async #fetchOwner(row) {
+    // Each listing has a queue of its own, since an owner may take long to come.
     const ownerless = this.#ownerless;
     if (ownerless.push(row) > 1) return;
     const { signal } = this.#watching;
@@ -128,7 +128,7 @@ export class Keys {
         state.owner = await this.#cluster.owner(state.key, { bucket: this.#bucket(), signal });
         this.#draw(ownerless[0]);
       } catch {
-        // Who asks for the keys is told what is wrong; the owner stays unknown.
+        // The listing reports the error. The owner stays unknown.
       }
     }
   }
@@ -141,11 +141,11 @@ export class Keys {
         "th",
         { scope: "row" },
         el("button", { type: "button", class: "link", "data-action": "use", title: "Use this key in the form" }),
-        el("span", { class: "lives-too" }),
+        el("span", { class: "lease-too" }),
       ),
       el("td", { class: "shown" }, el("span")),
       el("td", { class: "number" }),
-      el("td", { class: "lives" }),
+      el("td", { class: "lease" }),
       el(
         "td",
         { class: "acts" },
@@ -164,7 +164,7 @@ export class Keys {
   }
 
   #draw({ element, state }) {
-    const [key, value, generation, lives] = element.children;
+    const [key, value, generation, lease] = element.children;
     element.dataset.vacant = String(Boolean(state.vacant));
     element.dataset.generation = state.generation;
     setText(key.firstElementChild, show(state.key, 80));
@@ -172,12 +172,12 @@ export class Keys {
     setText(value.firstElementChild, shown);
     value.title = shown;
     setText(generation, String(state.generation));
-    lives.replaceChildren(...this.#lives(state));
-    key.lastElementChild.replaceChildren(...this.#lives(state));
+    lease.replaceChildren(...this.#lease(state));
+    key.lastElementChild.replaceChildren(...this.#lease(state));
   }
 
-  #lives(state) {
-    if (state.vacant) return ["may be put anew"];
+  #lease(state) {
+    if (state.vacant) return ["may be put again"];
     const { until, erasable, known } = this.#madeHere.get(this.#name(state)) ?? {};
     const parts = [];
     if (state.owner) parts.push("with ", this.#owner(state.owner), " ");
@@ -194,8 +194,8 @@ export class Keys {
   }
 
   #owner(session) {
-    const name = this.#people.bySession(session);
-    const mine = session === this.#people.session?.id;
+    const name = this.#peers.bySession(session);
+    const mine = session === this.#peers.session?.id;
     const chip = el(
       "span",
       { class: "chip", title: `session ${session}`, "data-owner": name ?? session },
@@ -212,23 +212,23 @@ export class Keys {
     setText($("keys-count"), `${this.#live || "No"} ${this.#live === 1 ? "key" : "keys"}${where}${full}`);
   }
 
-  /** A burst becomes a few lines and a number. */
-  #tell(state) {
+  /** Logs a change. A burst becomes a few lines and a number. */
+  #log(state) {
     const burst = this.#burst;
     const now = performance.now();
     if (now - burst.since > 1000) Object.assign(burst, { since: now, lines: 0, more: 0 });
     if (burst.lines >= LINES) {
       if (burst.more === 0) {
-        setTimeout(() => say("key", `… and ${burst.more} more changes of keys`), 1000);
+        setTimeout(() => log("key", `… and ${burst.more} more changes of keys`), 1000);
       }
       burst.more += 1;
       return;
     }
     burst.lines += 1;
     const key = code(show(state.key, 60));
-    if (state.vacant) return say("key", key, " is vacant, next generation ", strong(String(state.generation)));
-    const whose = state.owner ? [", lives with ", this.#owner(state.owner)] : [];
-    return say(
+    if (state.vacant) return log("key", key, " is vacant, next generation ", strong(String(state.generation)));
+    const whose = state.owner ? [", bound to ", this.#owner(state.owner)] : [];
+    return log(
       "key",
       key,
       " is ",
@@ -265,7 +265,7 @@ export class Keys {
         this.#outcome("none", "Given up. It may still take effect.");
       } else {
         this.#outcome("wrong", error?.message ?? String(error));
-        problem(`${doing} ${$("key").value}`, error);
+        showError(`${doing} ${$("key").value}`, error);
       }
     } finally {
       clearTimeout(waiting);
@@ -290,11 +290,11 @@ export class Keys {
     const began = performance.now();
     const chosen = await this.#cluster.put(key, value, options);
     const took = performance.now() - began;
-    this.#took(took);
+    this.#record(took);
     const now = [code(show(chosen.value, 80)), `, generation ${chosen.generation}, ${duration(took)}`];
     if (chosen.won) this.#remember({ key, generation: chosen.generation }, options);
     if (chosen.won) return ["won", "Won: ", ...now, ` (read as ${kind})`];
-    say("call", "Put ", code(show(key, 60)), " came too late: ", code(show(chosen.value, 60)), " was chosen before");
+    log("call", "Put ", code(show(key, 60)), " came too late: ", code(show(chosen.value, 60)), " was chosen before");
     return ["lost", "Too late: it is ", ...now];
   }
 
@@ -318,7 +318,7 @@ export class Keys {
     const key = parse($("key").value).value;
     const erased = await this.#cluster.erase(key, { bucket: this.#bucket(), signal: this.#calling.signal });
     if (!erased) return ["absent", "There was nothing to erase for ", code(show(key, 60))];
-    return ["erased", code(show(key, 60)), " is erased, and may be put anew"];
+    return ["erased", code(show(key, 60)), " is erased, and may be put again"];
   }
 }
 
@@ -331,7 +331,7 @@ function eye() {
   );
 }
 
-/** What has to be typed to name this key. */
+/** The text that names this key when it is typed. */
 function asTyped(key) {
   return typeof key === "string" && parse(key).kind === "text" ? key : show(key, Infinity);
 }

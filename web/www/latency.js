@@ -1,10 +1,10 @@
-// How long puts take, as a plot, and a hundred of them to have something to look at.
+// How long puts take, as a plot, and buttons that put many keys.
 
 import { LATENCY_BUCKET } from "./config.js";
 import { $, isUsable, duration, setText, setUsable, svg } from "./dom.js";
-import { problem, say } from "./timeline.js";
+import { log, showError } from "./timeline.js";
 
-/** Puts that are kept and shown. */
+/** The number of puts in the plot, at most. */
 const SAMPLES = 200;
 const PLOT = { left: 44, right: 314, top: 8, bottom: 112 };
 
@@ -26,7 +26,7 @@ export class Latency {
     signal.addEventListener("abort", () => (this.#cluster = null));
   }
 
-  took(ms) {
+  record(ms) {
     this.#samples.push(ms);
     if (this.#samples.length > SAMPLES) this.#samples.shift();
     if (this.#drawing) return;
@@ -37,7 +37,7 @@ export class Latency {
     });
   }
 
-  /** Puts so many keys, of which so many are under way at a time. */
+  /** Puts many keys, so many at once. */
   async #putMany(many, atOnce) {
     const buttons = [$("put-100"), $("put-1000")];
     if (!this.#cluster || !isUsable(buttons[0])) return;
@@ -55,9 +55,9 @@ export class Latency {
       await Promise.all(Array.from({ length: atOnce }, putter));
       const rate = Math.round(many / ((performance.now() - began) / 1000));
       setText($("latency-rate"), rate.toLocaleString("en"));
-      say("call", `${many} puts, ${atOnce === 1 ? "one after the other" : "all at once"}: ${rate} a second`);
+      log("call", `${many} puts, ${atOnce === 1 ? "one after the other" : "all at once"}: ${rate} a second`);
     } catch (error) {
-      problem(`put ${many}`, error);
+      showError(`put ${many}`, error);
     } finally {
       for (const button of buttons) setUsable(button, true);
     }
@@ -66,7 +66,7 @@ export class Latency {
   async #putOne(key, value) {
     const began = performance.now();
     await this.#cluster.put(key, value, { bucket: LATENCY_BUCKET, timeout: 10_000, signal: this.#signal });
-    this.took(performance.now() - began);
+    this.record(performance.now() - began);
   }
 
   #draw() {
@@ -103,7 +103,7 @@ export class Latency {
   }
 }
 
-/** 1, 2, 5, 10, 20 … around what there is. */
+/** The ends of the scale: numbers of 1, 2, 5, 10, 20 … around the samples. */
 function scale(least, most) {
   const ticks = [];
   for (let decade = 0.01; decade < 1e6; decade *= 10) ticks.push(decade, 2 * decade, 5 * decade);

@@ -1,56 +1,56 @@
-// The page: joins the cluster that its address names, and hands it to the panels.
+// The page. It joins the cluster that its address names, and attaches the panels to it.
 
 import { keepSecret, options, PACKAGE, settings } from "./config.js";
 import { $, each, setText, strong } from "./dom.js";
 import { offerToPersist, showStorage, showVotes } from "./durable.js";
-import { Hands } from "./hands.js";
 import { Keys } from "./keys.js";
 import { Latency } from "./latency.js";
-import { hue, People } from "./people.js";
+import { LocksPanel } from "./locks_panel.js";
+import { hue, Peers } from "./peers_panel.js";
 import { adviceForNodes, adviceForTabs, drawSeats, isUp, pulse } from "./seats.js";
-import { problem, say } from "./timeline.js";
+import { log, showError } from "./timeline.js";
 import { Watch } from "./watch.js";
 
 const asked = settings();
 const latency = new Latency();
 const watch = new Watch();
-const hands = new Hands();
+const locks = new LocksPanel();
 const keys = new Keys({
-  took: (ms) => latency.took(ms),
+  record: (ms) => latency.record(ms),
   changed: pulse,
   watch: (key, bucket) => watch.of(key, bucket),
 });
 
-let stay = new AbortController();
-let status = nobody();
-let people = null;
+let membership = new AbortController();
+let status = emptyStatus();
+let peers = null;
 let cluster = null;
 
 fillForm();
 draw();
 showVotes(null);
-showStorage().catch((error) => problem("Look at the storage", error));
+showStorage().catch((error) => showError("Look at the storage", error));
 offerToPersist();
 start();
 
-// A tab that comes back from the back/forward cache had left its cluster, so it joins anew.
+// A tab that comes back from the back/forward cache had left its cluster, so it joins again.
 addEventListener("pageshow", ({ persisted }) => {
   if (!persisted) return;
-  say("cluster", "This tab is back, and joins anew");
+  log("cluster", "This tab is back, and joins again");
   start();
 });
-addEventListener("pagehide", () => stay.abort());
-document.addEventListener("freeze", () => say("cluster", "The browser froze this tab"));
-document.addEventListener("resume", () => say("cluster", "The browser woke this tab"));
+addEventListener("pagehide", () => membership.abort());
+document.addEventListener("freeze", () => log("cluster", "The browser froze this tab"));
+document.addEventListener("resume", () => log("cluster", "The browser woke this tab"));
 
 async function start() {
-  stay.abort();
-  stay = new AbortController();
-  const { signal } = stay;
+  membership.abort();
+  membership = new AbortController();
+  const { signal } = membership;
   const before = cluster;
-  people = null;
+  peers = null;
   cluster = null;
-  status = nobody();
+  status = emptyStatus();
   document.body.dataset.state = "joining";
   draw();
   try {
@@ -60,35 +60,35 @@ async function start() {
     if (signal.aborted) return void joined.leave();
     cluster = joined;
     document.body.dataset.state = "joined";
-    cluster.closed.then((reason) => signal.aborted || over("Stay in the cluster", reason));
-    say("cluster", "This tab joined ", strong(asked.name));
-    people = new People(cluster, signal, () => {
+    cluster.closed.then((reason) => signal.aborted || fail("Stay in the cluster", reason));
+    log("cluster", "This tab joined ", strong(asked.name));
+    peers = new Peers(cluster, signal, () => {
       draw();
       keys.redraw();
     });
     latency.attach(cluster, signal);
     watch.attach(cluster, signal);
-    hands.attach(cluster, people, signal);
-    keys.attach(cluster, people, signal);
-    quietly(signal, "Tell the others who this is", people.run());
-    quietly(
+    locks.attach(cluster, peers, signal);
+    keys.attach(cluster, peers, signal);
+    reportFailure(signal, "Put this tab’s name", peers.run());
+    reportFailure(
       signal,
       "Learn the cluster’s state",
-      each(cluster.statuses(), signal, (now) => learn(now)),
+      each(cluster.statuses(), signal, (now) => showStatus(now)),
     );
   } catch (error) {
-    if (!signal.aborted) over("Join", error);
+    if (!signal.aborted) fail("Join", error);
   }
 }
 
-/** This tab has no part in the cluster, or no more. */
-function over(doing, reason) {
-  stay.abort();
-  status = nobody();
-  people = null;
+/** This tab is not in the cluster, or not any more. */
+function fail(doing, reason) {
+  membership.abort();
+  status = emptyStatus();
+  peers = null;
   document.body.dataset.state = "failed";
   draw();
-  problem(doing, reason);
+  showError(doing, reason);
 }
 
 async function load() {
@@ -99,46 +99,46 @@ async function load() {
   }
 }
 
-function quietly(signal, doing, promise) {
-  promise.catch((error) => signal.aborted || problem(doing, error));
+function reportFailure(signal, doing, promise) {
+  promise.catch((error) => signal.aborted || showError(doing, error));
 }
 
-function nobody() {
+function emptyStatus() {
   const seats = Array.from({ length: asked.size }, (_, at) => ({ seat: at + 1, state: "empty" }));
   return { clusterSize: asked.size, quorum: false, seats, observers: 0 };
 }
 
-function learn(now) {
+function showStatus(now) {
   const before = status;
   status = now;
   const own = now.seats.find(({ state }) => state === "self")?.seat ?? null;
   const wasOwn = before.seats.find(({ state }) => state === "self")?.seat ?? null;
   if (own !== wasOwn) {
-    if (own !== null) say("cluster", "This tab sits in seat ", strong(String(own)));
+    if (own !== null) log("cluster", "This tab sits in seat ", strong(String(own)));
     showVotes(own);
     showStorage().catch(() => {});
   }
   for (const seat of now.seats) {
     const was = before.seats.find((other) => other.seat === seat.seat);
     if (seat.state === "self" || !was || isUp(was) === isUp(seat)) continue;
-    say("cluster", "Seat ", strong(String(seat.seat)), isUp(seat) ? " is taken" : " is free");
+    log("cluster", "Seat ", strong(String(seat.seat)), isUp(seat) ? " is taken" : " is free");
   }
   if (before.quorum !== now.quorum) {
-    say(
+    log(
       "cluster",
       now.quorum ? "There is a quorum" : "There is no quorum",
       `: ${now.seats.filter(isUp).length} of ${now.clusterSize} seats`,
     );
   }
-  people?.sits(own);
+  peers?.setSeat(own);
   draw();
 }
 
 function draw() {
   drawSeats(
     status,
-    (seat) => people?.bySeat(seat) ?? (isOwn(seat) ? people?.me : undefined),
-    people?.withoutSeat() ?? [],
+    (seat) => peers?.bySeat(seat) ?? (isOwn(seat) ? peers?.me : undefined),
+    peers?.withoutSeat() ?? [],
   );
   const up = status.seats.filter(isUp).length;
   const joined = document.body.dataset.state === "joined";
@@ -154,11 +154,11 @@ function draw() {
     joined
       ? advice()
       : failed
-        ? "This tab is not in the cluster. “What went wrong” says why, and what to do."
+        ? "This tab is not in the cluster. “Errors” says why, and what to do."
         : "Joining …",
   );
   const own = status.seats.find(({ state }) => state === "self")?.seat;
-  const me = people?.me;
+  const me = peers?.me;
   document.body.dataset.seat = own ?? "";
   $("me-is").hidden = !me;
   if (me) {
@@ -178,14 +178,14 @@ function isOwn(seat) {
 }
 
 function fillForm() {
-  const door = $("settings");
+  const menu = $("settings");
   addEventListener("keydown", ({ key }) => {
-    if (key !== "Escape" || !door.open) return;
-    door.open = false;
-    door.querySelector("summary").focus();
+    if (key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
   });
   addEventListener("click", ({ target }) => {
-    if (!door.contains(target)) door.open = false;
+    if (!menu.contains(target)) menu.open = false;
   });
 
   setText($("cluster-name"), asked.name);

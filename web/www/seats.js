@@ -1,22 +1,22 @@
-// The seats: a small parliament, the same as a list, and what to do next.
+// The seats, as a drawing of a parliament and as a list, and advice on what to do next.
 
 import { $, el, replay, setText, svg } from "./dom.js";
-import { hue } from "./people.js";
+import { hue } from "./peers_panel.js";
 
 const CENTRE = { x: 160, y: 152 };
 const RADIUS = 116;
-/** Names of those without a seat, at most. */
+/** How many names of tabs without a seat are shown. */
 const GALLERY = 6;
-const STATES = { self: "this tab", connected: "connected", lost: "gone", empty: "free" };
+const STATES = { self: "this tab", connected: "connected", lost: "suspected", empty: "free" };
 
-/** Draws the seats of a status; `who` says who sits in one, `without` are those who have none. */
-export function drawSeats(status, who, without) {
-  drawParliament(status, who);
-  drawList(status, who);
+/** Draws the seats of a status. `nameOf` gives the name of the tab in a seat; `without` are the names of tabs without one. */
+export function drawSeats(status, nameOf, without) {
+  drawParliament(status, nameOf);
+  drawList(status, nameOf);
   drawGallery(without);
 }
 
-/** Something was agreed on. */
+/** Shows that something was agreed on. */
 export function pulse() {
   replay($("parliament"), "pulse");
 }
@@ -27,7 +27,7 @@ export function isUp({ state }) {
 
 const count = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
 
-function drawParliament({ seats, quorum, clusterSize }, who) {
+function drawParliament({ seats, quorum, clusterSize }, nameOf) {
   const places = arc(seats.length);
   const radius = Math.min(27, (RADIUS * Math.PI * 0.4) / Math.max(seats.length - 1, 1));
   const up = seats.filter(isUp).length;
@@ -37,7 +37,7 @@ function drawParliament({ seats, quorum, clusterSize }, who) {
   });
   const chairs = seats.map((seat, at) => {
     const { x, y } = places[at];
-    const name = isUp(seat) ? who(seat.seat) : undefined;
+    const name = isUp(seat) ? nameOf(seat.seat) : undefined;
     const chair = svg("g", { class: `chair ${seat.state}${name ? " named" : ""}`, transform: `translate(${x} ${y})` });
     if (name) chair.style.setProperty("--hue", hue(name));
     if (seat.state === "self") chair.append(svg("circle", { class: "ring", r: radius + 4.5 }));
@@ -66,7 +66,7 @@ function drawParliament({ seats, quorum, clusterSize }, who) {
   $("parliament").replaceChildren(...spokes, ...chairs, rostrum);
 }
 
-/** Where the chairs stand: in a half circle around the rostrum. */
+/** The places of the chairs, in a half circle around the rostrum. */
 function arc(size) {
   const spread = size <= 3 ? 128 : 180;
   return Array.from({ length: size }, (_, at) => {
@@ -76,7 +76,7 @@ function arc(size) {
   });
 }
 
-function drawList({ seats }, who) {
+function drawList({ seats }, nameOf) {
   const list = $("seats");
   const many = seats.length > 5;
   list.toggleAttribute("data-many", many);
@@ -88,7 +88,7 @@ function drawList({ seats }, who) {
       item = el("li", {}, el("span", { class: "badge" }), el("span", { class: "name" }), el("span", { class: "how" }));
       list.append(item);
     }
-    const name = isUp(seat) ? who(seat.seat) : undefined;
+    const name = isUp(seat) ? nameOf(seat.seat) : undefined;
     item.dataset.seat = seat.seat;
     item.dataset.state = seat.state;
     item.dataset.name = name ?? "";
@@ -111,7 +111,7 @@ function drawGallery(without) {
   $("gallery").replaceChildren(without.length ? "Without a seat: " : "", ...spaced, more);
 }
 
-/** What to do next, where all seats are for tabs. */
+/** Advice where all seats are for tabs. */
 export function adviceForTabs({ seats, quorum, clusterSize }) {
   const up = seats.filter(isUp).length;
   const needed = Math.floor(clusterSize / 2) + 1;
@@ -125,7 +125,7 @@ export function adviceForTabs({ seats, quorum, clusterSize }) {
   return `All seats are taken. Close ${clusterSize - needed === 1 ? "any one tab" : `any ${clusterSize - needed} of them`}: the others go on, and nothing is forgotten.`;
 }
 
-/** What to do next, where nodes are dialled. */
+/** Advice where nodes are dialled. */
 export function adviceForNodes({ seats, quorum, clusterSize }, addresses) {
   const up = seats.filter(isUp).length;
   const needed = Math.floor(clusterSize / 2) + 1;

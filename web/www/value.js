@@ -16,13 +16,13 @@ function kindOf(value) {
   return `JSON ${typeof value}`;
 }
 
-/** What any value that CBOR can carry looks like; text at the top is shown bare where that cannot be misread. */
+/** A value as text. A string at the top is shown bare, where that cannot be misread. */
 export function show(value, most = 300) {
   const text = typeof value === "string" && parse(value).kind === "text" ? value : literal(value, 0);
   return text.length > most ? `${text.slice(0, most)}…` : text;
 }
 
-/** Tells keys apart. */
+/** A text that is different for different keys. */
 export const identity = (key) => literal(key, 0);
 
 function literal(value, depth) {

@@ -1,7 +1,7 @@
-// One key, live.
+// The states of one key as they change.
 
 import { $, code, each, el, isUsable, setUsable, strong } from "./dom.js";
-import { problem } from "./timeline.js";
+import { showError } from "./timeline.js";
 import { parse, show } from "./value.js";
 
 const STATES = 50;
@@ -51,7 +51,7 @@ export class Watch {
         while (list.childElementCount > STATES) list.lastElementChild.remove();
       });
     } catch (error) {
-      if (!signal.aborted) problem(`watch ${show(key, 60)}`, error);
+      if (!signal.aborted) showError(`watch ${show(key, 60)}`, error);
     }
     if (!signal.aborted) this.#stop();
   }

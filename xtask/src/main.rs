@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand, ValueEnum};
 use xtask::parts::{self, Part};
 use xtask::run::cargo;
-use xtask::{fuzz, serve, setup, web};
+use xtask::{check, fuzz, serve, setup, structure, web};
 
 /// PaxosKV's own commands.
 #[derive(Parser)]
@@ -23,8 +23,13 @@ enum Task {
         /// The part to run.
         part: Option<Part>,
     },
-    /// Check what CI checks before the tests: formatting, lints, documentation.
+    /// Check what CI checks before the tests: structure, formatting, lints, documentation.
     Check,
+    /// Check the structure: import circles, layers, long files, replaced words.
+    Structure {
+        /// The folders of the crates to check [default: those that CI checks]
+        crates: Vec<String>,
+    },
     /// Install what building for browsers and the tests need beyond Rust itself.
     Setup,
     /// Build the npm package, which the page takes, into `web/pkg`.
@@ -43,19 +48,19 @@ enum Task {
         /// Run this seed alone; the last line is a digest of the run, the same every time.
         #[arg(long)]
         seed: Option<u64>,
-        /// Print all that nodes take in and what callers are told.
+        /// Print all inputs of the nodes, and all answers to callers.
         #[arg(long, requires = "seed")]
         trace: bool,
-        /// Run for so long.
+        /// Run for this many minutes.
         #[arg(long, default_value_t = 1.0)]
         minutes: f64,
-        /// Run so many seeds at once.
+        /// Run this many seeds at once.
         #[arg(long, default_value_t = 2)]
         jobs: u64,
         /// The first seed.
         #[arg(long, default_value_t = 0)]
         from: u64,
-        /// Take this safety rule out, to see it missed.
+        /// Take this safety rule out: the simulation has to find that it is missing.
         #[arg(long)]
         broken: Option<String>,
     },
@@ -72,7 +77,7 @@ enum Task {
     },
     /// Explore all schedules of small worlds of real nodes.
     Model {
-        /// Explore for so long.
+        /// Explore for this many minutes.
         #[arg(long, default_value_t = 10.0)]
         minutes: f64,
     },
@@ -87,7 +92,11 @@ enum Bench {
 fn main() -> ExitCode {
     let done = match Args::parse().task {
         Task::Test { part } => parts::test(part),
-        Task::Check => parts::check(),
+        Task::Check => check::check(),
+        Task::Structure { crates } if crates.is_empty() => structure::check_all(),
+        Task::Structure { crates } => {
+            structure::check(&crates.iter().map(String::as_str).collect::<Vec<_>>())
+        }
         Task::Setup => setup::all(),
         Task::Web { serve } => web::build().and_then(|()| match serve {
             Some(port) => serve::serve_here(&web::folder(), port).map(|never| match never {}),
@@ -121,8 +130,8 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
-        Err(what) => {
-            eprintln!("error: {what}");
+        Err(why) => {
+            eprintln!("error: {why}");
             ExitCode::FAILURE
         }
     }

@@ -1,12 +1,13 @@
-//! The parts of the tests, and the checks before them.
+//! The parts of the tests.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use clap::ValueEnum;
 
+use crate::binaries::{self, Binary, Kind};
 use crate::fuzz;
-use crate::run::{cargo, cargo_command, root, run};
+use crate::run::{cargo, cargo_command, command, run};
 use crate::setup::{self, WASM};
 use crate::tools::{self, Tool};
 use crate::web;
@@ -14,7 +15,8 @@ use crate::web;
 /// A part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Everything in one process: the crates' own tests, the simulation, broken rules, a short run of each fuzz target.
+    /// Everything in one process: the crates' own tests, the simulation, broken rules, examples, and a short run of each
+    /// fuzz target.
     Native,
     /// Real processes on loopback, with real disks.
     Cluster,
@@ -49,7 +51,7 @@ const CLUSTER: &[&str] = &[
     "tickets",
 ];
 
-/// Those of them that say something of links, and therefore run over each transport, and over a mix of them.
+/// Those of the cluster tests whose result could depend on the transport: they run over each one, and over a mix.
 const OVER_EACH: &[&str] =
     &["ephemeral", "goodbye", "kill", "leases_cli", "locks", "quorum", "refusals", "three_nodes", "tickets"];
 
@@ -67,52 +69,93 @@ const BROWSER: &[&str] = &[
     "browser_tabs",
 ];
 
+/// Examples that serve others until they are ended. All other examples are run, and have to succeed.
+const SERVING: &[&str] = &["echo"];
+
 /// Tests of the core that have no host of their own, and so run under Node, too.
 const EVERYWHERE: &[&str] = &["cluster", "leases", "recipes"];
 
 const BROWSERS: &[Tool] = &[tools::CHROMIUM, tools::CHROMEDRIVER, tools::FIREFOX, tools::GECKODRIVER];
 
+/// How many files of cluster tests run side by side. Their processes mostly wait for one another.
+const CLUSTERS_AT_A_TIME: usize = 2;
+
 /// Runs one part, or all.
 ///
 /// # Errors
 ///
-/// That something failed.
+/// What failed.
 pub fn test(part: Option<Part>) -> Result<(), String> {
     let wanted = |this: Part| part.is_none_or(|part| part == this);
+    // Everything is built before anything runs, so that a mistake is known early.
+    let binaries = match part {
+        None | Some(Part::Native) => binaries::build_all()?,
+        Some(Part::Cluster) => build_tests(CLUSTER)?,
+        Some(Part::Network) => build_tests(NETWORK)?,
+        Some(Part::Wasm) => binaries::build(&["--example", "echo"])?,
+        Some(Part::Browser) => build_tests(BROWSER)?,
+    };
     if wanted(Part::Native) {
-        cargo(&["test", "--locked", "--workspace", "--exclude", "paxoskv-tests"])?;
-        let mut args = vec!["test", "--locked", "-p", "paxoskv-tests", "--lib", "--bins"];
-        args.extend(IN_PROCESS.iter().flat_map(|test| ["--test", test]));
-        cargo(&args)?;
+        native(&binaries)?;
         fuzz::fuzz(&fuzz::Plan { seconds: fuzz::SECONDS, ..Default::default() })?;
     }
     if wanted(Part::Cluster) {
-        processes(CLUSTER, "ws")?;
-        processes(OVER_EACH, "libp2p")?;
-        processes(OVER_EACH, "mix")?;
+        processes(&binaries, CLUSTER, "ws", CLUSTERS_AT_A_TIME)?;
+        processes(&binaries, OVER_EACH, "libp2p", CLUSTERS_AT_A_TIME)?;
+        processes(&binaries, OVER_EACH, "mix", CLUSTERS_AT_A_TIME)?;
     }
     if wanted(Part::Network) {
         setup::tools(&[tools::IP, tools::NFT])?;
-        processes(NETWORK, "libp2p")?;
+        processes(&binaries, NETWORK, "libp2p", 1)?;
     }
     if wanted(Part::Wasm) {
-        wasm()?;
+        wasm(&binaries)?;
     }
     if wanted(Part::Browser) {
-        browser()?;
+        setup::tools(BROWSERS)?;
+        web::build()?;
+        web::check_types()?;
+        processes(&binaries, BROWSER, "ws", 1)?;
     }
     Ok(())
 }
 
-/// Tests that start processes of the program, which is built first; their clusters link over this.
-fn processes(tests: &[&str], over: &str) -> Result<(), String> {
-    cargo(&["build", "--locked", "--profile", "test", "-p", "paxoskv"])?;
-    let mut args = vec!["test", "--locked", "-p", "paxoskv-tests"];
-    args.extend(tests.iter().flat_map(|test| ["--test", test]));
-    run(cargo_command().current_dir(root()).args(args).env("PAXOSKV_TEST_OVER", over))
+/// Builds tests of `tests/tests`, and the program, which comes with the tests of its own package.
+fn build_tests(tests: &[&str]) -> Result<Vec<Binary>, String> {
+    let flags: Vec<&str> = tests.iter().chain(&["program"]).flat_map(|test| ["--test", *test]).collect();
+    binaries::build(&flags)
 }
 
-fn wasm() -> Result<(), String> {
+fn native(binaries: &[Binary]) -> Result<(), String> {
+    let is_native = |binary: &&Binary| match binary.kind {
+        Kind::Unit => true,
+        Kind::Test => binary.package() != "tests" || IN_PROCESS.contains(&binary.name.as_str()),
+        Kind::Example => !SERVING.contains(&binary.name.as_str()),
+        Kind::Program => false,
+    };
+    binaries::run_all(binaries.iter().filter(is_native).map(Binary::command).collect(), 1)?;
+    cargo(&["test", "--locked", "--workspace", "--doc"])
+}
+
+/// Runs tests that start processes of the program; their clusters link over this.
+fn processes(binaries: &[Binary], tests: &[&str], over: &str, at_a_time: usize) -> Result<(), String> {
+    let program = binaries::program(binaries)?;
+    let mut commands = Vec::new();
+    for test in tests {
+        let is_it = |binary: &&Binary| {
+            binary.kind == Kind::Test && binary.package() == "tests" && binary.name == *test
+        };
+        let binary =
+            binaries.iter().find(is_it).ok_or_else(|| format!("Cargo did not build the test {test}"))?;
+        let mut command = binary.command();
+        command.env("PAXOSKV_TEST_PROGRAM", program).env("PAXOSKV_TEST_OVER", over);
+        commands.push(command);
+    }
+    println!("clusters over {over}:");
+    binaries::run_all(commands, at_a_time)
+}
+
+fn wasm(binaries: &[Binary]) -> Result<(), String> {
     let runner = [tools::WASM_BINDGEN, tools::WASM_TEST_RUNNER];
     setup::target()?;
     setup::tools(&[&runner, &[tools::NODE, tools::WASM_PACK], BROWSERS].concat())?;
@@ -121,9 +164,9 @@ fn wasm() -> Result<(), String> {
     run(cargo_command()
         .args(args)
         .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::WASM_TEST_RUNNER.need()?))?;
-    sockets()?;
-    // It takes those of its tools that are on the path.
-    run(Command::new(tools::WASM_PACK.need()?)
+    sockets(binaries)?;
+    // wasm-pack uses the tools that are on the path.
+    run(command(tools::WASM_PACK.need()?)
         .args(["test", "--mode", "no-install", "--headless", "--chrome", "--chromedriver"])
         .arg(tools::CHROMEDRIVER.need()?)
         .args(["--firefox", "--geckodriver"])
@@ -133,19 +176,17 @@ fn wasm() -> Result<(), String> {
 }
 
 /// The browser's WebSockets, with native listeners at the other end.
-fn sockets() -> Result<(), String> {
-    let package = ["--locked", "-p", "paxoskv-transport-ws"];
-    let mut listeners = cargo_command()
-        .current_dir(root())
-        .arg("run")
-        .args(package)
-        .args(["--profile", "test", "--example", "echo"])
+fn sockets(binaries: &[Binary]) -> Result<(), String> {
+    let echo = binaries.iter().find(|binary| binary.kind == Kind::Example && binary.name == "echo");
+    let mut listeners = echo
+        .ok_or("Cargo did not build the example echo")?
+        .command()
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|e| format!("the listeners do not start: {e}"))?;
-    // They say so when they listen; what they say later nobody wants to know.
-    let said = listeners.stdout.take().map(BufReader::new);
-    let mut lines = said.into_iter().flat_map(BufRead::lines);
+    // The listeners print two lines when they listen. What they print later is of no use.
+    let output = listeners.stdout.take().map(BufReader::new);
+    let mut lines = output.into_iter().flat_map(BufRead::lines);
     let listen =
         lines.next().is_some_and(|line| line.is_ok()) && lines.next().is_some_and(|line| line.is_ok());
     let tested = if listen {
@@ -153,9 +194,8 @@ fn sockets() -> Result<(), String> {
         [("CHROMEDRIVER", tools::CHROMEDRIVER), ("GECKODRIVER", tools::GECKODRIVER)].into_iter().try_for_each(
             |(name, driver)| {
                 run(cargo_command()
-                    .arg("test")
-                    .args(package)
-                    .args(["--target", WASM, "--test", "browser", "--", "--include-ignored"])
+                    .args(["test", "--locked", "-p", "paxoskv-transport-ws", "--target", WASM])
+                    .args(["--test", "browser", "--", "--include-ignored"])
                     .env(name, driver.need()?)
                     .env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUNNER", tools::WASM_TEST_RUNNER.need()?))
             },
@@ -168,50 +208,21 @@ fn sockets() -> Result<(), String> {
     tested
 }
 
-fn browser() -> Result<(), String> {
-    setup::tools(BROWSERS)?;
-    web::build()?;
-    web::check_types()?;
-    processes(BROWSER, "ws")
-}
-
 /// What tabs of real browsers do in a second.
 ///
 /// # Errors
 ///
-/// That it could not be found out.
+/// That it could not be measured.
 pub fn bench_browser() -> Result<(), String> {
     setup::tools(BROWSERS)?;
     web::build()?;
     cargo(&["run", "--locked", "--profile", "test", "-q", "-p", "paxoskv-tests", "--bin", "bench_browser"])
 }
 
-/// What CI checks before the tests.
-///
-/// # Errors
-///
-/// That something is wrong.
-pub fn check() -> Result<(), String> {
-    setup::target()?;
-    cargo(&["fmt", "--all", "--check"])?;
-    cargo(&["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    // Of the WebSockets' tests only these are for browsers.
-    let everything: &[&str] = &["-p", "paxoskv-core", "-p", "paxoskv-web", "--tests"];
-    let sockets: &[&str] = &["-p", "paxoskv-transport-ws", "--lib", "--test", "browser"];
-    let libp2p: &[&str] =
-        &["-p", "paxoskv-transport-libp2p", "-p", "paxoskv-web", "--features", "libp2p", "--lib"];
-    for wasm in [everything, sockets, libp2p] {
-        cargo(&[&["clippy", "--locked", "--target", WASM], wasm, &["--", "-D", "warnings"]].concat())?;
-    }
-    run(cargo_command()
-        .args(["doc", "--locked", "--workspace", "--no-deps"])
-        .env("RUSTDOCFLAGS", "-D warnings"))?;
-    fuzz::check()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::run::root;
 
     #[test]
     fn every_test_belongs_to_a_part() {

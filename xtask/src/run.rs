@@ -1,4 +1,4 @@
-//! Other programs, run from the project's root and shown.
+//! Other programs: run and shown.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -17,29 +17,36 @@ pub fn target() -> PathBuf {
     }
 }
 
-/// The Cargo that runs this.
+/// The Cargo that runs this, in the project's root.
 pub fn cargo_command() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// A command in the project's root.
+pub fn command(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(root());
+    command
 }
 
 /// Runs Cargo.
 ///
 /// # Errors
 ///
-/// What [`run`] says.
+/// It did not start, or did not succeed.
 pub fn cargo<S: AsRef<OsStr>>(args: &[S]) -> Result<(), String> {
     run(cargo_command().args(args))
 }
 
-/// Runs a command, which is printed first.
+/// Runs a command where it was told to run, and prints it first.
 ///
 /// # Errors
 ///
-/// That it did not start, or did not succeed.
+/// It did not start, or did not succeed.
 pub fn run(command: &mut Command) -> Result<(), String> {
     let shown = shown(command);
     println!("$ {shown}");
-    match command.current_dir(root()).status() {
+    match command.status() {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{shown}` ended with {status}")),
         Err(error) => Err(format!("`{shown}` did not start: {error}")),
@@ -52,7 +59,8 @@ pub fn output(command: &mut Command) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn shown(command: &Command) -> String {
+/// A command, as people type it.
+pub fn shown(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }

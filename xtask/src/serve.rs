@@ -1,4 +1,4 @@
-//! A static server: what the page needs, and nothing more.
+//! A server of static files, for the page.
 
 use std::convert::Infallible;
 use std::io;
@@ -15,12 +15,11 @@ use hyper_util::service::TowerToHyperService;
 use tower_http::services::ServeDir;
 use tower_http::services::fs::ServeFileSystemResponseBody;
 
-/// Serves the folder's files at an address, and where there is no index at `/`, sends visitors to `/www/`. Never
-/// returns.
+/// Serves a folder's files, and where it has no index at `/`, sends visitors to `/www/`. Never returns.
 ///
 /// # Errors
 ///
-/// That the listener is broken.
+/// The listener is broken.
 pub async fn serve(listener: TcpListener, folder: &Path) -> io::Result<Infallible> {
     listener.set_nonblocking(true)?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -29,7 +28,7 @@ pub async fn serve(listener: TcpListener, folder: &Path) -> io::Result<Infallibl
     loop {
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            // Either that visitor is gone, or there are too many.
+            // Either that visitor has left, or there are too many.
             Err(_) => {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 continue;
@@ -54,7 +53,7 @@ async fn answer(
     let moved = to_page && request.uri().path() == "/";
     let mut response = hyper::service::Service::call(&files, request).await?;
     let headers = response.headers_mut();
-    // What was built anew is to be seen.
+    // A page that was built again is loaded again.
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     if moved {
         headers.insert(LOCATION, HeaderValue::from_static("/www/"));
@@ -67,7 +66,7 @@ async fn answer(
 ///
 /// # Errors
 ///
-/// That the port is taken, say.
+/// The server does not start: the port may be taken.
 pub fn serve_here(folder: &Path, port: u16) -> Result<Infallible, String> {
     let address = SocketAddr::from(([127, 0, 0, 1], port));
     let listener = TcpListener::bind(address).map_err(|e| format!("{address}: {e}"))?;

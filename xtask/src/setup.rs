@@ -1,14 +1,14 @@
-//! Puts in place what building and testing need beyond Rust itself, and says what it does.
+//! Installs what building and testing need beyond Rust itself, and prints what it does.
 
 use std::process::Command;
 
-use crate::run::{cargo_command, output, run};
+use crate::run::{cargo_command, command, output, run};
 use crate::tools::{self, Source, Tool};
 
-/// What everything for browsers is built for.
+/// The target that everything for browsers is built for.
 pub const WASM: &str = "wasm32-unknown-unknown";
 
-/// Everything.
+/// Installs everything.
 ///
 /// # Errors
 ///
@@ -22,7 +22,7 @@ pub fn all() -> Result<(), String> {
     Ok(())
 }
 
-/// The target of Rust.
+/// Installs Rust's target for browsers.
 ///
 /// # Errors
 ///
@@ -30,15 +30,15 @@ pub fn all() -> Result<(), String> {
 pub fn target() -> Result<(), String> {
     match output(Command::new("rustup").args(["target", "list", "--installed"])) {
         Some(installed) if installed.lines().any(|line| line == WASM) => Ok(()),
-        Some(_) => run(Command::new("rustup").args(["target", "add", WASM])),
+        Some(_) => run(command("rustup").args(["target", "add", WASM])),
         None => {
-            println!("there is no rustup here: the target {WASM} has to be installed by other means");
+            println!("there is no rustup here: the target {WASM} has to be installed by hand");
             Ok(())
         }
     }
 }
 
-/// Those of the tools that are missing.
+/// Installs those of the tools that are missing.
 ///
 /// # Errors
 ///
@@ -55,9 +55,9 @@ pub fn tools(wanted: &[Tool]) -> Result<(), String> {
         debian(&packages)?;
     }
     for tool in wanted {
-        // Looked at one after the other: a crate may have several of them.
+        // A crate may have several of the tools, so each one is looked for when it is its turn.
         if let (Source::Crate(name, version), None) = (tool.source, tool.find()) {
-            install(name, &version.figures()?)?;
+            install(name, &version.number()?)?;
         }
     }
     match missing().next() {
@@ -82,14 +82,14 @@ fn debian(packages: &[&str]) -> Result<(), String> {
     };
     let apt = |args: &[&str]| {
         let all = [before, &["env", "DEBIAN_FRONTEND=noninteractive"], args].concat();
-        run(Command::new(all[0]).args(&all[1..]))
+        run(command(all[0]).args(&all[1..]))
     };
     println!("installing {}", packages.join(", "));
     apt(&["apt-get", "update", "--quiet"])?;
     apt(&[&words, packages].concat())
 }
 
-/// A crate's programs. They need not be fast; built together, they share what they depend on.
+/// Installs a crate's programs. They need not be fast. In one build folder they share their dependencies.
 fn install(name: &str, version: &str) -> Result<(), String> {
     println!("installing {name} {version}");
     let root = tools::installed();

@@ -1,4 +1,4 @@
-//! The programs that building for browsers, and testing in them and in networks, need: which, of which version, and where they are.
+//! The programs that builds for browsers, and tests in browsers and in networks, need: names, versions, and where they are.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,9 +8,9 @@ use crate::run::{output, root, target};
 /// A program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// What it is called.
+    /// Its name.
     pub program: &'static str,
-    /// Who has it.
+    /// Where it comes from.
     pub source: Source,
 }
 
@@ -19,50 +19,50 @@ pub struct Tool {
 pub enum Source {
     /// The Debian package of that name. Any version will do.
     Debian(&'static str),
-    /// The crate of that name, in exactly this version.
+    /// The crate of that name, in exactly that version.
     Crate(&'static str, Version),
 }
 
-/// Which version of a crate.
+/// The version of a crate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// This one.
     Exactly(&'static str),
-    /// The one that `Cargo.lock` has of that crate, as it reads what that one writes.
+    /// The version of that crate in `Cargo.lock`, since the tool reads what that crate writes.
     LikeLocked(&'static str),
 }
 
 /// Chromium.
 pub const CHROMIUM: Tool = Tool { program: "chromium", source: Source::Debian("chromium") };
-/// What drives Chromium.
+/// Chromium's WebDriver.
 pub const CHROMEDRIVER: Tool = Tool { program: "chromedriver", source: Source::Debian("chromium-driver") };
 /// Firefox.
 pub const FIREFOX: Tool = Tool { program: "firefox-esr", source: Source::Debian("firefox-esr") };
-/// What drives Firefox.
+/// Firefox's WebDriver.
 pub const GECKODRIVER: Tool =
     Tool { program: "geckodriver", source: Source::Crate("geckodriver", Version::Exactly("0.37.1")) };
-/// JavaScript without a browser.
+/// Runs JavaScript without a browser.
 pub const NODE: Tool = Tool { program: "node", source: Source::Debian("nodejs") };
-/// What installs packages of JavaScript.
+/// Installs packages of JavaScript.
 pub const NPM: Tool = Tool { program: "npm", source: Source::Debian("npm") };
-/// What makes JavaScript bindings.
+/// Makes JavaScript bindings.
 pub const WASM_BINDGEN: Tool =
     Tool { program: "wasm-bindgen", source: Source::Crate("wasm-bindgen-cli", LOCKED_BINDGEN) };
-/// What runs tests in wasm; the same crate has it.
+/// Runs tests in wasm; a part of the same crate.
 pub const WASM_TEST_RUNNER: Tool =
     Tool { program: "wasm-bindgen-test-runner", source: Source::Crate("wasm-bindgen-cli", LOCKED_BINDGEN) };
-/// What makes npm packages, and runs the tests of a crate in browsers.
+/// Makes npm packages, and runs a crate's tests in browsers.
 pub const WASM_PACK: Tool =
     Tool { program: "wasm-pack", source: Source::Crate("wasm-pack", Version::Exactly("0.15.1")) };
 
-/// What makes network namespaces, and runs programs in them.
+/// Makes network namespaces, and runs programs in them.
 pub const IP: Tool = Tool { program: "ip", source: Source::Debian("iproute2") };
-/// What makes routers of machines.
+/// Makes routers of machines.
 pub const NFT: Tool = Tool { program: "nft", source: Source::Debian("nftables") };
 
 const LOCKED_BINDGEN: Version = Version::LikeLocked("wasm-bindgen");
 
-/// All of them.
+/// All tools.
 pub const ALL: &[Tool] = &[
     NODE,
     NPM,
@@ -78,12 +78,12 @@ pub const ALL: &[Tool] = &[
 ];
 
 impl Version {
-    /// In figures.
+    /// The version's number.
     ///
     /// # Errors
     ///
-    /// That `Cargo.lock` does not tell.
-    pub fn figures(self) -> Result<String, String> {
+    /// `Cargo.lock` does not name the crate.
+    pub fn number(self) -> Result<String, String> {
         match self {
             Self::Exactly(version) => Ok(version.to_owned()),
             Self::LikeLocked(name) => {
@@ -101,43 +101,43 @@ fn locked(lock: &str, name: &str) -> Option<String> {
 }
 
 impl Tool {
-    /// Where it is, in the right version, if it is anywhere.
+    /// Where the program is in the right version, if it is anywhere.
     pub fn find(self) -> Option<PathBuf> {
         let wanted = match self.source {
             Source::Debian(_) => None,
-            Source::Crate(_, version) => Some(version.figures().ok()?),
+            Source::Crate(_, version) => Some(version.number().ok()?),
         };
         let name = format!("{}{}", self.program, std::env::consts::EXE_SUFFIX);
         folders().map(|folder| folder.join(&name)).filter(|path| path.is_file()).find(|path| {
             wanted.as_ref().is_none_or(|wanted| {
-                let said = output(Command::new(path).arg("--version")).unwrap_or_default();
-                said.split_whitespace().any(|word| word == wanted)
+                let printed = output(Command::new(path).arg("--version")).unwrap_or_default();
+                printed.split_whitespace().any(|word| word == wanted)
             })
         })
     }
 
-    /// Where it is.
+    /// Where the program is.
     ///
     /// # Errors
     ///
-    /// That it is missing, and what puts it in place.
+    /// The program is missing; the error says what installs it.
     pub fn need(self) -> Result<PathBuf, String> {
         self.find().ok_or_else(|| {
             let version = match self.source {
                 Source::Debian(_) => String::new(),
-                Source::Crate(_, version) => format!(" {}", version.figures().unwrap_or_default()),
+                Source::Crate(_, version) => format!(" {}", version.number().unwrap_or_default()),
             };
             format!("{}{version} is not installed: `cargo xtask setup` installs it", self.program)
         })
     }
 }
 
-/// Where [`setup`](crate::setup) installs what crates have.
+/// Where [`setup`](crate::setup) installs programs from crates.
 pub fn installed() -> PathBuf {
     target().join("tools")
 }
 
-/// Where programs are looked for.
+/// The folders in which programs are looked for.
 fn folders() -> impl Iterator<Item = PathBuf> {
     let path: Vec<PathBuf> =
         std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect()).unwrap_or_default();
@@ -150,7 +150,7 @@ fn folders() -> impl Iterator<Item = PathBuf> {
 ///
 /// # Errors
 ///
-/// What [`Tool::need`] says.
+/// A program is missing.
 pub fn path_with(tools: &[Tool]) -> Result<std::ffi::OsString, String> {
     let mut folders = Vec::new();
     for tool in tools {
@@ -170,6 +170,6 @@ mod tests {
                     version = \"0.2.108\"\nsource = \"registry\"\n";
         assert_eq!(locked(lock, "wasm-bindgen").as_deref(), Some("0.2.108"));
         assert_eq!(locked(lock, "bindgen"), None);
-        assert!(LOCKED_BINDGEN.figures().is_ok());
+        assert!(LOCKED_BINDGEN.number().is_ok());
     }
 }

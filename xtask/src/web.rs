@@ -3,32 +3,31 @@
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use crate::run::{cargo, root, run, target};
+use crate::run::{cargo, command, root, run, target};
 use crate::setup::{self, WASM};
 use crate::tools::{NODE, NPM, WASM_BINDGEN};
 
-/// What is wanted, gzipped: more is too much to ask of a page's visitors.
+/// The size that is wanted, gzipped. More is too much to ask of a page's visitors.
 pub const WANTED: usize = 150_000;
 
-/// It is larger than that still. Until it is not, this keeps it from growing.
+/// The package is still larger than that. This limit keeps it from growing.
 pub const LARGEST: usize = 256_000;
 
-/// What the bindings are called in the package, and by what they are made.
+/// The files of the bindings: as the tool names them, and as the package does.
 const GLUE: &[(&str, &str)] =
     &[("paxoskv.js", "glue.js"), ("paxoskv.d.ts", "glue.d.ts"), ("paxoskv_bg.wasm", "paxoskv_bg.wasm")];
 
-/// What is written by hand.
+/// Files that are written by hand.
 const WRITTEN: &[&str] = &["package.json", "README.md"];
 
-/// And for each build.
+/// Files that are written by hand, and copied beside each build.
 const WRITTEN_EACH: &[&str] = &["paxoskv.js", "paxoskv.d.ts"];
 
-/// The folder that the page is in; whoever serves it, serves the page at `/www/`.
+/// The folder to serve: the page is at `/www/` then.
 pub fn folder() -> PathBuf {
     root().join("web")
 }
@@ -37,7 +36,7 @@ pub fn folder() -> PathBuf {
 ///
 /// # Errors
 ///
-/// What went wrong, or that it is too large.
+/// A step failed, or the package is too large.
 pub fn build() -> Result<(), String> {
     setup::target()?;
     setup::tools(&[WASM_BINDGEN])?;
@@ -59,52 +58,52 @@ pub fn build() -> Result<(), String> {
     Ok(())
 }
 
-/// Compiles, and makes the bindings, in a folder of that name.
+/// Compiles the crate, and makes the bindings in a folder of that name.
 fn bind(name: &str, features: &[&str]) -> Result<PathBuf, String> {
     let build =
         ["build", "--locked", "-p", "paxoskv-web", "--lib", "--target", WASM, "--profile", "web"].as_slice();
     cargo(&[build, features].concat())?;
     let built = target().join(WASM).join("web/paxoskv_web.wasm");
     let made = target().join("web").join(name);
-    run(Command::new(WASM_BINDGEN.need()?)
+    run(command(WASM_BINDGEN.need()?)
         .args(["--target", "web", "--out-name", "paxoskv"])
-        // The names of functions would make the download half as large again.
+        // With the names of functions the download would be half as large again.
         .args(["--remove-name-section", "--remove-producers-section", "--out-dir"])
         .arg(&made)
         .arg(&built))?;
     Ok(made)
 }
 
-/// Checks the package's types, by an example in TypeScript that is strict.
+/// Checks the package's types, by an example in strict TypeScript.
 ///
 /// # Errors
 ///
-/// What is wrong with them.
+/// The types are wrong.
 pub fn check_types() -> Result<(), String> {
     setup::tools(&[NODE, NPM])?;
     let npm = NPM.need()?;
     let prefix = ["--prefix", "web/examples/typescript"];
-    run(Command::new(&npm).args(prefix).args(["ci", "--no-audit", "--no-fund"]))?;
-    run(Command::new(&npm).args(prefix).args(["run", "check"]))
+    run(command(&npm).args(prefix).args(["ci", "--no-audit", "--no-fund"]))?;
+    run(command(&npm).args(prefix).args(["run", "check"]))
 }
 
-/// Puts the package together: what is made, and what is written by hand. Whoever looks into the folder meanwhile finds
-/// the one before, or this one.
+/// Puts the package together from what was built and what is written by hand. A reader of the folder finds the package
+/// from before, or the new one, and never a mixture.
 fn lay_out(builds: &[(&str, &Path)], written: &Path, package: &Path) -> Result<(), String> {
     let [fresh, old] = ["fresh", "old"].map(|name| target().join("web").join(name));
-    let said = |what: &Path| {
-        let what = what.display().to_string();
-        move |e: std::io::Error| format!("{what}: {e}")
+    let failed = |path: &Path| {
+        let path = path.display().to_string();
+        move |e: std::io::Error| format!("{path}: {e}")
     };
     for folder in [&fresh, &old] {
         if folder.exists() {
-            fs::remove_dir_all(folder).map_err(said(folder))?;
+            fs::remove_dir_all(folder).map_err(failed(folder))?;
         }
     }
-    let copy = |from: PathBuf, to: PathBuf| fs::copy(&from, to).map(drop).map_err(said(&from));
+    let copy = |from: PathBuf, to: PathBuf| fs::copy(&from, to).map(drop).map_err(failed(&from));
     for (folder, made) in builds {
         let folder = fresh.join(folder);
-        fs::create_dir_all(&folder).map_err(said(&folder))?;
+        fs::create_dir_all(&folder).map_err(failed(&folder))?;
         for (from, to) in GLUE {
             copy(made.join(from), folder.join(to))?;
         }
@@ -117,29 +116,29 @@ fn lay_out(builds: &[(&str, &Path)], written: &Path, package: &Path) -> Result<(
     }
     let manifest = fresh.join("package.json");
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
-    if !fs::read_to_string(&manifest).map_err(said(&manifest))?.contains(&version) {
+    if !fs::read_to_string(&manifest).map_err(failed(&manifest))?.contains(&version) {
         return Err(format!("web/js/package.json does not have the workspace's {version}"));
     }
     if package.exists() {
-        fs::rename(package, &old).map_err(said(package))?;
+        fs::rename(package, &old).map_err(failed(package))?;
     }
-    fs::rename(&fresh, package).map_err(said(package))?;
+    fs::rename(&fresh, package).map_err(failed(package))?;
     fs::remove_dir_all(&old).or_else(|e| match e.kind() {
         std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(said(&old)(e)),
+        _ => Err(failed(&old)(e)),
     })
 }
 
-/// In bytes.
+/// The sizes of a file, in bytes.
 struct Size {
     raw: usize,
     gzipped: usize,
 }
 
 fn size(file: &Path) -> Result<Size, String> {
-    let said = |e: std::io::Error| format!("{}: {e}", file.display());
-    let bytes = fs::read(file).map_err(said)?;
+    let failed = |e: std::io::Error| format!("{}: {e}", file.display());
+    let bytes = fs::read(file).map_err(failed)?;
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
-    encoder.write_all(&bytes).map_err(said)?;
-    Ok(Size { raw: bytes.len(), gzipped: encoder.finish().map_err(said)?.len() })
+    encoder.write_all(&bytes).map_err(failed)?;
+    Ok(Size { raw: bytes.len(), gzipped: encoder.finish().map_err(failed)?.len() })
 }

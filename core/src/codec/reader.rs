@@ -1,4 +1,4 @@
-//! Reading CBOR that anybody may have written.
+//! Reading CBOR that is not trusted.
 
 use std::borrow::Cow;
 

@@ -5,29 +5,29 @@ use crate::paxos::AcceptorState;
 use crate::rules::Rules;
 use crate::types::{Ballot, Entry, Generation, Round};
 
-/// What one store holds of one key: of its newest generation, and of no other.
+/// What one store remembers of one key: of its newest generation, and of no other.
 ///
 /// This is what goes to disk, and it must be there before an [`Answer`] leaves the node.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Acceptor {
-    /// The newest generation that was spoken of. It never falls.
+    /// The newest generation that a message named. It never falls.
     pub generation: Generation,
     /// The highest ballot promised, by either phase. Round 0 counts as promised to the home seat from the start.
     pub promised: Option<Ballot>,
-    /// What is accepted.
-    pub held: AcceptorState,
+    /// What is accepted in that generation.
+    pub state: AcceptorState,
 }
 
-wire_struct!(Acceptor { generation, promised, held });
+wire_struct!(Acceptor { generation, promised, state });
 
 /// What an acceptor says to a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Phase 1b, with what it holds.
+    /// Phase 1b, with what was accepted before.
     Promise(AcceptorState),
     /// Phase 2b.
     Accepted,
-    /// Something higher was promised.
+    /// A higher ballot was promised.
     Rejected(Ballot),
     /// The register was decided long ago, and this is known to be its entry.
     Known(Entry),
@@ -39,17 +39,17 @@ pub enum Answer {
 
 impl Default for Acceptor {
     fn default() -> Self {
-        Self { generation: Generation(0), promised: None, held: AcceptorState::Empty {} }
+        Self { generation: Generation(0), promised: None, state: AcceptorState::Empty {} }
     }
 }
 
 impl Acceptor {
     /// Moves to a newer generation, or says which one this is.
     ///
-    /// Whoever speaks of a newer generation has learned that the older one's entry was chosen and has ended, so
-    /// there is nothing in it that could still matter.
-    fn enter(&mut self, rules: &Rules, generation: Generation) -> Result<(), Answer> {
-        if generation < self.generation && rules.stale_generations {
+    /// A sender that names a newer generation has learned that the older one's entry was chosen and has ended. So
+    /// nothing in the older one can still matter.
+    fn enter(&mut self, rules: Rules, generation: Generation) -> Result<(), Answer> {
+        if generation < self.generation && rules.stale_generations() {
             return Err(Answer::Stale(self.generation));
         }
         if generation > self.generation {
@@ -59,47 +59,47 @@ impl Acceptor {
     }
 
     /// Phase 1: promise to accept nothing below `ballot`.
-    pub fn prepare(&mut self, rules: &Rules, generation: Generation, ballot: Ballot) -> Answer {
+    pub fn prepare(&mut self, rules: Rules, generation: Generation, ballot: Ballot) -> Answer {
         if let Err(stale) = self.enter(rules, generation) {
             return stale;
         }
-        if let AcceptorState::Learned { .. } = self.held {
-            return Answer::Promise(self.held.clone());
+        if let AcceptorState::Learned { .. } = self.state {
+            return Answer::Promise(self.state.clone());
         }
         match self.promised {
-            Some(promised) if promised > ballot && rules.keep_promises => Answer::Rejected(promised),
+            Some(promised) if promised > ballot && rules.keep_promises() => Answer::Rejected(promised),
             _ => {
                 self.promised = self.promised.max(Some(ballot));
-                Answer::Promise(self.held.clone())
+                Answer::Promise(self.state.clone())
             }
         }
     }
 
     /// Phase 2: accept, unless something higher was promised.
     ///
-    /// `from_home` says whether the ballot's seat is the key's home, who alone may come with round 0.
+    /// `from_home` says whether the ballot's seat is the key's home, which alone may use round 0.
     pub fn accept(
         &mut self,
-        rules: &Rules,
+        rules: Rules,
         generation: Generation,
         ballot: Ballot,
         entry: &Entry,
         from_home: bool,
     ) -> Answer {
-        if ballot.round == Round(0) && !from_home && rules.home_only {
+        if ballot.round == Round(0) && !from_home && rules.home_only() {
             return Answer::Invalid;
         }
         if let Err(stale) = self.enter(rules, generation) {
             return stale;
         }
-        if let AcceptorState::Learned { entry } = &self.held {
+        if let AcceptorState::Learned { entry } = &self.state {
             return Answer::Known(entry.clone());
         }
         match self.promised {
-            Some(promised) if promised > ballot && rules.keep_promises => Answer::Rejected(promised),
+            Some(promised) if promised > ballot && rules.keep_promises() => Answer::Rejected(promised),
             _ => {
                 self.promised = Some(ballot);
-                self.held = AcceptorState::Accepted { ballot, entry: entry.clone() };
+                self.state = AcceptorState::Accepted { ballot, entry: entry.clone() };
                 Answer::Accepted
             }
         }
@@ -107,32 +107,32 @@ impl Acceptor {
 
     /// Whether the home seat may still use round 0 here: once, and only where its own acceptor, which accepts
     /// first, has neither promised nor accepted anything.
-    pub fn is_untouched(&self, rules: &Rules, generation: Generation) -> bool {
-        let untouched = self.promised.is_none() && self.held == AcceptorState::Empty {};
-        generation > self.generation || generation == self.generation && (untouched || !rules.home_once)
+    pub fn is_untouched(&self, rules: Rules, generation: Generation) -> bool {
+        let untouched = self.promised.is_none() && self.state == AcceptorState::Empty {};
+        generation > self.generation || generation == self.generation && (untouched || !rules.home_once())
     }
 
-    /// What is held in a generation, or which generation this is.
+    /// What is accepted in a generation, or which generation this is.
     ///
     /// # Errors
     /// [`Answer::Stale`].
-    pub fn read(&mut self, rules: &Rules, generation: Generation) -> Result<AcceptorState, Answer> {
+    pub fn read(&mut self, rules: Rules, generation: Generation) -> Result<AcceptorState, Answer> {
         self.enter(rules, generation)?;
-        Ok(self.held.clone())
+        Ok(self.state.clone())
     }
 
-    /// Takes in that `entry` was chosen: it replaces whatever else was accepted. True where that was news.
-    pub fn learn(&mut self, rules: &Rules, generation: Generation, entry: &Entry) -> bool {
-        if self.enter(rules, generation).is_err() || matches!(self.held, AcceptorState::Learned { .. }) {
+    /// Records that `entry` was chosen; it replaces whatever else was accepted. True if that was not known.
+    pub fn learn(&mut self, rules: Rules, generation: Generation, entry: &Entry) -> bool {
+        if self.enter(rules, generation).is_err() || matches!(self.state, AcceptorState::Learned { .. }) {
             return false;
         }
-        self.held = AcceptorState::Learned { entry: entry.clone() };
+        self.state = AcceptorState::Learned { entry: entry.clone() };
         true
     }
 
     /// The entry that is known to be chosen in a generation.
     pub fn learned(&self, generation: Generation) -> Option<&Entry> {
-        match &self.held {
+        match &self.state {
             AcceptorState::Learned { entry } if self.generation == generation => Some(entry),
             _ => None,
         }
@@ -140,7 +140,7 @@ impl Acceptor {
 
     /// Whether something is accepted here that is not known to be chosen.
     pub fn is_unlearned(&self) -> bool {
-        matches!(self.held, AcceptorState::Accepted { .. })
+        matches!(self.state, AcceptorState::Accepted { .. })
     }
 }
 
@@ -151,7 +151,6 @@ mod tests {
     use crate::types::Value;
     use crate::types::{Epoch, Opening, Seat};
 
-    const RULES: fn() -> Rules = Rules::default;
     const G0: Generation = Generation(0);
 
     fn ballot(round: u64, seat: u8) -> Ballot {
@@ -165,50 +164,56 @@ mod tests {
     #[test]
     fn a_promise_stands_against_lower_ballots() {
         let mut acceptor = Acceptor::default();
-        assert_eq!(acceptor.prepare(&RULES(), G0, ballot(2, 1)), Answer::Promise(AcceptorState::Empty {}));
-        assert_eq!(acceptor.prepare(&RULES(), G0, ballot(1, 3)), Answer::Rejected(ballot(2, 1)));
         assert_eq!(
-            acceptor.accept(&RULES(), G0, ballot(0, 1), &entry(1), true),
+            acceptor.prepare(Rules::default(), G0, ballot(2, 1)),
+            Answer::Promise(AcceptorState::Empty {})
+        );
+        assert_eq!(acceptor.prepare(Rules::default(), G0, ballot(1, 3)), Answer::Rejected(ballot(2, 1)));
+        assert_eq!(
+            acceptor.accept(Rules::default(), G0, ballot(0, 1), &entry(1), true),
             Answer::Rejected(ballot(2, 1))
         );
-        assert_eq!(acceptor.accept(&RULES(), G0, ballot(2, 1), &entry(2), false), Answer::Accepted);
-        let held = AcceptorState::Accepted { ballot: ballot(2, 1), entry: entry(2) };
-        assert_eq!(acceptor.prepare(&RULES(), G0, ballot(3, 2)), Answer::Promise(held));
+        assert_eq!(acceptor.accept(Rules::default(), G0, ballot(2, 1), &entry(2), false), Answer::Accepted);
+        let state = AcceptorState::Accepted { ballot: ballot(2, 1), entry: entry(2) };
+        assert_eq!(acceptor.prepare(Rules::default(), G0, ballot(3, 2)), Answer::Promise(state));
     }
 
     #[test]
     fn round_zero_is_for_home_alone() {
         let mut acceptor = Acceptor::default();
-        assert_eq!(acceptor.accept(&RULES(), G0, ballot(0, 2), &entry(1), false), Answer::Invalid);
+        assert_eq!(acceptor.accept(Rules::default(), G0, ballot(0, 2), &entry(1), false), Answer::Invalid);
         assert_eq!(acceptor, Acceptor::default());
-        assert_eq!(acceptor.accept(&RULES(), G0, ballot(0, 1), &entry(1), true), Answer::Accepted);
-        assert!(!acceptor.is_untouched(&RULES(), G0));
-        assert!(acceptor.is_untouched(&RULES(), Generation(1)));
+        assert_eq!(acceptor.accept(Rules::default(), G0, ballot(0, 1), &entry(1), true), Answer::Accepted);
+        assert!(!acceptor.is_untouched(Rules::default(), G0));
+        assert!(acceptor.is_untouched(Rules::default(), Generation(1)));
     }
 
     #[test]
     fn only_the_newest_generation_is_kept() {
         let mut acceptor = Acceptor::default();
-        acceptor.accept(&RULES(), G0, ballot(0, 1), &entry(1), true);
+        acceptor.accept(Rules::default(), G0, ballot(0, 1), &entry(1), true);
         assert_eq!(
-            acceptor.prepare(&RULES(), Generation(2), ballot(1, 2)),
+            acceptor.prepare(Rules::default(), Generation(2), ballot(1, 2)),
             Answer::Promise(AcceptorState::Empty {})
         );
         assert_eq!(
-            acceptor.accept(&RULES(), G0, ballot(9, 1), &entry(1), true),
+            acceptor.accept(Rules::default(), G0, ballot(9, 1), &entry(1), true),
             Answer::Stale(Generation(2))
         );
-        assert!(!acceptor.learn(&RULES(), Generation(1), &entry(1)));
+        assert!(!acceptor.learn(Rules::default(), Generation(1), &entry(1)));
     }
 
     #[test]
     fn what_is_learned_stays() {
         let mut acceptor = Acceptor::default();
-        acceptor.accept(&RULES(), G0, ballot(1, 1), &entry(1), false);
-        assert!(acceptor.learn(&RULES(), G0, &entry(2)));
-        assert_eq!(acceptor.accept(&RULES(), G0, ballot(5, 1), &entry(3), false), Answer::Known(entry(2)));
+        acceptor.accept(Rules::default(), G0, ballot(1, 1), &entry(1), false);
+        assert!(acceptor.learn(Rules::default(), G0, &entry(2)));
         assert_eq!(
-            acceptor.prepare(&RULES(), G0, ballot(6, 1)),
+            acceptor.accept(Rules::default(), G0, ballot(5, 1), &entry(3), false),
+            Answer::Known(entry(2))
+        );
+        assert_eq!(
+            acceptor.prepare(Rules::default(), G0, ballot(6, 1)),
             Answer::Promise(AcceptorState::Learned { entry: entry(2) })
         );
         assert_eq!(acceptor.learned(G0), Some(&entry(2)));

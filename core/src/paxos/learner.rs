@@ -27,15 +27,15 @@ pub enum Tally {
     Chosen,
     /// Chosen, and by a quorum none of which saw a lease of the entry ended when it voted: so none had ended when the
     /// first of them did, and the entry was in force.
-    Stood,
+    ChosenInForce,
 }
 
 impl Learner {
-    /// Counts a vote. `flagged` is whether the voter saw a lease of the entry ended. Votes count by ballot: two seats that accepted at
-    /// different ballots have chosen nothing, even where the entry is the same.
+    /// Counts a vote. `flagged` is whether the voter saw a lease of the entry ended. Votes count by ballot: two seats
+    /// that accepted at different ballots have chosen nothing, even if the entry is the same.
     pub fn vote(
         &mut self,
-        rules: &Rules,
+        rules: Rules,
         quorum: usize,
         generation: Generation,
         ballot: Ballot,
@@ -48,7 +48,8 @@ impl Learner {
         if generation > self.generation {
             *self = Self { generation, votes: Vec::new() };
         }
-        let at = match self.votes.iter().position(|votes| votes.ballot == ballot || !rules.count_by_ballot) {
+        let at = match self.votes.iter().position(|votes| votes.ballot == ballot || !rules.count_by_ballot())
+        {
             Some(at) => at,
             None => {
                 self.votes.push(Votes { ballot, seats: Seats::default(), unflagged: Seats::default() });
@@ -63,7 +64,7 @@ impl Learner {
         match (votes.seats.count() >= quorum, votes.unflagged.count() >= quorum) {
             (false, _) => Tally::Open,
             (true, false) => Tally::Chosen,
-            (true, true) => Tally::Stood,
+            (true, true) => Tally::ChosenInForce,
         }
     }
 }

@@ -5,10 +5,10 @@
 //! * an [`Acceptor`] votes (§2.2, phases 1b and 2b),
 //! * a [`Proposer`] drives a proposal through both phases (1a and 2a),
 //! * a [`Learner`] counts votes (§2.3),
-//! * a [`Reader`] asks a quorum what it holds, and says when that is enough to know.
+//! * a [`Reader`] asks a quorum what it has accepted, and says when that is enough to know.
 //!
 //! All four are plain state: messages go in, answers come out, and nothing here knows of links, disks or clocks. The
-//! node above makes what an acceptor did durable before it lets an answer out.
+//! replica above makes what an acceptor did durable before it lets an answer out.
 //!
 //! Where this differs from the paper: a key's **home** seat owns round 0 and starts it at phase 2, which is the
 //! paper's phase 1 done in advance for all registers at once (§3 does it for a leader); and an acceptor keeps only a
@@ -23,5 +23,5 @@ mod state;
 pub use acceptor::{Acceptor, Answer};
 pub use learner::{Learner, Tally};
 pub use proposer::{Proposer, Step};
-pub use reader::{Reader, Standing, Verdict};
+pub use reader::{LeaseCheck, Reader, Verdict};
 pub use state::{AcceptorState, QueryId};

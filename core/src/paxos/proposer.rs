@@ -9,7 +9,7 @@ use crate::types::{Ballot, Entry, Lease, Seat, Seats};
 pub struct Proposer {
     ballot: Ballot,
     quorum: usize,
-    /// What to propose where nothing stands yet; a get that finishes a round has nothing of its own.
+    /// What to propose if no acceptor has accepted anything; a get that finishes a round has nothing of its own.
     own: Option<Entry>,
     phase: Phase,
 }
@@ -31,8 +31,8 @@ pub enum Step {
     Accept(Entry),
     /// An acceptor knows that this was chosen.
     Chosen(Entry),
-    /// A quorum has promised and holds nothing, and there is nothing to propose: nothing was chosen when the first
-    /// of them answered.
+    /// A quorum has promised and accepted nothing, and there is nothing to propose: nothing was chosen when the first
+    /// of them promised.
     Nothing,
     /// Leases of the own entry have ended: it must not be proposed.
     OwnEnded(Vec<Lease>),
@@ -63,28 +63,28 @@ impl Proposer {
         }
     }
 
-    /// Takes in a promise. One that was given to another ballot, or comes when phase 1 is over, counts for nothing.
+    /// Counts a promise. A promise to another ballot, or one that comes when phase 1 is over, counts for nothing.
     ///
-    /// `ended` are leases that have ended at that acceptor, among them those of the own entry that it was asked for.
+    /// `ended` are the leases that have ended at that acceptor, of those that the Prepare named.
     pub fn promise(
         &mut self,
-        rules: &Rules,
+        rules: Rules,
         seat: Seat,
         ballot: Ballot,
-        held: AcceptorState,
+        state: AcceptorState,
         ended: Vec<Lease>,
     ) -> Step {
         let Phase::Preparing { promised, highest, ended: all_ended } = &mut self.phase else {
             return Step::Wait;
         };
-        if ballot != self.ballot && rules.match_questions {
+        if ballot != self.ballot && rules.match_queries() {
             return Step::Wait;
         }
-        match held {
+        match state {
             AcceptorState::Learned { entry } => return Step::Chosen(entry),
             AcceptorState::Accepted { ballot, entry } => {
                 let higher = highest.as_ref().is_none_or(|(of, _)| ballot > *of);
-                if higher == rules.highest_accepted_wins || highest.is_none() {
+                if higher == rules.highest_accepted_wins() || highest.is_none() {
                     *highest = Some((ballot, entry));
                 }
             }
@@ -138,10 +138,10 @@ mod tests {
     fn the_entry_of_the_highest_ballot_is_proposed_again() {
         let rules = Rules::default();
         let mut proposer = Proposer::new(ballot(9), 3, Some(entry(1)));
-        assert_eq!(proposer.promise(&rules, seat(1), ballot(9), accepted(2, 2), vec![]), Step::Wait);
-        assert_eq!(proposer.promise(&rules, seat(2), ballot(9), accepted(4, 4), vec![]), Step::Wait);
+        assert_eq!(proposer.promise(rules, seat(1), ballot(9), accepted(2, 2), vec![]), Step::Wait);
+        assert_eq!(proposer.promise(rules, seat(2), ballot(9), accepted(4, 4), vec![]), Step::Wait);
         assert_eq!(
-            proposer.promise(&rules, seat(3), ballot(9), accepted(3, 3), vec![]),
+            proposer.promise(rules, seat(3), ballot(9), accepted(3, 3), vec![]),
             Step::Accept(entry(4))
         );
         assert_eq!(proposer.proposed(), Some(&entry(4)));
@@ -151,11 +151,11 @@ mod tests {
     fn a_repeated_promise_counts_once_and_a_late_one_never() {
         let rules = Rules::default();
         let mut proposer = Proposer::new(ballot(2), 2, Some(entry(1)));
-        assert_eq!(proposer.promise(&rules, seat(1), ballot(2), AcceptorState::Empty {}, vec![]), Step::Wait);
-        assert_eq!(proposer.promise(&rules, seat(1), ballot(2), AcceptorState::Empty {}, vec![]), Step::Wait);
-        assert_eq!(proposer.promise(&rules, seat(2), ballot(1), AcceptorState::Empty {}, vec![]), Step::Wait);
+        assert_eq!(proposer.promise(rules, seat(1), ballot(2), AcceptorState::Empty {}, vec![]), Step::Wait);
+        assert_eq!(proposer.promise(rules, seat(1), ballot(2), AcceptorState::Empty {}, vec![]), Step::Wait);
+        assert_eq!(proposer.promise(rules, seat(2), ballot(1), AcceptorState::Empty {}, vec![]), Step::Wait);
         assert_eq!(
-            proposer.promise(&rules, seat(3), ballot(2), AcceptorState::Empty {}, vec![]),
+            proposer.promise(rules, seat(3), ballot(2), AcceptorState::Empty {}, vec![]),
             Step::Accept(entry(1))
         );
     }
@@ -167,10 +167,10 @@ mod tests {
         let own = Entry { leases: vec![latch.clone()], ..entry(1) };
         let mut proposer = Proposer::new(ballot(1), 2, Some(own));
         assert_eq!(
-            proposer.promise(&rules, seat(1), ballot(1), AcceptorState::Empty {}, vec![latch.clone()]),
+            proposer.promise(rules, seat(1), ballot(1), AcceptorState::Empty {}, vec![latch.clone()]),
             Step::Wait
         );
-        let step = proposer.promise(&rules, seat(2), ballot(1), AcceptorState::Empty {}, vec![]);
+        let step = proposer.promise(rules, seat(2), ballot(1), AcceptorState::Empty {}, vec![]);
         assert_eq!(step, Step::OwnEnded(vec![latch]));
     }
 }

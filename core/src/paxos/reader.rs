@@ -1,42 +1,42 @@
-//! The reader: asks a quorum what it holds.
+//! The reader: asks a quorum what it has accepted.
 //!
-//! A read must not return what a minority holds: it may never be chosen, and the next reader would not see it. So a
-//! reader either knows from the answers that an entry is chosen, or that nothing was when the first of them was
-//! given, or it is unsure, and then somebody has to finish the round.
+//! A read must not return what only a minority accepted: it may never be chosen, and the next reader would not see it.
+//! So a reader knows from the replies that an entry is chosen, or it knows that nothing was chosen when the first reply
+//! was given, or it is unsure. In the last case a proposer has to finish the round.
 
 use crate::paxos::{AcceptorState, QueryId};
 use crate::rules::Rules;
 use crate::types::{Ballot, Entry, Epoch, Lease, Seat};
 
-/// One question to all acceptors, and their answers.
+/// One query to all acceptors, and their replies.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reader {
     query: QueryId,
     quorum: usize,
     epoch: Epoch,
-    /// The entry that was known to be chosen when the question was asked.
+    /// The entry that was known to be chosen when the query was sent.
     known: Option<Entry>,
     answers: Vec<(Seat, AcceptorState, Vec<Lease>)>,
 }
 
-/// What the answers so far mean.
+/// What the replies so far mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Less than a quorum has answered.
+    /// Less than a quorum has replied.
     Wait,
     /// This entry is chosen.
     Chosen(Entry),
-    /// Nothing was chosen when the first of a quorum answered.
+    /// Nothing was chosen when the first of a quorum replied.
     Absent,
-    /// Something may be chosen, or may become so: another answer may tell, else the round has to be finished.
+    /// An entry may be chosen, or may become so. Another reply may tell; else the round has to be finished.
     Unsure,
 }
 
 /// Whether a chosen entry with leases is in force.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// No lease had ended when the first of a quorum answered.
-    Stands,
+pub enum LeaseCheck {
+    /// No lease had ended when the first of a quorum replied.
+    InForce,
     /// These leases have ended somewhere, or are about to: finish their end registers.
     Flagged(Vec<Lease>),
     /// Too few acceptors could say: ask again, now that the entry is known to be chosen.
@@ -44,39 +44,39 @@ pub enum Standing {
 }
 
 impl Reader {
-    /// A new question. `known` is what is known to be chosen already, whose leases the question then names.
+    /// A new query. `known` is what is known to be chosen already; the query then names its leases.
     pub fn new(query: QueryId, quorum: usize, epoch: Epoch, known: Option<Entry>) -> Self {
         Self { query, quorum, epoch, known, answers: Vec::new() }
     }
 
-    /// The question that was asked.
+    /// The query that was sent.
     pub fn query(&self) -> QueryId {
         self.query
     }
 
-    /// How many acceptors have answered.
+    /// How many acceptors have replied.
     pub fn answered(&self) -> usize {
         self.answers.len()
     }
 
-    /// Takes in an answer; one to another question counts for nothing.
+    /// Counts a reply. A reply to another query counts for nothing.
     pub fn answer(
         &mut self,
-        rules: &Rules,
+        rules: Rules,
         seat: Seat,
         query: QueryId,
-        held: AcceptorState,
+        state: AcceptorState,
         ended: Vec<Lease>,
     ) -> Verdict {
-        let fits = query == self.query || !rules.match_questions;
+        let fits = query == self.query || !rules.match_queries();
         if fits && self.answers.iter().all(|(of, ..)| *of != seat) {
-            self.answers.push((seat, held, ended));
+            self.answers.push((seat, state, ended));
         }
         self.verdict(rules)
     }
 
-    fn verdict(&self, rules: &Rules) -> Verdict {
-        let learned = self.answers.iter().find_map(|(_, held, _)| match held {
+    fn verdict(&self, rules: Rules) -> Verdict {
+        let learned = self.answers.iter().find_map(|(_, state, _)| match state {
             AcceptorState::Learned { entry } => Some(entry),
             _ => None,
         });
@@ -86,44 +86,44 @@ impl Reader {
         if let Some(entry) = learned.or(self.known.as_ref()) {
             return Verdict::Chosen(entry.clone());
         }
-        for (_, held, _) in &self.answers {
-            let AcceptorState::Accepted { ballot, entry } = held else { continue };
-            if self.votes(*ballot) >= self.quorum && ballot.epoch == self.epoch || !rules.finish_minority {
+        for (_, state, _) in &self.answers {
+            let AcceptorState::Accepted { ballot, entry } = state else { continue };
+            if self.votes(*ballot) >= self.quorum && ballot.epoch == self.epoch || !rules.finish_minority() {
                 return Verdict::Chosen(entry.clone());
             }
         }
-        let nothing = self.answers.iter().filter(|(_, held, _)| *held == AcceptorState::Empty {}).count();
+        let nothing = self.answers.iter().filter(|(_, state, _)| *state == AcceptorState::Empty {}).count();
         if nothing >= self.quorum { Verdict::Absent } else { Verdict::Unsure }
     }
 
     fn votes(&self, at: Ballot) -> usize {
         let votes =
-            |held: &AcceptorState| matches!(held, AcceptorState::Accepted { ballot, .. } if *ballot == at);
-        self.answers.iter().filter(|(_, held, _)| votes(held)).count()
+            |state: &AcceptorState| matches!(state, AcceptorState::Accepted { ballot, .. } if *ballot == at);
+        self.answers.iter().filter(|(_, state, _)| votes(state)).count()
     }
 
-    /// Whether any of these leases is flagged in an answer.
+    /// Which of these leases are flagged in a reply.
     pub fn flagged<'a>(&self, leases: impl IntoIterator<Item = &'a Lease>) -> Vec<Lease> {
         let flagged = |lease: &&Lease| self.answers.iter().any(|(_, _, ended)| ended.contains(lease));
         leases.into_iter().filter(flagged).cloned().collect()
     }
 
-    /// Whether a chosen entry stands: none of its leases is flagged by a quorum of acceptors that held it when they
-    /// answered, or that were asked for its leases by name after it was known to be chosen. An acceptor that does
-    /// not know the entry says nothing about its leases.
-    pub fn standing(&self, rules: &Rules, entry: &Entry) -> Standing {
+    /// Whether a chosen entry is in force: a quorum of acceptors flagged none of its leases, each of which held the
+    /// entry when it replied, or was asked for the leases by name after the entry was known to be chosen. An acceptor
+    /// that does not know the entry says nothing about its leases.
+    pub fn check_leases(&self, rules: Rules, entry: &Entry) -> LeaseCheck {
         let flagged = self.flagged(&entry.leases);
         if !flagged.is_empty() {
-            return Standing::Flagged(flagged);
+            return LeaseCheck::Flagged(flagged);
         }
         let asked = self.known.as_ref().is_some_and(|known| known.request == entry.request);
-        let knows = |held: &AcceptorState| held.entry().is_some_and(|held| held.request == entry.request);
+        let knows = |state: &AcceptorState| state.entry().is_some_and(|state| state.request == entry.request);
         let knowers = self
             .answers
             .iter()
-            .filter(|(_, held, _)| asked || knows(held) || !rules.flags_from_knowers)
+            .filter(|(_, state, _)| asked || knows(state) || !rules.flags_from_knowers())
             .count();
-        if knowers >= self.quorum { Standing::Stands } else { Standing::Unknown }
+        if knowers >= self.quorum { LeaseCheck::InForce } else { LeaseCheck::Unknown }
     }
 }
 
@@ -152,8 +152,8 @@ mod tests {
     fn verdict(answers: &[AcceptorState]) -> Verdict {
         let mut reader = Reader::new(QUESTION, 2, Epoch(1), None);
         let mut verdict = Verdict::Wait;
-        for (n, held) in answers.iter().enumerate() {
-            verdict = reader.answer(&Rules::default(), seat(n as u8 + 1), QUESTION, held.clone(), vec![]);
+        for (n, state) in answers.iter().enumerate() {
+            verdict = reader.answer(Rules::default(), seat(n as u8 + 1), QUESTION, state.clone(), vec![]);
         }
         verdict
     }
@@ -186,15 +186,15 @@ mod tests {
         let learned = AcceptorState::Learned { entry: leased.clone() };
 
         let mut reader = Reader::new(QUESTION, 2, Epoch(0), None);
-        reader.answer(&rules, seat(1), QUESTION, learned.clone(), vec![]);
-        reader.answer(&rules, seat(2), QUESTION, AcceptorState::Empty {}, vec![]);
-        assert_eq!(reader.standing(&rules, &leased), Standing::Unknown);
-        reader.answer(&rules, seat(3), QUESTION, learned.clone(), vec![latch.clone()]);
-        assert_eq!(reader.standing(&rules, &leased), Standing::Flagged(vec![latch]));
+        reader.answer(rules, seat(1), QUESTION, learned.clone(), vec![]);
+        reader.answer(rules, seat(2), QUESTION, AcceptorState::Empty {}, vec![]);
+        assert_eq!(reader.check_leases(rules, &leased), LeaseCheck::Unknown);
+        reader.answer(rules, seat(3), QUESTION, learned.clone(), vec![latch.clone()]);
+        assert_eq!(reader.check_leases(rules, &leased), LeaseCheck::Flagged(vec![latch]));
 
         let mut asked_by_name = Reader::new(QUESTION, 2, Epoch(0), Some(leased.clone()));
-        asked_by_name.answer(&rules, seat(1), QUESTION, learned, vec![]);
-        asked_by_name.answer(&rules, seat(2), QUESTION, AcceptorState::Empty {}, vec![]);
-        assert_eq!(asked_by_name.standing(&rules, &leased), Standing::Stands);
+        asked_by_name.answer(rules, seat(1), QUESTION, learned, vec![]);
+        asked_by_name.answer(rules, seat(2), QUESTION, AcceptorState::Empty {}, vec![]);
+        assert_eq!(asked_by_name.check_leases(rules, &leased), LeaseCheck::InForce);
     }
 }

@@ -1,19 +1,22 @@
 //! Locks.
 
-use std::future::{Future, IntoFuture};
-use std::pin::Pin;
-use std::time::Duration;
+use std::future::IntoFuture;
 
-use super::held::{Held, Try, try_for, wait_for};
-use crate::cluster::Cluster;
+use super::holding::{Try, holding, try_for, wait_for};
+use crate::api::call::{BoxFuture, Caller, timeout_method};
+use crate::api::{Cluster, Put};
 use crate::types::Error;
+
+holding! {
+    /// A lock that is held until it is released, dropped or lost: see [`Cluster::lock`].
+    LockGuard, "the lock"
+}
 
 /// A lock to be awaited: see [`Cluster::lock`].
 #[must_use = "a lock is not taken until it is awaited"]
 pub struct Lock {
-    cluster: Cluster,
+    caller: Caller,
     name: String,
-    timeout: Option<Duration>,
 }
 
 impl Cluster {
@@ -31,11 +34,11 @@ impl Cluster {
     /// # let mut pool = LocalPool::new();
     /// # pool.spawner().spawn_local(async { driver.await.expect("memory does not fail") })?;
     /// # pool.run_until(async {
-    /// let held = cluster.lock("printer").await?;
-    /// assert!(held.is_held());
+    /// let guard = cluster.lock("printer").await?;
+    /// assert!(guard.is_held());
     /// assert!(cluster.lock("printer").try_now().await?.is_none());
-    /// let first = held.token();
-    /// held.release().await?;
+    /// let first = guard.token();
+    /// guard.release().await?;
     ///
     /// let again = cluster.lock("printer").await?;
     /// assert!(again.token() > first); // the fencing token
@@ -44,41 +47,40 @@ impl Cluster {
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn lock(&self, name: impl Into<String>) -> Lock {
-        Lock { cluster: self.clone(), name: name.into(), timeout: None }
+        Lock { caller: self.caller(), name: name.into() }
     }
 }
 
 impl Lock {
-    /// Wait no longer than this.
-    pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = Some(timeout);
-        self
-    }
+    timeout_method!(caller);
 
     /// Takes the lock if nobody has it.
     ///
     /// # Errors
     /// As to await the lock.
-    pub async fn try_now(self) -> Result<Option<Held>, Error> {
-        let put = self.cluster.put(&self.name, &true).library("$lock");
-        match try_for(&self.cluster, self.timeout, |session| put.bound_to(session)).await? {
-            Try::Granted(held) => Ok(Some(held)),
+    pub async fn try_now(self) -> Result<Option<LockGuard>, Error> {
+        let call = self.caller.begin();
+        let put = put(&call.cluster, &self.name);
+        match try_for(&call.cluster, call.due, |session| put.bound_to(session)).await? {
+            Try::Granted(holding) => Ok(Some(LockGuard(holding))),
             Try::Taken | Try::Interrupted => Ok(None),
         }
     }
 
-    async fn run(self) -> Result<Held, Error> {
-        let put = || self.cluster.put(&self.name, &true).library("$lock");
-        wait_for(&self.cluster, self.timeout, |session| put().bound_to(session)).await
+    async fn run(self) -> Result<LockGuard, Error> {
+        let call = self.caller.begin();
+        let put = |session: &_| put(&call.cluster, &self.name).bound_to(session);
+        wait_for(&call.cluster, call.due, put).await.map(LockGuard)
     }
 }
 
+fn put(cluster: &Cluster, name: &str) -> Put {
+    cluster.put(name, &true).library("$lock")
+}
+
 impl IntoFuture for Lock {
-    type Output = Result<Held, Error>;
-    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
-    /// # Errors
-    /// With a timeout [`Error::NoQuorum`], [`Error::Timeout`], and [`Error::LeaseEnded`] where this node was cut off
-    /// while it waited; [`Error::Closed`], [`Error::Overloaded`].
+    type Output = Result<LockGuard, Error>;
+    type IntoFuture = BoxFuture<LockGuard>;
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.run())
     }

@@ -1,133 +1,131 @@
 //! Learning what was missed.
 //!
-//! Each seat numbers what it learns, and its pings say how far it is. Who has not seen as much pulls a list of what
-//! came since, in chunks, and fetches what it does not have. All in the background: safety never depends on it, since
-//! what a seat has not learned it asks a quorum for.
+//! Each seat numbers what it learns, and its pings say how far it is. A seat that has not seen as much pulls a list of
+//! what came since, in pages, and fetches what it does not have. All of it happens in the background: safety never
+//! depends on it, since what a seat has not learned it asks a quorum for.
 
 use std::time::Duration;
 
-use super::Replica;
+use super::context::Context;
 use super::outbox::PAGE_BYTES;
-use crate::sorted::Set;
+use super::registers::Registers;
+use super::store::Store;
+use crate::sorted::{Map, Set};
 use crate::transport::LinkId;
-use crate::types::Register;
-use crate::wire::{Digest, Message};
+use crate::types::{Register, Seat, StoreId};
+use crate::wire::{Claim, Digest, Message};
 
-/// A chunk: at most so many registers, and of entries [`PAGE_BYTES`], since most of it may be fetched.
-const CHUNK: usize = 256;
+/// A page has at most so many registers, and of entries [`PAGE_BYTES`], since most of it may be fetched.
+const PAGE: usize = 256;
 
-/// What is being pulled from a seat.
+/// What is being pulled from each seat.
+#[derive(Clone, Default)]
+pub(super) struct CatchUp(Map<Seat, Pull>);
+
 #[derive(Clone)]
-pub(super) struct Pull {
+struct Pull {
     /// When something came of it last.
     since: Duration,
     link: LinkId,
+    store: StoreId,
     upto: u64,
     more: bool,
     wanted: Set<Register>,
 }
 
-impl Replica {
-    /// A peer has said how much it has learned.
-    pub(super) fn consider_pull(&mut self, link: LinkId, learned: u64) {
-        let Some(claim) = self.links.hello(link).and_then(|hello| hello.claim) else { return };
-        if !self.may_vote() || self.seated(link).is_none() {
-            return;
-        }
-        let seen = self.store.seen(claim.store);
-        let busy = self
-            .pulls
-            .get(&claim.seat)
-            .is_some_and(|pull| pull.link == link && self.now < pull.since + self.settings.retry_after * 4);
-        if learned > seen && !busy {
-            let (since, wanted) = (self.now, Set::new());
-            self.pulls.insert(claim.seat, Pull { since, link, upto: seen, more: false, wanted });
-            self.outbox.send(&[link], &Message::Pull { after: seen });
+impl CatchUp {
+    /// A seat has said how much it has learned.
+    pub(super) fn consider(
+        &mut self,
+        cx: &mut Context,
+        store: &Store,
+        link: LinkId,
+        claim: Claim,
+        learned: u64,
+    ) {
+        let seen = store.seen(claim.store);
+        let patience = cx.settings.retry_after.saturating_mul(4);
+        let busy = |pull: &Pull| pull.link == link && cx.now < pull.since.saturating_add(patience);
+        if learned > seen && !self.0.get(&claim.seat).is_some_and(busy) {
+            let (since, wanted) = (cx.now, Set::new());
+            let pull = Pull { since, link, store: claim.store, upto: seen, more: false, wanted };
+            self.0.insert(claim.seat, pull);
+            cx.outbox.send(&[link], &Message::Pull { after: seen });
         }
     }
 
-    /// A seat asks what was learned here after a number.
-    pub(super) fn tell_learned(&mut self, link: LinkId, after: u64) {
-        if self.may_vote() && self.seated(link).is_some() {
-            let (upto, more, items) = self.store.learned_after(after, CHUNK, PAGE_BYTES);
-            self.outbox.send(&[link], &Message::LearnedPage { after, upto, more, items });
-        }
+    /// The link to a seat is down.
+    pub(super) fn seat_lost(&mut self, seat: Seat) {
+        self.0.remove(&seat);
     }
 
     /// A seat lists what it has learned: what is not known here is fetched.
-    pub(super) fn compare_learned(
+    pub(super) fn handle_page(
         &mut self,
-        link: LinkId,
-        after: u64,
-        upto: u64,
-        more: bool,
+        cx: &mut Context,
+        (store, registers): (&mut Store, &Registers),
+        (link, seat): (LinkId, Seat),
+        (after, upto, more): (u64, u64, bool),
         items: Vec<Digest>,
     ) {
-        let Some(claim) = self.links.hello(link).and_then(|hello| hello.claim) else { return };
-        let Some(pull) = self.pulls.get_mut(&claim.seat) else { return };
-        // A late or repeated answer is about what was asked before.
+        let Some(pull) = self.0.get_mut(&seat) else { return };
+        // A late or repeated page is the reply to an earlier pull.
         if pull.link != link || pull.upto != after || !pull.wanted.is_empty() {
             return;
         }
-        let unknown = |register: &Register| match self.store.row(&register.id).map(|row| &row.acceptor) {
-            None => true,
-            Some(acceptor) => {
-                acceptor.generation < register.generation
-                    || acceptor.generation == register.generation
-                        && acceptor.learned(register.generation).is_none()
-            }
-        };
-        pull.since = self.now;
+        pull.since = cx.now;
         pull.upto = upto.max(after);
         pull.more = more;
+        let unknown = |register: &Register| !registers.knows(register);
         pull.wanted = items.into_iter().map(|item| item.register).filter(unknown).collect();
         if !pull.wanted.is_empty() {
             let registers = pull.wanted.iter().cloned().collect();
-            self.outbox.send(&[link], &Message::Fetch { registers });
+            cx.outbox.send(&[link], &Message::Fetch { registers });
         }
-        self.pulled(claim.seat);
+        self.go_on(cx, store, seat);
     }
 
-    /// A seat asks for what was chosen in some registers.
-    pub(super) fn tell_chosen(&mut self, link: LinkId, registers: Vec<Register>) {
-        if !self.may_vote() || self.seated(link).is_none() {
-            return;
-        }
-        for register in registers {
-            let generation = self.store.generation(&register.id);
-            if generation > register.generation {
-                self.outbox.send(&[link], &Message::Stale { register, generation });
-            } else if let Some(entry) = self.store.learned(&register.id, register.generation).cloned() {
-                self.outbox.send(&[link], &Message::Chosen { register, entry });
-            }
-        }
-    }
-
-    /// Something that may have been wanted is known now, or is of the past.
-    pub(super) fn fetched(&mut self, register: &Register) {
+    /// A register that may have been wanted is known now, or its generation is over.
+    pub(super) fn record_known(&mut self, cx: &mut Context, store: &mut Store, register: &Register) {
         let mut done = Vec::new();
-        for (seat, pull) in &mut self.pulls {
+        for (seat, pull) in &mut self.0 {
             if pull.wanted.remove(register) {
-                pull.since = self.now;
+                pull.since = cx.now;
                 done.push(*seat);
             }
         }
         for seat in done {
-            self.pulled(seat);
+            self.go_on(cx, store, seat);
         }
     }
 
-    /// Goes on to the next chunk, once all of this one is here.
-    fn pulled(&mut self, seat: crate::types::Seat) {
-        let Some(pull) = self.pulls.get(&seat).filter(|pull| pull.wanted.is_empty()) else { return };
-        let (link, upto, more) = (pull.link, pull.upto, pull.more);
-        if let Some(claim) = self.links.hello(link).and_then(|hello| hello.claim) {
-            self.store.see(self.now, claim.store, upto);
-        }
-        if more {
-            self.outbox.send(&[link], &Message::Pull { after: upto });
+    /// Goes on to the next page, once all of this one is here.
+    fn go_on(&mut self, cx: &mut Context, store: &mut Store, seat: Seat) {
+        let Some(pull) = self.0.get(&seat).filter(|pull| pull.wanted.is_empty()) else { return };
+        store.see(cx.now, pull.store, pull.upto);
+        if pull.more {
+            cx.outbox.send(&[pull.link], &Message::Pull { after: pull.upto });
         } else {
-            self.pulls.remove(&seat);
+            self.0.remove(&seat);
+        }
+    }
+}
+
+/// A seat asks what was learned here after a number.
+pub(super) fn handle_pull(cx: &mut Context, registers: &Registers, link: LinkId, after: u64) {
+    let (upto, more, items) = registers.learned_after(after, PAGE, PAGE_BYTES);
+    cx.outbox.send(&[link], &Message::LearnedPage { after, upto, more, items });
+}
+
+/// A seat asks for what was chosen in some registers.
+pub(super) fn handle_fetch(cx: &mut Context, registers: &Registers, link: LinkId, wanted: Vec<Register>) {
+    for register in wanted {
+        let Some(slot) = registers.find(&register.id) else { continue };
+        let generation = registers.generation(slot);
+        if generation > register.generation {
+            cx.outbox.send(&[link], &Message::Stale { register, generation });
+        } else if let Some(entry) = registers.learned(slot, register.generation).cloned() {
+            cx.outbox.send(&[link], &Message::Chosen { register, entry });
         }
     }
 }

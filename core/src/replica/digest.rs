@@ -1,141 +1,136 @@
-//! What a model check has to know of a node: whether two nodes are the same, and what one waits for.
+//! What a model check has to know of a replica: whether two replicas are the same, and what one waits for.
 //!
-//! Two nodes of one digest do the same from there on, in a cluster that is founded and linked, of which nobody watches
-//! anything, and whose nodes tell the time by nothing but their attempts. So whatever makes a difference there must be in
-//! it: [`digest`](Replica::digest) names every field of the node, so that a new one has to be put on one side or the other.
+//! Two replicas of one digest do the same from there on, in a cluster that is bootstrapped and linked, of which nobody
+//! watches anything, and whose nodes tell the time by nothing but their attempts. So whatever makes a difference there
+//! must be in the digest: [`digest`](Replica::digest) names every field of the replica and of its context, so that a new
+//! one has to be put on one side or the other.
 
 use std::hash::{Hash, Hasher};
 
 use super::Replica;
-use super::attempts::{Attempt, Stage};
+use super::context::Context;
+use super::registers::UnderWay;
+use super::timers::Timer;
 use crate::paxos::{Acceptor, AcceptorState, QueryId};
 use crate::random::Random;
-use crate::types::{Ballot, ClusterId, Generation, KeyId};
+use crate::types::{Ballot, ClusterId, Generation, Incarnation, KeyId};
 
 /// What an attempt waits for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Awaited {
     /// Nothing that is addressed to it.
     Nothing,
-    /// What the key's home makes of it.
+    /// What the key's home seat makes of it.
     Home,
-    /// Answers to this question.
+    /// Replies to this query.
     Answers(QueryId),
     /// Promises to this ballot, or votes for it.
     Votes(Ballot),
 }
 
-#[doc(hidden)]
+/// For checks from outside: the model check, the simulation, tools.
 impl Replica {
-    /// Takes in all that can make a difference to what this node will do.
+    /// Hashes all that can make a difference to what this replica will do.
     pub fn digest(&self, hasher: &mut impl Hasher) {
         let Self {
             // What differs, or comes to differ.
-            store,
+            cx,
+            peers,
+            registers,
+            detector,
+            status,
+            stopped,
+            // The same for ever in one world.
+            membership: _,
+            gathering: _,
+            store: _,
+            // Heartbeats and sessions of its own: no time passes for them.
+            sessions: _,
+            catch_up: _,
+            // They follow the attempts, which name their requests.
+            requests: _,
+            // Nobody watches, and observers have worlds of their own.
+            watches: _,
+            remote: _,
+        } = self;
+        let Context {
             outbox,
-            links,
-            learners,
-            attempts,
-            ending,
-            lives,
-            testimony,
             round,
             query,
             now,
-            stopped,
+            timers,
             // The same for ever in one world.
-            cluster: _,
-            cluster_size: _,
-            seat: _,
-            node: _,
-            boot: _,
+            me: _,
             settings: _,
             rules: _,
-            roster: _,
-            founding_since: _,
-            founded: _,
-            // Empty between inputs.
-            inbox: _,
-            ready: _,
-            changed: _,
-            // Randomness comes anew with each input.
-            random: _,
-            // Heartbeats, sessions of its own, what is finished in the background: no time passes for them.
             started: _,
             unix: _,
-            unlearned: _,
-            sessions: _,
-            pulls: _,
-            // These follow attempts, which name their waiters and when they are due.
-            requests: _,
-            alarms: _,
-            // Nobody watches, and observers have worlds of their own.
-            watches: _,
-            asked: _,
-            asked_by_number: _,
-            refused: _,
-            // Nobody has an address.
-            reaches: _,
-            status,
-        } = self;
-        for (id, row) in &store.rows {
-            let acceptor = &row.acceptor;
-            (id, acceptor.generation, &acceptor.held).hash(hasher);
-            // Where something is learned nobody asks for promises.
-            if !matches!(acceptor.held, AcceptorState::Learned { .. }) {
-                acceptor.promised.hash(hasher);
+            // Empty between inputs.
+            events: _,
+            // Randomness comes anew with each input.
+            random: _,
+        } = cx;
+        for key in registers.digests() {
+            let acceptor = key.acceptor;
+            let promised = match acceptor.state {
+                // Where something is learned nobody asks for promises.
+                AcceptorState::Learned { .. } => None,
+                _ => Some(acceptor.promised),
+            };
+            if *acceptor != Acceptor::default() {
+                (key.id, acceptor.generation, &acceptor.state, promised, key.is_urgent).hash(hasher);
+            }
+            if let Some(learner) = key.learner {
+                (key.id, learner).hash(hasher);
+            }
+            if let Some(attempt) = key.attempt {
+                let due = timers.time(Timer::Attempt(key.slot)).map(|due| due.saturating_sub(*now));
+                (key.id, attempt, due).hash(hasher);
+            }
+            if !key.dependents.is_empty() {
+                (key.id, key.dependents).hash(hasher);
             }
         }
-        store.urgent.hash(hasher);
         outbox.digest(hasher);
-        links.names().hash(hasher);
-        learners.hash(hasher);
-        for (id, attempt) in attempts {
-            let Attempt { generation, stage, waiters, tries, seen, due, forwarded, unsure, stood, stands } =
-                attempt;
-            (id, generation, stage, waiters, tries, seen).hash(hasher);
-            (due.saturating_sub(*now), forwarded, unsure, stood, stands).hash(hasher);
-        }
-        ending.hash(hasher);
-        for (incarnation, known) in &lives.known {
-            (incarnation, known.links, known.gone).hash(hasher);
-        }
-        for (incarnation, ask) in &testimony.asks {
-            (incarnation, ask.number, &ask.leases).hash(hasher);
-            ask.testimonies.keys().for_each(|seat| seat.hash(hasher));
-        }
-        (round, query, stopped.is_some(), status.as_ref().is_some_and(|status| status.quorum)).hash(hasher);
+        peers.links().hash(hasher);
+        detector.digest(hasher);
+        (round, query, stopped.is_some(), status.has_quorum()).hash(hasher);
     }
 
     /// From here on randomness comes from this.
     pub fn reseed(&mut self, entropy: [u8; 32]) {
-        self.random = Random::new(entropy, 0);
+        self.cx.random = Random::new(entropy, 0);
+    }
+
+    /// This start of this node.
+    pub fn incarnation(&self) -> Incarnation {
+        self.cx.me.incarnation()
     }
 
     /// Whether this store holds its seat, so that its word counts.
     pub fn votes(&self) -> bool {
-        self.may_vote()
+        self.peers.electorate().may_vote()
     }
 
-    /// Of which cluster it is, as far as it knows.
-    pub fn founding(&self) -> Option<ClusterId> {
-        self.roster.cluster_id
+    /// The identity of the cluster that it is in, as far as it knows.
+    pub fn cluster_id(&self) -> Option<ClusterId> {
+        self.membership.cluster_id()
     }
 
     /// What this seat's acceptor holds of a key, if anything.
     pub fn acceptor(&self, id: &KeyId) -> Option<&Acceptor> {
-        self.store.row(id).map(|row| &row.acceptor)
+        self.registers.acceptor(id)
     }
 
     /// In which generation of a key something is attempted, and what it waits for.
     pub fn awaits(&self, id: &KeyId) -> Option<(Generation, Awaited)> {
-        let attempt = self.attempts.get(id)?;
-        let awaited = match &attempt.stage {
-            Stage::Reading { reader, .. } => Awaited::Answers(reader.query()),
-            Stage::Proposing { proposer, .. } => Awaited::Votes(proposer.ballot()),
-            Stage::Forwarded => Awaited::Home,
-            Stage::Idle | Stage::Resting | Stage::Ending | Stage::Waiting => Awaited::Nothing,
+        let (generation, under_way) = self.registers.under_way(id)?;
+        let awaited = match under_way {
+            UnderWay::Reading(reader) => Awaited::Answers(reader.query()),
+            UnderWay::Proposing(proposer) => Awaited::Votes(proposer.ballot()),
+            UnderWay::Forwarded => Awaited::Home,
+            UnderWay::Nothing => Awaited::Nothing,
         };
-        Some((attempt.generation, awaited))
+        Some((generation, awaited))
     }
 }

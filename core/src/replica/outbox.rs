@@ -1,13 +1,13 @@
-//! What is said, to whom, and when it may leave.
+//! What is sent to whom, and when it may leave.
 //!
-//! Questions leave at once: they say nothing about this store. Answers, votes and replies wait until the state that
-//! they speak of is durable. So does every Accept: it stands on a promise, or in round 0 on a vote, of this seat's own
-//! acceptor, and on no other seat's word that it was durable. And so does every question above generation 0, since it
-//! says that an earlier generation is over, which this store's own vote may have decided. Nothing at all is said
-//! before the node's boot is durable.
+//! Queries leave at once: they say nothing about this store. Replies, votes and responses wait until the state that they
+//! speak of is durable. So does every Accept: it stands on a promise, or in round 0 on a vote, of this seat's own acceptor,
+//! and on no other seat's word that it was durable. And so does every query above generation 0, since it says that an
+//! earlier generation is over, which this store's own vote may have decided. Nothing at all is sent before the node's boot
+//! is durable.
 //!
-//! What waits is bounded, since a short question may have a long answer: what finds no room is dropped, as it may be on
-//! any link, and who asked asks again.
+//! What waits is bounded, since a short query may have a long reply: what finds no room is dropped, as it may be on any
+//! link, and whoever sent the query sends it again.
 
 use std::collections::VecDeque;
 use std::hash::{Hash, Hasher};
@@ -22,15 +22,15 @@ use crate::transport::{CloseReason, LinkId};
 use crate::types::Generation;
 use crate::wire::Message;
 
-/// Messages are put together into frames of at most so many bytes; a longer one is a frame by itself. A peer is heard of
-/// with each whole frame, so even on a slow link none should take as long as the silence that fells a link.
-const FRAME: usize = 64 << 10;
+/// Messages are put together into frames of at most so many bytes; a longer message is a frame by itself. A peer is heard
+/// with each whole frame, so even on a slow link no frame should take as long as the silence that closes a link.
+pub(super) const FRAME: usize = 64 << 10;
 
-/// How many bytes of values are listed, or caught up with, at a time: for no more has to wait what else there is to say.
+/// How many bytes of values are listed, or caught up with, at a time: other messages wait for no more than that.
 pub(super) const PAGE_BYTES: usize = 256 << 10;
 
-/// How many bytes of messages may wait here, for all links together. A link may have as much waiting as is left of it, so
-/// that however many ask for much, there is room for others.
+/// How many bytes of messages may wait here, for all links together. A link may have as much waiting as is left of that,
+/// so that however many ask for much, there is room for others.
 const MAX_WAITING: usize = 32 << 20;
 
 #[derive(Clone)]
@@ -64,7 +64,7 @@ impl Outbox {
         }
     }
 
-    /// Says something to some.
+    /// Sends a message on some links.
     pub(super) fn send(&mut self, links: &[LinkId], message: &Message) {
         if links.is_empty() {
             return;
@@ -88,13 +88,15 @@ impl Outbox {
             | Message::RelayedHeartbeatAck { .. }
             | Message::SuspicionReply { .. }
             | Message::ClockReply { .. }
-            | Message::Response { .. } => self.rules.persist_before_answer,
-            Message::ReadReply { .. } => self.rules.persist_before_answer && self.rules.durable_reads,
-            Message::Accept { .. } => self.rules.persist_before_answer && self.rules.durable_before_accept,
+            | Message::Response { .. } => self.rules.persist_before_answer(),
+            Message::ReadReply { .. } => self.rules.persist_before_answer() && self.rules.durable_reads(),
+            Message::Accept { .. } => {
+                self.rules.persist_before_answer() && self.rules.durable_before_accept()
+            }
             Message::Prepare { register, .. }
             | Message::Read { register, .. }
             | Message::Forward { register, .. } => {
-                self.rules.persist_before_answer && register.generation > Generation(0)
+                self.rules.persist_before_answer() && register.generation > Generation(0)
             }
             Message::Hello { .. }
             | Message::Refuse { .. }
@@ -116,7 +118,7 @@ impl Outbox {
 
     /// Answers a call, once what it says is durable.
     pub(super) fn reply(&mut self, output: Output) {
-        if self.rules.persist_before_answer {
+        if self.rules.persist_before_answer() {
             self.bound_outputs.push(output);
         } else {
             self.outputs.push_back(output);
@@ -128,8 +130,8 @@ impl Outbox {
         self.outputs.push_back(output);
     }
 
-    /// Takes a link down, after what was said on it so far and waits for nothing.
-    pub(super) fn close(&mut self, link: LinkId, closing: CloseReason) {
+    /// Closes a link, after what was sent on it so far and waits for nothing.
+    pub(super) fn close(&mut self, link: LinkId, reason: CloseReason) {
         for frame in self.free.take(link) {
             // Before the boot is durable not even a Hello may leave: it names a store that may never be.
             if self.open {
@@ -137,7 +139,7 @@ impl Outbox {
             }
         }
         self.bound.take(link);
-        self.outputs.push_back(Output::Close { link, closing });
+        self.outputs.push_back(Output::Close { link, reason });
     }
 
     /// Drops all that waits for a batch, which has failed.
@@ -163,7 +165,7 @@ impl Outbox {
         !self.bound.links.is_empty() || !self.bound_outputs.is_empty()
     }
 
-    /// Starts a batch. All that was said so far waits for it.
+    /// Starts a batch. All that was sent so far waits for it.
     pub(super) fn persist(&mut self, batch: Batch) {
         self.outputs.push_back(Output::Persist(batch));
         let mut waiting = Vec::new();

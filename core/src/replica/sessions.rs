@@ -1,63 +1,58 @@
-//! A node's own sessions: opened, kept alive, suspended, closed (`DESIGN.md`, "Leases").
+//! A node's own sessions: opened, kept alive, suspended, closed (`docs/protocol.md`, "Leases").
 //!
-//! While any is open the node tells all seats that it lives, several times in the time that a session may go
-//! unanswered, and counts who has heard it. A session is *suspended* while no beat that was sent within that time has
-//! been answered by a quorum: from then on the seats may come to agree that it is over, and not before. So whoever
-//! stops at that moment has stopped before anybody else can start, clocks running at about one rate.
+//! While any session is open the node sends a heartbeat to all seats, several times in the time that a session may go
+//! unanswered, and counts which seats have acknowledged it. A session is *suspended* while no heartbeat that was sent
+//! within that time has been acknowledged by a quorum: from then on the seats may come to agree that it is over, and not
+//! before. So a holder that stops at that moment has stopped before any other node can start, as long as clocks run at
+//! about one rate.
 
 use std::time::Duration;
 
-use super::alarms::Alarm;
-use super::requests::{Asker, Want};
-use super::{Output, Replica};
+use super::Output;
+use super::context::{Context, Event, own_session};
+use super::peers::Electorate;
+use super::registers::Registers;
+use super::timers::Timer;
 use crate::sorted::Map;
-use crate::transport::LinkId;
-use crate::types::{
-    CallId, ENDS, Entry, Error, KeyId, Lease, RequestId, Seat, Seats, SessionId, SessionState, Value,
-};
-use crate::wire::{Message, Op, Outcome, Version};
+use crate::types::{CallId, ENDS, Error, KeyId, Lease, Seat, Seats, SessionId, SessionState};
+use crate::wire::Message;
 
-/// How many beats there are in the time after which a session is suspended.
-const BEATS: u32 = 3;
+/// How many heartbeats there are in the time after which a session is suspended.
+const HEARTBEATS: u32 = 3;
 
-/// Only where a rule is taken out: how long beats are kept whose answers come too late to count.
+/// Only where a rule is taken out: how long heartbeats are kept whose acknowledgements come too late to count.
 const REMEMBERED: Duration = Duration::from_secs(5);
 
-/// Calls from here on are the node's own.
-const INTERNAL: u64 = 1 << 63;
-
+/// See the [module](self).
 #[derive(Clone)]
 pub(super) struct Sessions {
     open: Map<u64, Open>,
     next: u64,
-    next_call: u64,
-    /// The node's own calls: what each asks for, until it is done.
-    calls: Map<CallId, Op>,
+    /// The number of the last heartbeat.
     number: u64,
-    beats: Map<u64, Beat>,
-    /// When the last beat that a quorum answered was sent.
-    good: Option<Duration>,
+    heartbeats: Map<u64, Heartbeat>,
+    /// When the last heartbeat was sent that a quorum has acknowledged.
+    acknowledged: Option<Duration>,
     suspend_after: Duration,
     suspended: bool,
     suspensions: u64,
-    /// When the next beat is due; alarms for other times are of the past.
-    due: Duration,
-    /// Beats that the node's own seat has still to answer, and those whose answer is being made sure of.
+    /// Heartbeats that the node's own seat has still to acknowledge.
     unanswered: Vec<u64>,
+    /// Heartbeats for which the batch under way asserts that the store is still this node's.
     in_flight: Vec<u64>,
 }
 
 #[derive(Clone)]
 struct Open {
     call: CallId,
-    /// Who waits for a quorum to have heard of this node, and until when.
-    opener: Option<(CallId, Option<Duration>)>,
+    /// The call that waits for a quorum to have heard of this node.
+    opener: Option<CallId>,
     told: Option<SessionState>,
     ended: bool,
 }
 
 #[derive(Clone)]
-struct Beat {
+struct Heartbeat {
     sent: Duration,
     seats: Seats,
 }
@@ -67,15 +62,12 @@ impl Sessions {
         Self {
             open: Map::new(),
             next: 0,
-            next_call: INTERNAL,
-            calls: Map::new(),
             number: 0,
-            beats: Map::new(),
-            good: None,
+            heartbeats: Map::new(),
+            acknowledged: None,
             suspend_after,
             suspended: true,
             suspensions: 0,
-            due: Duration::ZERO,
             unanswered: Vec::new(),
             in_flight: Vec::new(),
         }
@@ -86,296 +78,241 @@ impl Sessions {
         !self.unanswered.is_empty()
     }
 
-    pub(super) fn persist(&mut self) {
+    /// A batch has begun, which asserts that.
+    pub(super) fn persisting(&mut self) {
         self.in_flight.append(&mut self.unanswered);
     }
-}
 
-impl Replica {
-    /// Opens a session; the call is answered once a quorum of seats has heard of this node.
-    pub(super) fn open_session(&mut self, call: CallId, timeout: Option<Duration>) {
-        if self.sessions.open.len() >= self.settings.max_requests {
-            let error = Error::Overloaded { limit: self.settings.max_requests as u64 };
-            return self.outbox.output(Output::Opened { call, result: Err(error) });
+    /// The batch is durable: the store was still this node's.
+    pub(super) fn persisted(&mut self, cx: &mut Context, electorate: &Electorate) {
+        let Some(seat) = electorate.own() else { return };
+        for number in std::mem::take(&mut self.in_flight) {
+            self.count(cx, electorate, number, seat);
         }
-        let incarnation = self.incarnation();
-        let is_over = |n| self.store.has_ended(&SessionId { incarnation, n }.lease());
-        while is_over(self.sessions.next) {
-            self.sessions.next += 1;
-        }
-        let n = self.sessions.next;
-        self.sessions.next += 1;
-        let deadline = timeout.map(|timeout| self.now.saturating_add(timeout));
-        if let Some(at) = deadline {
-            self.alarms.set(at, Alarm::Opening(n));
-        }
-        let first = self.sessions.open.is_empty();
-        let opener = Some((call, deadline));
-        self.sessions.open.insert(n, Open { call, opener, told: None, ended: false });
-        if first {
-            self.beat();
-        }
-        self.opened();
     }
 
-    /// Those who waited for a quorum to hear of this node can go on.
-    fn opened(&mut self) {
-        if self.sessions.suspended {
+    /// Opens a session; the call is answered once a quorum of seats has heard of this node.
+    pub(super) fn open(
+        &mut self,
+        cx: &mut Context,
+        electorate: &Electorate,
+        registers: &Registers,
+        call: CallId,
+        timeout: Option<Duration>,
+    ) {
+        if self.open.len() >= cx.settings.max_requests {
+            let error = Error::Overloaded { limit: cx.settings.max_requests as u64 };
+            return cx.outbox.output(Output::Opened { call, result: Err(error) });
+        }
+        let incarnation = cx.me.incarnation();
+        while registers.has_ended(&SessionId { incarnation, n: self.next }.lease()) {
+            self.next += 1;
+        }
+        let n = self.next;
+        self.next += 1;
+        if let Some(timeout) = timeout {
+            cx.timers.set(cx.after(timeout), Timer::OpenSession(n));
+        }
+        let first = self.open.is_empty();
+        self.open.insert(n, Open { call, opener: Some(call), told: None, ended: false });
+        if first {
+            self.send_heartbeat(cx, electorate);
+        }
+        self.answer_openers(cx);
+    }
+
+    /// Openings that waited for a quorum to hear of this node are answered, unless the sessions are suspended.
+    fn answer_openers(&mut self, cx: &mut Context) {
+        if self.suspended {
             return;
         }
-        let incarnation = self.incarnation();
         let mut opened = Vec::new();
-        for (n, open) in &mut self.sessions.open {
-            if let Some((call, _)) = open.opener.take() {
+        for (n, open) in &mut self.open {
+            if let Some(call) = open.opener.take() {
+                cx.timers.cancel(Timer::OpenSession(*n));
                 opened.push((*n, call));
             }
         }
-        // How it is comes first, so that nobody takes it for what it is not.
-        self.tell_sessions();
-        for (n, call) in &opened {
-            self.outbox.output(Output::Opened { call: *call, result: Ok(SessionId { incarnation, n: *n }) });
-        }
-        // A seat learns of all ends; others ask to be told.
-        if self.seat.is_some() {
-            return;
-        }
-        for (n, _) in opened {
-            let id = SessionId { incarnation, n }.lease().end();
-            self.ask_for_itself(Op::Watch { id, after: Version::default() });
+        // The state comes first, so that nobody takes it for what it is not.
+        self.publish(cx);
+        let incarnation = cx.me.incarnation();
+        for (n, call) in opened {
+            let session = SessionId { incarnation, n };
+            cx.outbox.output(Output::Opened { call, result: Ok(session) });
+            cx.emit(Event::SessionOpened(session));
         }
     }
 
-    /// Asks a seat for something, until it is done.
-    fn ask_for_itself(&mut self, op: Op) {
-        self.sessions.next_call += 1;
-        let call = CallId(self.sessions.next_call);
-        self.sessions.calls.insert(call, op.clone());
-        self.ask_for(call, op, None);
-    }
-
-    pub(super) fn is_internal(call: CallId) -> bool {
-        call.0 >= INTERNAL
-    }
-
-    /// What one of the node's own calls came to; true where it was one.
-    pub(super) fn internal_answer(&mut self, call: CallId, outcome: &Outcome) -> bool {
-        if !Self::is_internal(call) {
-            return false;
-        }
-        if let Outcome::Failed { .. } = outcome {
-            self.alarms.set(self.now + self.settings.retry_after, Alarm::Again(call));
-            return true;
-        }
-        if let Some(Op::Watch { id, .. }) = self.sessions.calls.remove(&call)
-            && let Some(session) = Lease::of_end(&id).ok().and_then(|lease| lease.session())
-        {
-            self.session_ended(session.n);
-        }
-        true
-    }
-
-    pub(super) fn ask_again_for(&mut self, call: CallId) {
-        if let Some(op) = self.sessions.calls.get(&call).cloned() {
-            self.ask_for(call, op, None);
-        }
-    }
-
-    /// This node does no more: whatever is held by virtue of its sessions is lost.
-    pub(super) fn end_sessions(&mut self) {
-        for open in self.sessions.open.values_mut() {
+    /// Whatever is held by virtue of a session of this node is lost: the node has stopped.
+    pub(super) fn end_all(&mut self, cx: &mut Context) {
+        for open in self.open.values_mut() {
             open.ended = true;
         }
-        self.tell_sessions();
-        for open in std::mem::take(&mut self.sessions.open).into_values() {
-            if let Some((call, _)) = open.opener {
-                self.outbox.output(Output::Opened { call, result: Err(Error::Closed {}) });
+        self.publish(cx);
+        for open in std::mem::take(&mut self.open).into_values() {
+            if let Some(call) = open.opener {
+                cx.outbox.output(Output::Opened { call, result: Err(Error::Closed) });
             }
         }
     }
 
-    /// Nobody will use a session any more: its end is decided, whatever becomes of its owner.
-    pub(super) fn close_session(&mut self, n: u64) {
-        if let Some(open) = self.sessions.open.remove(&n) {
-            if let Some((call, _)) = open.opener {
-                self.outbox.output(Output::Opened { call, result: Err(Error::Closed {}) });
+    /// A session is of no use any more: its end is decided, whatever becomes of its node.
+    pub(super) fn close(&mut self, cx: &mut Context, n: u64) {
+        if let Some(open) = self.open.remove(&n) {
+            cx.timers.cancel(Timer::OpenSession(n));
+            if let Some(call) = open.opener {
+                cx.outbox.output(Output::Opened { call, result: Err(Error::Closed) });
             }
-            let lease = SessionId { incarnation: self.incarnation(), n }.lease();
-            self.release(lease);
+            cx.emit(Event::SessionClosed(SessionId { incarnation: cx.me.incarnation(), n }));
         }
-        if self.sessions.open.is_empty() {
-            self.sessions.beats.clear();
-            self.sessions.good = None;
-            self.sessions.suspended = true;
-        }
-    }
-
-    /// Ends a session of this node, on nobody's behalf.
-    fn release(&mut self, lease: Lease) {
-        if self.seat.is_none() {
-            return self.ask_for_itself(Op::End { lease });
-        }
-        let request = RequestId(self.random.name());
-        let entry = Entry { value: Value::yes(), leases: Vec::new(), request };
-        self.want(lease.end(), Asker::Cluster, Want::End(entry));
-    }
-
-    pub(super) fn opening_due(&mut self, n: u64) {
-        let Some(Open { opener: Some((call, Some(at))), .. }) = self.sessions.open.get(&n) else { return };
-        if *at <= self.now {
-            let (call, error) = (*call, self.timed_out());
-            self.outbox.output(Output::Opened { call, result: Err(error) });
-            if let Some(open) = self.sessions.open.get_mut(&n) {
-                open.opener = None;
-            }
-            self.close_session(n);
+        if self.open.is_empty() {
+            self.heartbeats.clear();
+            self.acknowledged = None;
+            self.suspended = true;
+            cx.timers.cancel(Timer::Heartbeat);
+            cx.timers.cancel(Timer::Suspend);
         }
     }
 
-    /// Somebody does not wait for a session any more.
-    pub(super) fn cancel_opening(&mut self, call: CallId) {
-        if let Some(n) = self.sessions.open.iter().find(|(_, open)| open.call == call).map(|(n, _)| *n) {
-            self.close_session(n);
+    /// The opening of a session has run out of time.
+    pub(super) fn time_out(&mut self, cx: &mut Context, electorate: &Electorate, n: u64) {
+        let Some(call) = self.open.get_mut(&n).and_then(|open| open.opener.take()) else { return };
+        let error = electorate.timed_out();
+        cx.outbox.output(Output::Opened { call, result: Err(error) });
+        self.close(cx, n);
+    }
+
+    /// The opening of a session is not wanted any more.
+    pub(super) fn cancel(&mut self, cx: &mut Context, call: CallId) {
+        if let Some(n) = self.open.iter().find(|(_, open)| open.call == call).map(|(n, _)| *n) {
+            self.close(cx, n);
         }
     }
 
-    /// Tells all seats that this node lives.
-    fn beat(&mut self) {
-        self.sessions.number += 1;
-        let number = self.sessions.number;
-        let oldest = self.now.saturating_sub(self.sessions.suspend_after);
-        let kept = if self.rules.beats_from_sending { oldest } else { oldest.saturating_sub(REMEMBERED) };
-        self.sessions.beats.retain(|_, beat| beat.sent >= kept);
-        self.sessions.beats.insert(number, Beat { sent: self.now, seats: Seats::default() });
-        let seats = self.links.seats();
-        // Where there is no link, or one that is dead and does not say so, the other seats vouch.
-        let before = self.sessions.beats.get(&(number - 1)).map(|beat| beat.seats);
-        let silent = |seat: &Seat| {
-            seats.iter().all(|(linked, _)| linked != seat)
-                || before.is_some_and(|heard| !heard.contains(*seat))
+    /// Tells all seats that this node's sessions live.
+    fn send_heartbeat(&mut self, cx: &mut Context, electorate: &Electorate) {
+        self.number += 1;
+        let number = self.number;
+        let oldest = cx.now.saturating_sub(self.suspend_after);
+        let kept = match cx.rules.heartbeats_from_sending() {
+            true => oldest,
+            false => oldest.saturating_sub(REMEMBERED),
         };
-        let relay = Seat::all(self.roster.cluster_size)
-            .filter(|seat| self.seat != Some(*seat) && silent(seat))
-            .collect();
-        let links: Vec<LinkId> = seats.into_iter().map(|(_, link)| link).collect();
-        self.outbox.send(&links, &Message::Heartbeat { number, relay });
-        if self.may_vote() {
-            self.sessions.unanswered.push(number);
+        self.heartbeats.retain(|_, heartbeat| heartbeat.sent >= kept);
+        self.heartbeats.insert(number, Heartbeat { sent: cx.now, seats: Seats::default() });
+        // Seats without a link, or with one that is dead and does not say so, are told by the others.
+        let before = self.heartbeats.get(&(number - 1)).map(|heartbeat| heartbeat.seats);
+        let silent = |seat: &Seat| {
+            electorate.claimant(*seat).is_none() || before.is_some_and(|heard| !heard.contains(*seat))
+        };
+        let relay =
+            electorate.seats().filter(|seat| electorate.own() != Some(*seat) && silent(seat)).collect();
+        cx.outbox.send(electorate.claimant_links(), &Message::Heartbeat { number, relay });
+        if electorate.may_vote() {
+            self.unanswered.push(number);
         }
-        // Who waits to be heard of does not leave it at that: there may have been nobody who could answer.
-        let every = self.sessions.suspend_after / BEATS;
-        let every = if self.sessions.suspended { every.min(self.settings.heartbeat) } else { every };
-        self.sessions.due = self.now + every;
-        self.alarms.set(self.sessions.due, Alarm::Beat);
+        // A node that waits to be heard of does not leave it at that: there may have been no seat that could reply.
+        let every = self.suspend_after / HEARTBEATS;
+        let every = if self.suspended { every.min(cx.settings.heartbeat) } else { every };
+        cx.timers.set(cx.after(every), Timer::Heartbeat);
     }
 
-    pub(super) fn beat_due(&mut self) {
-        if !self.sessions.open.is_empty() && self.now >= self.sessions.due {
-            self.beat();
+    /// The next heartbeat is due.
+    pub(super) fn heartbeat_due(&mut self, cx: &mut Context, electorate: &Electorate) {
+        if !self.open.is_empty() {
+            self.send_heartbeat(cx, electorate);
         }
     }
 
     /// A seat has come: it hears at once of a node that waits to be heard of.
-    pub(super) fn beat_anew(&mut self) {
-        if !self.sessions.open.is_empty() && self.sessions.suspended {
-            self.beat();
+    pub(super) fn seat_linked(&mut self, cx: &mut Context, electorate: &Electorate) {
+        if !self.open.is_empty() && self.suspended {
+            self.send_heartbeat(cx, electorate);
         }
     }
 
-    pub(super) fn on_beaten(&mut self, link: LinkId, number: u64, seat: Seat, suspend_after: u64) {
-        if !self.counts(link) {
-            return;
-        }
-        // Who ends sessions sooner than this node thinks has to be heeded.
+    /// A seat acknowledges a heartbeat.
+    pub(super) fn handle_ack(
+        &mut self,
+        cx: &mut Context,
+        electorate: &Electorate,
+        number: u64,
+        seat: Seat,
+        suspend_after: u64,
+    ) {
+        // A seat that ends sessions sooner than this node thinks has to be heeded.
         let theirs = Duration::from_millis(suspend_after.max(10));
-        self.sessions.suspend_after = self.sessions.suspend_after.min(theirs);
-        self.heard_by(number, seat);
+        self.suspend_after = self.suspend_after.min(theirs);
+        self.count(cx, electorate, number, seat);
     }
 
-    /// The batch that was under way is durable: the store was still this node's.
-    pub(super) fn own_seat_answers(&mut self) {
-        let Some(seat) = self.seat else { return };
-        for number in std::mem::take(&mut self.sessions.in_flight) {
-            self.heard_by(number, seat);
-        }
-    }
-
-    fn heard_by(&mut self, number: u64, seat: Seat) {
-        let quorum = self.quorum();
-        let now = self.now;
-        let Some(beat) = self.sessions.beats.get_mut(&number) else { return };
-        beat.seats.insert(seat);
-        if beat.seats.count() < quorum {
+    fn count(&mut self, cx: &mut Context, electorate: &Electorate, number: u64, seat: Seat) {
+        let Some(heartbeat) = self.heartbeats.get_mut(&number) else { return };
+        heartbeat.seats.insert(seat);
+        if heartbeat.seats.count() < electorate.quorum() {
             return;
         }
-        let since = if self.rules.beats_from_sending { beat.sent } else { now };
-        self.sessions.good = self.sessions.good.max(Some(since));
-        if self.is_answered() {
-            self.sessions.suspended = false;
-            self.opened();
+        let since = if cx.rules.heartbeats_from_sending() { heartbeat.sent } else { cx.now };
+        self.acknowledged = self.acknowledged.max(Some(since));
+        if self.is_answered(cx) {
+            self.suspended = false;
+            self.answer_openers(cx);
         }
         if let Some(until) = self.answered_until() {
-            self.alarms.set(until, Alarm::Suspend);
+            cx.timers.set(until, Timer::Suspend);
         }
     }
 
-    /// Until when this node's sessions are not suspended, if nothing more is heard: a quorum has answered so lately.
-    pub fn answered_until(&self) -> Option<Duration> {
-        self.sessions.good.map(|good| good + self.sessions.suspend_after)
+    /// Until when the sessions are not suspended, if nothing more is heard: a quorum has acknowledged a heartbeat lately.
+    pub(super) fn answered_until(&self) -> Option<Duration> {
+        self.acknowledged.map(|sent| sent.saturating_add(self.suspend_after))
     }
 
-    fn is_answered(&self) -> bool {
-        self.answered_until().is_some_and(|until| self.now < until)
+    fn is_answered(&self, cx: &Context) -> bool {
+        self.answered_until().is_some_and(|until| cx.now < until)
     }
 
     /// Suspends the sessions, if it is time to. Comes before all else that a node does at a moment.
-    pub(super) fn consider_suspension(&mut self) {
-        if !self.sessions.suspended && !self.is_answered() {
-            self.sessions.suspended = true;
-            if self.rules.suspended_is_final {
-                self.sessions.suspensions += 1;
+    pub(super) fn check_suspension(&mut self, cx: &mut Context) {
+        if !self.suspended && !self.is_answered(cx) {
+            self.suspended = true;
+            if cx.rules.suspended_is_final() {
+                self.suspensions += 1;
             }
-            self.tell_sessions();
+            self.publish(cx);
         }
     }
 
-    /// Keys have changed: one of them may be the end of a session of this node.
-    pub(super) fn look_for_own_end(&mut self, id: &KeyId) {
-        if id.bucket.name() != ENDS || self.sessions.open.is_empty() {
+    /// A key has changed: it may be the end of a session of this node.
+    pub(super) fn check_end(&mut self, cx: &Context, id: &KeyId, has_value: bool) {
+        if id.bucket().name() != ENDS || self.open.is_empty() || !has_value {
             return;
         }
-        if let Some(session) = Lease::of_end(id).ok().and_then(|lease| lease.session())
-            && session.incarnation == self.incarnation()
-            && self.store.state(id).0.valued
-        {
-            self.session_ended(session.n);
+        if let Some(n) = Lease::of_end(id).ok().and_then(|lease| own_session(&cx.me, &lease)) {
+            self.record_end(n);
         }
     }
 
-    fn session_ended(&mut self, n: u64) {
-        if let Some(open) = self.sessions.open.get_mut(&n) {
+    /// A session of this node has ended.
+    pub(super) fn record_end(&mut self, n: u64) {
+        if let Some(open) = self.open.get_mut(&n) {
             open.ended = true;
         }
     }
 
-    /// Tells the owners of sessions how they are, where that has changed.
-    pub(super) fn tell_sessions(&mut self) {
-        let (suspended, suspensions) = (self.sessions.suspended, self.sessions.suspensions);
-        let mut over = Vec::new();
-        for (n, open) in &mut self.sessions.open {
+    /// Tells the owners of sessions of changes of their states.
+    pub(super) fn publish(&mut self, cx: &mut Context) {
+        let (suspended, suspensions) = (self.suspended, self.suspensions);
+        self.open.retain(|n, open| {
             if open.opener.is_some() {
-                continue;
+                return true;
             }
             let state = SessionState { suspended, suspensions, ended: open.ended };
             if open.told != Some(state) {
                 open.told = Some(state);
-                self.outbox.output(Output::Session { n: *n, state });
+                cx.outbox.output(Output::Session { n: *n, state });
             }
-            if open.ended {
-                over.push(*n);
-            }
-        }
-        for n in over {
-            self.sessions.open.remove(&n);
-        }
+            !open.ended
+        });
     }
 }

@@ -1,13 +1,15 @@
 //! Keys: any CBOR data item, compared by its deterministic encoding.
 
+use std::cmp::Ordering;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::{Error, Generation};
 use crate::codec::{Head, Hex, Malformed, Reader, Wire, Writer, canonical, wire_struct};
-use crate::types::{Error, Generation};
 
 /// A key, in RFC 8949 §4.2.1 core deterministic encoding.
 ///
@@ -97,11 +99,21 @@ impl Wire for Key {
 
 /// A name space of keys. The unnamed one is where keys go unless told otherwise; names that begin with `$` are the
 /// cluster's own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bucket(Arc<str>);
+#[derive(Clone)]
+pub struct Bucket(Name);
+
+/// Names that the program knows are not allocated anew for each message.
+#[derive(Clone)]
+enum Name {
+    Known(&'static str),
+    Other(Arc<str>),
+}
 
 /// Buckets of the cluster's own that hold ordinary keys: what other buckets are, and the recipes'.
 const LIBRARY: [&str; 5] = ["$bucket", "$lock", "$election", "$barrier", "$name"];
+
+/// The default bucket, and those that hold what the cluster decides about itself.
+const OTHERS: [&str; 4] = ["", "$end", "$founding", "$seat"];
 
 impl Bucket {
     /// The longest name, in bytes.
@@ -124,62 +136,181 @@ impl Bucket {
                 limit: Self::MAX as u64,
             });
         }
-        Ok(Self(name.into()))
+        Ok(Self::named(name))
+    }
+
+    fn named(name: &str) -> Self {
+        let known = LIBRARY.iter().chain(&OTHERS).find(|known| **known == name);
+        Self(known.map_or_else(|| Name::Other(name.into()), |known| Name::Known(known)))
     }
 
     pub(crate) fn system(name: &'static str) -> Self {
-        Self(name.into())
+        Self(Name::Known(name))
     }
 
     /// The bucket's name.
     pub fn name(&self) -> &str {
-        &self.0
+        match &self.0 {
+            Name::Known(name) => name,
+            Name::Other(name) => name,
+        }
     }
 
-    /// Where the library keeps what it builds from keys: callers have no other way there.
+    /// Whether the library keeps there what it builds from keys. Callers have no other way to such a bucket.
     pub(crate) fn is_library(&self) -> bool {
         LIBRARY.contains(&self.name())
     }
 
     pub(crate) fn is_system(&self) -> bool {
-        self.0.starts_with('$')
+        self.name().starts_with('$')
     }
 }
 
 impl Default for Bucket {
     fn default() -> Self {
-        Self("".into())
+        Self(Name::Known(""))
+    }
+}
+
+impl PartialEq for Bucket {
+    fn eq(&self, other: &Self) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Bucket {}
+
+impl PartialOrd for Bucket {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Bucket {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.name().cmp(other.name())
+    }
+}
+
+impl Hash for Bucket {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.name().hash(hasher);
+    }
+}
+
+impl fmt::Debug for Bucket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.name())
     }
 }
 
 impl Wire for Bucket {
     fn write(&self, w: &mut Writer) {
-        w.text(&self.0);
+        w.text(self.name());
     }
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
         let name = r.text()?;
         if name.len() > Self::MAX {
             return Err(r.malformed("a bucket name of at most 255 bytes"));
         }
-        Ok(Self(name.into()))
+        Ok(Self::named(name))
     }
 }
 
-/// A key in its bucket.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId {
-    /// The name space.
-    pub bucket: Bucket,
-    /// The key in it.
-    pub key: Key,
+/// A key in its bucket. Clones share the bytes, and the hash is computed once.
+#[derive(Clone)]
+pub struct KeyId(Arc<Parts>);
+
+struct Parts {
+    bucket: Bucket,
+    key: Key,
+    hash: u64,
 }
 
-wire_struct!(KeyId { bucket, key });
+impl KeyId {
+    /// That key of that bucket.
+    pub fn new(bucket: Bucket, key: Key) -> Self {
+        let hash = fnv(&[0], fnv(bucket.name().as_bytes(), FNV_OFFSET));
+        let hash = fnv(key.cbor(), hash);
+        Self(Arc::new(Parts { bucket, key, hash }))
+    }
+
+    /// The name space.
+    pub fn bucket(&self) -> &Bucket {
+        &self.0.bucket
+    }
+
+    /// The key in it.
+    pub fn key(&self) -> &Key {
+        &self.0.key
+    }
+
+    /// FNV-1a (64 bit) over the bucket's name, a zero byte and the key's encoding. It is part of the protocol: each
+    /// seat finds a key's home by it.
+    pub(crate) fn fnv(&self) -> u64 {
+        self.0.hash
+    }
+}
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+fn fnv(bytes: &[u8], hash: u64) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3))
+}
+
+impl PartialEq for KeyId {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+            || self.0.hash == other.0.hash && self.key() == other.key() && self.bucket() == other.bucket()
+    }
+}
+
+impl Eq for KeyId {}
+
+impl PartialOrd for KeyId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for KeyId {
+    /// By bucket, then by the key's encoding: the order of listings.
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        self.bucket().cmp(other.bucket()).then_with(|| self.key().cmp(other.key()))
+    }
+}
+
+impl Hash for KeyId {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        hasher.write_u64(self.0.hash);
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}/{:?}", self.bucket(), self.key())
+    }
+}
+
+impl Wire for KeyId {
+    fn write(&self, w: &mut Writer) {
+        w.array(2);
+        self.bucket().write(w);
+        self.key().write(w);
+    }
+    fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
+        r.array_of(2)?;
+        Ok(Self::new(Wire::read(r)?, Wire::read(r)?))
+    }
+}
 
 /// One write-once register, decided by one instance of Paxos.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Register {
-    /// Whose register it is.
+    /// The key whose register it is.
     pub id: KeyId,
     /// Which of the key's registers.
     pub generation: Generation,

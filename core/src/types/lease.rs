@@ -3,9 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::{Bucket, Error, Incarnation, Key, KeyId, NodeId, RequestId};
 use crate::codec::{Hex, Malformed, decode, encode, wire_enum};
 use crate::sorted::Set;
-use crate::types::{Bucket, Error, Incarnation, Key, KeyId, NodeId, RequestId};
 
 /// A lease ends exactly when its end register has a chosen value; with it ends every entry that names it.
 ///
@@ -48,14 +48,15 @@ wire_enum!(Lease, "a kind of lease" {
 pub(crate) const ENDS: &str = "$end";
 
 impl Lease {
-    /// The key of this lease's end register: (`$end`, the lease, generation 0).
-    pub(crate) fn end(&self) -> KeyId {
-        KeyId { bucket: Bucket::system(ENDS), key: Key::from_canonical(encode(self)) }
+    /// The key of this lease's end register, which decides whether the lease has ended: (`$end`, the lease), in
+    /// generation 0.
+    pub fn end(&self) -> KeyId {
+        KeyId::new(Bucket::system(ENDS), Key::from_canonical(encode(self)))
     }
 
     /// The lease that an end register is about.
     pub(crate) fn of_end(id: &KeyId) -> Result<Self, Malformed> {
-        decode(id.key.cbor())
+        decode(id.key().cbor())
     }
 
     /// The latch that belongs to one entry alone: who has that entry may end it.
@@ -84,7 +85,7 @@ pub(crate) fn each_once(leases: Vec<Lease>) -> Vec<Lease> {
 /// ```
 /// use paxoskv_core::SessionId;
 /// let id: SessionId = "000102030405060708090a0b0c0d0e0f.7.0".parse()?;
-/// assert_eq!((id.life.boot, id.n), (7, 0));
+/// assert_eq!((id.incarnation.boot, id.n), (7, 0));
 /// assert_eq!(id.to_string(), "000102030405060708090a0b0c0d0e0f.7.0");
 /// # Ok::<(), paxoskv_core::Error>(())
 /// ```

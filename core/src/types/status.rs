@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::{Effect, Epoch, Error, Seat};
 use crate::codec::{Malformed, Reader, Wire, Writer, wire_struct};
-use crate::types::{Epoch, Seat};
 
 /// The state of the cluster, as one node sees it.
 ///
@@ -29,6 +29,18 @@ pub struct Status {
 wire_struct!(Status { cluster, cluster_size, quorum, epoch, seats, observers });
 
 impl Status {
+    /// How many seats make a quorum: more than half of the cluster's.
+    pub fn needed(&self) -> usize {
+        self.cluster_size as usize / 2 + 1
+    }
+
+    /// What a call comes to that has changed nothing, and whose time is over while the cluster is like this:
+    /// [`Error::NoQuorum`] or [`Error::Timeout`].
+    pub fn timed_out(&self) -> Error {
+        let (up, needed) = (self.up() as u64, self.needed() as u64);
+        Error::timed_out(up, needed, self.cluster_size.into()).with_effect(Effect::None)
+    }
+
     /// How many seats are up, this node's own included.
     pub fn up(&self) -> usize {
         self.seats.iter().filter(|seat| matches!(seat.state, SeatState::Own | SeatState::Connected)).count()
@@ -43,18 +55,18 @@ impl fmt::Display for Status {
     }
 }
 
-/// One seat.
+/// One seat of a cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SeatStatus {
-    /// Which.
+    /// The seat's number.
     pub seat: Seat,
-    /// How it is.
+    /// Whether it is up.
     pub state: SeatState,
 }
 
 wire_struct!(SeatStatus { seat, state });
 
-/// How a seat is, as one node sees it.
+/// The state of a seat, as one node sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SeatState {

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::{Error, Lease, RequestId};
 use crate::codec::{Malformed, Reader, Wire, Writer, well_formed, wire_struct};
-use crate::types::{Error, Lease, RequestId};
 
 /// Any CBOR data item. It is encoded once, by the caller; nobody on the way decodes it.
 ///

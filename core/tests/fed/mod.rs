@@ -92,7 +92,6 @@ impl World {
             seat: Seat::new(seat).filter(|_| seat <= size),
             settings: self.settings.clone(),
             entropy: [self.starts; 32],
-            rules: Default::default(),
         };
         self.nodes.insert(name, Replica::new(setup, loaded).unwrap());
         self.run([(name, Input::Tick)]);
@@ -169,7 +168,7 @@ impl World {
                         }
                     }
                     Output::Send { link, frame } => waiting.extend(self.send(at, link, &frame)),
-                    Output::Close { link, closing } => {
+                    Output::Close { link, reason: closing } => {
                         self.closed.push((at, closing));
                         // After what was sent before it.
                         if let Some((one, other)) = self.links.remove(&link) {
@@ -283,7 +282,7 @@ impl World {
 }
 
 pub fn key(name: &str) -> KeyId {
-    KeyId { bucket: Bucket::default(), key: Key::new(name).unwrap() }
+    KeyId::new(Bucket::default(), Key::new(name).unwrap())
 }
 
 /// A key whose home is that seat.

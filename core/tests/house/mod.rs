@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub, unused_imports)] // a test that cannot go on has failed, and none needs all of this
 
 use paxoskv_core::memory::{MemoryStorage, MemoryTransport, Network};
-use paxoskv_core::{Cluster, Error, Rules, Transport};
+use paxoskv_core::{Cluster, Error, Transport};
 
 #[cfg_attr(not(target_family = "wasm"), path = "native.rs")]
 #[cfg_attr(target_family = "wasm", path = "wasm.rs")]
@@ -13,12 +13,11 @@ pub use host::{Clock, block, now, test};
 /// The nodes of a test, all of which its thread runs.
 pub struct House {
     pub network: Network,
-    pub rules: Rules,
 }
 
 impl House {
     pub fn new() -> Self {
-        Self { network: Network::new(), rules: Rules::default() }
+        Self { network: Network::new() }
     }
 
     pub fn seat(&self, seat: u8) -> Cluster {
@@ -33,7 +32,6 @@ impl House {
                 .transport(transport)
                 .timer(Clock::new())
                 .entropy([seat; 32])
-                .rules(self.rules)
                 .dial((1..=3).map(|seat| format!("seat {seat}")))
                 .build(),
         )

@@ -49,6 +49,11 @@ impl Timer for Clock {
         now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default()
     }
 
+    fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+        let start = self.0;
+        move || start.elapsed()
+    }
+
     async fn sleep_until(&self, at: Duration) {
         // A timeout of JavaScript may be early by a part of a millisecond, and has 31 bits.
         let left = at.saturating_sub(self.now()).as_millis().saturating_add(1);

@@ -1,5 +1,5 @@
-//! Environment variables, as scripts and compose files set them: empty ones are as good as unset, and what a switch's says
-//! can be `1`, `yes` or `on` as well as `true`.
+//! Environment variables, as scripts and compose files set them. An empty one counts as unset. A switch's variable can be
+//! `1`, `yes` or `on` as well as `true`.
 
 use std::env;
 use std::ffi::OsString;
@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use clap::builder::BoolishValueParser;
 use clap::{Arg, ArgAction, Command, Parser};
 
-/// What a switch's variable says where the switch is off.
+/// Values of a switch's variable with which the switch is off.
 const OFF: [&str; 6] = ["0", "false", "f", "no", "n", "off"];
 
 /// Reads a command line, and the environment with it.
@@ -20,13 +20,13 @@ pub(crate) fn parse<T: Parser>(
 }
 
 fn tolerant(command: Command) -> Command {
-    command.mut_args(heed).mut_subcommands(tolerant)
+    command.mut_args(read_variable).mut_subcommands(tolerant)
 }
 
-fn heed(option: Arg) -> Arg {
+fn read_variable(option: Arg) -> Arg {
     let Some(value) = option.get_env().and_then(env::var_os) else { return option };
     let switch = matches!(option.get_action(), ArgAction::SetTrue);
-    // A switch that is off is in the way of no other option.
+    // A switch that is off must not conflict with other options.
     let off = switch && OFF.iter().any(|off| value.eq_ignore_ascii_case(off));
     if value.is_empty() || off {
         option.env(None)

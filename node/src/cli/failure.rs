@@ -1,11 +1,9 @@
-//! Exit statuses, and the one line on standard error that comes with them.
+//! Exit statuses, and the one line that says why.
 
 use paxoskv::libp2p::SetupError;
 use paxoskv::{Error, StartError};
 
-use super::logs;
-
-/// What scripts tell results by.
+/// The program's exit status, by which scripts tell results apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Exit {
     Done = 0,
@@ -20,7 +18,7 @@ pub(crate) enum Exit {
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
-    /// What happened and what to do.
+    /// What happened, and what to do.
     pub(crate) message: String,
 }
 
@@ -33,7 +31,7 @@ impl Failure {
         Self::new(Exit::Error, message)
     }
 
-    /// A command line that makes no sense, in one line: clap's own text takes several.
+    /// A command line that makes no sense, in one line. clap's own text has several.
     pub(crate) fn usage(error: &clap::Error, help: &str) -> Self {
         let text = error.to_string();
         let first = text.lines().take_while(|line| !line.trim().is_empty()).map(str::trim);
@@ -42,15 +40,14 @@ impl Failure {
         Self::new(Exit::Usage, format!("{message} (see `{help}`)"))
     }
 
-    /// Prints the line, if there is anything to report; the result is the exit status.
-    pub(crate) fn report(&self) -> i32 {
-        let what = match self.exit {
-            Exit::Done => return Exit::Done as i32,
+    /// The line for standard error; none where there is nothing to report.
+    pub(crate) fn line(&self) -> Option<String> {
+        let kind = match self.exit {
+            Exit::Done => return None,
             Exit::Absent => "absent",
             _ => "error",
         };
-        logs::say(&format!("{what}: {}", self.message.replace('\n', " ")));
-        self.exit as i32
+        Some(format!("{kind}: {}", self.message.replace('\n', " ")))
     }
 }
 
@@ -58,7 +55,7 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         let exit = match &error {
             Error::NoQuorum { .. } | Error::Timeout { .. } => Exit::Unavailable,
-            Error::LeaseEnded { .. } => Exit::LeaseEnded,
+            Error::LeaseEnded => Exit::LeaseEnded,
             Error::TooLarge { .. } | Error::InvalidArgument { .. } => Exit::Usage,
             _ => Exit::Error,
         };
@@ -86,26 +83,20 @@ impl From<StartError> for Failure {
     }
 }
 
-/// Prints help or the version, which clap treats as errors that are none.
-pub(crate) fn print_help(help: &clap::Error) -> i32 {
-    // A closed pipe is no reason to fail: `paxoskv help | head`.
-    help.print().ok();
-    Exit::Done as i32
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn statuses_tell_results_apart() {
+        let effect = paxoskv::Effect::Unknown;
         for (error, exit) in [
-            (Error::NoQuorum { connected: 1, quorum: 2, cluster_size: 3 }, Exit::Unavailable),
-            (Error::Timeout {}, Exit::Unavailable),
-            (Error::LeaseEnded {}, Exit::LeaseEnded),
+            (Error::NoQuorum { connected: 1, quorum: 2, cluster_size: 3, effect }, Exit::Unavailable),
+            (Error::Timeout { effect }, Exit::Unavailable),
+            (Error::LeaseEnded, Exit::LeaseEnded),
             (Error::TooLarge { what: "key".into(), size: 2, limit: 1 }, Exit::Usage),
             (Error::invalid("no"), Exit::Usage),
-            (Error::Closed {}, Exit::Error),
+            (Error::Closed, Exit::Error),
             (Error::Refused { why: "no".into() }, Exit::Error),
         ] {
             assert_eq!(Failure::from(error.clone()).exit, exit, "{error}");

@@ -1,7 +1,7 @@
-//! Lines on their way to somebody who may not read them: a terminal that was stopped by Ctrl-S, a pipe that is full.
+//! Lines for a reader that may not read them: a terminal that was stopped by Ctrl-S, a pipe that is full.
 //!
-//! A thread writes them, so that nobody waits who has other things to do, a node's vote for one. Lines that find no room
-//! are dropped, and counted; when there is room again, it is said how many there were.
+//! A thread writes them, so that nothing else waits for the reader, such as a node's vote. Lines that find no room are
+//! dropped and counted. When there is room again, a line says how many they were.
 
 use std::collections::VecDeque;
 use std::io;
@@ -15,7 +15,7 @@ const ROOM: usize = 1 << 20;
 #[derive(Default)]
 pub(crate) struct Lines {
     state: Mutex<State>,
-    news: Condvar,
+    changed: Condvar,
 }
 
 #[derive(Default)]
@@ -23,7 +23,7 @@ struct State {
     waiting: VecDeque<String>,
     bytes: usize,
     dropped: u64,
-    /// One that no longer waits is being written.
+    /// A line that no longer waits is being written.
     writing: bool,
     /// Nothing is written any more.
     closed: bool,
@@ -40,19 +40,19 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Adds a line, or counts it as dropped; gives it back where nothing is written any more.
+    /// Adds a line, or counts it as dropped. Gives the line back where nothing is written any more.
     pub(crate) fn push(&self, line: String) -> Result<(), String> {
         let mut state = self.state();
         if state.closed {
             return Err(line);
         }
-        // One line at least, however long.
+        // There is room for one line at least, however long.
         if state.bytes > 0 && state.bytes + line.len() > ROOM {
             state.dropped += 1;
         } else {
             state.bytes += line.len();
             state.waiting.push_back(line);
-            self.news.notify_all();
+            self.changed.notify_all();
         }
         Ok(())
     }
@@ -60,13 +60,13 @@ impl Lines {
     /// Waits until all is written, but no longer than this.
     pub(crate) fn flush(&self, limit: Duration) {
         let busy = |state: &mut State| !state.closed && (state.writing || !state.is_empty());
-        drop(self.news.wait_timeout_while(self.state(), limit, busy));
+        drop(self.changed.wait_timeout_while(self.state(), limit, busy));
     }
 
     /// Writes nothing any more.
     pub(crate) fn close(&self) {
         self.state().closed = true;
-        self.news.notify_all();
+        self.changed.notify_all();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -85,17 +85,17 @@ impl Lines {
     fn next(&self) -> Option<String> {
         let mut state = self.state();
         state.writing = false;
-        self.news.notify_all();
+        self.changed.notify_all();
         let idle = |state: &mut State| !state.closed && state.is_empty();
-        let mut state = self.news.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.changed.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         if state.closed {
             return None;
         }
         state.writing = true;
         let Some(line) = state.waiting.pop_front() else {
-            // They came after those that found room.
+            // The dropped lines came after those that found room.
             let dropped = std::mem::take(&mut state.dropped);
-            return Some(format!("{dropped} lines were dropped here, for nobody read them in time\n"));
+            return Some(format!("{dropped} lines were dropped here, since nobody read them in time\n"));
         };
         state.bytes -= line.len();
         Some(line)

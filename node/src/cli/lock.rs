@@ -7,15 +7,16 @@ use paxoskv::{Error, Loss, NativeNode};
 use tokio::process::{Child, Command};
 
 use super::args::LockArgs;
+use super::deadline::Deadline;
 use super::failure::{Exit, Failure};
-use super::signals::{self, Signals, Told};
-use super::{oneshot, operation};
+use super::oneshot;
+use super::signals::{self, Signal, Signals};
 
-/// Tells the command the lock's fencing token.
+/// The environment variable with the lock's fencing token.
 const TOKEN: &str = "PAXOSKV_FENCING_TOKEN";
 
-/// How long a command has to end once it is told to.
-const LAST_WORDS: Duration = Duration::from_secs(2);
+/// How long a command has to end after it was asked to.
+const GRACE: Duration = Duration::from_secs(2);
 
 /// How long it may take to release the lock, and to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -23,59 +24,63 @@ const GOODBYE: Duration = Duration::from_secs(2);
 /// Runs the command; the result is the exit status.
 pub(crate) async fn run(args: LockArgs) -> Result<i32, Failure> {
     let mut signals = signals::listen()?;
+    let deadline = Deadline::after(args.timeout);
     let addresses = oneshot::addresses(&args.reach);
-    let node = oneshot::observer(&args.reach, &addresses).await?;
-    let done = match hold(&node, &args, &mut signals).await {
+    let node = deadline.limit(oneshot::observer(&args.reach, &addresses)).await?;
+    let done = match hold(&node, &args, deadline, &mut signals).await {
         Err(failure) if failure.exit == Exit::Unavailable => {
             Err(oneshot::explain(&node, failure, &addresses).await)
         }
         done => done,
     };
-    // Where it comes to nothing, the others notice by themselves.
+    // If the goodbye fails, the others notice by themselves.
     tokio::time::timeout(GOODBYE, node.leave()).await.ok();
     done
 }
 
-async fn hold(node: &NativeNode, args: &LockArgs, signals: &mut Signals) -> Result<i32, Failure> {
-    let mut lock = node.lock(&args.name);
-    if let Some(timeout) = args.timeout {
-        lock = lock.timeout(timeout);
+async fn hold(
+    node: &NativeNode,
+    args: &LockArgs,
+    deadline: Deadline,
+    signals: &mut Signals,
+) -> Result<i32, Failure> {
+    let mut lock = node.cluster().lock(&args.name);
+    if let Some(left) = deadline.left() {
+        lock = lock.timeout(left);
     }
-    let locked = operation::within(args.timeout, async { Ok(lock.await?) });
-    let held = tokio::select! {
-        held = locked => held.map_err(|failure| in_time(failure, args))?,
-        refused = node.refused() => return Err(refused.into()),
-        told = signals.next() => return Ok(told.status()),
+    let guard = tokio::select! {
+        guard = lock.into_future() => guard.map_err(|error| explain(error, args))?,
+        refused = node.cluster().refused() => return Err(refused.into()),
+        signal = signals.next() => return Ok(signal.status()),
     };
-    let mut child = start(args, held.token().0)?;
+    let mut child = start(args, guard.token().0)?;
     let ended = tokio::select! {
-        // What is lost must not go on, whatever else there is to do.
+        // The loss comes first: the command must not go on without the lock.
         biased;
-        loss = held.lost() => {
+        loss = guard.lost() => {
             end(&mut child).await;
             return Err(lost(loss, args));
         }
         ended = attend(&mut child, signals) => ended,
     };
-    // Where it is not decided in time, the goodbye says the same.
-    tokio::time::timeout(GOODBYE, held.release()).await.ok();
+    // If that is not decided in time, the goodbye releases the lock, too.
+    tokio::time::timeout(GOODBYE, guard.release()).await.ok();
     match ended {
         Ok(status) => Ok(code(status)),
         Err(e) => Err(Failure::error(format!("cannot wait for the command: {e}"))),
     }
 }
 
-/// Says what was waited for in vain.
-fn in_time(failure: Failure, args: &LockArgs) -> Failure {
-    let message = if failure.message == (Error::Timeout {}).to_string() {
-        format!("the lock {:?} did not become free in time; --timeout waits longer", args.name)
-    } else if failure.exit == Exit::LeaseEnded {
-        "cut off from the cluster while waiting for the lock; asking again is safe".into()
-    } else {
-        failure.message
-    };
-    let exit = if failure.exit == Exit::LeaseEnded { Exit::Unavailable } else { failure.exit };
-    Failure::new(exit, message)
+/// The failure to get the lock, in terms of the lock.
+fn explain(error: Error, args: &LockArgs) -> Failure {
+    match error {
+        Error::Timeout { .. } => {
+            let message =
+                format!("the lock {:?} did not become free in time; --timeout waits longer", args.name);
+            Failure::new(Exit::Unavailable, message)
+        }
+        error => error.into(),
+    }
 }
 
 fn lost(loss: Loss, args: &LockArgs) -> Failure {
@@ -100,46 +105,46 @@ async fn attend(child: &mut Child, signals: &mut Signals) -> std::io::Result<Exi
     loop {
         tokio::select! {
             ended = child.wait() => return ended,
-            told = signals.next() => pass_on(child, told),
+            signal = signals.next() => pass_on(child, signal),
         }
     }
 }
 
 /// Makes the command end.
 async fn end(child: &mut Child) {
-    tell(child, Told::Terminate);
-    if tokio::time::timeout(LAST_WORDS, child.wait()).await.is_err() {
-        // It fails where the command has ended by itself.
+    send(child, Signal::Terminate);
+    if tokio::time::timeout(GRACE, child.wait()).await.is_err() {
+        // This fails where the command has just ended by itself.
         child.kill().await.ok();
     }
 }
 
-/// At a terminal, Ctrl-C goes to all that run there, and so to the command already.
-fn pass_on(child: &mut Child, told: Told) {
+/// At a terminal, Ctrl-C goes to all processes there, and so to the command already.
+fn pass_on(child: &mut Child, signal: Signal) {
     use std::io::IsTerminal;
-    if told != Told::Interrupt || !std::io::stdin().is_terminal() {
-        tell(child, told);
+    if signal != Signal::Interrupt || !std::io::stdin().is_terminal() {
+        send(child, signal);
     }
 }
 
 #[cfg(unix)]
-fn tell(child: &mut Child, told: Told) {
-    use nix::sys::signal::{Signal, kill};
+fn send(child: &mut Child, signal: Signal) {
+    use nix::sys::signal::{self, kill};
     use nix::unistd::Pid;
 
-    let signal = match told {
-        Told::Interrupt => Signal::SIGINT,
-        Told::Terminate => Signal::SIGTERM,
+    let signal = match signal {
+        Signal::Interrupt => signal::Signal::SIGINT,
+        Signal::Terminate => signal::Signal::SIGTERM,
     };
-    // It has a number until its end was waited for.
+    // A child has a process id until its end was waited for.
     if let Some(pid) = child.id().and_then(|id| i32::try_from(id).ok()) {
         kill(Pid::from_raw(pid), signal).ok();
     }
 }
 
 #[cfg(not(unix))]
-fn tell(child: &mut Child, told: Told) {
-    if told == Told::Terminate {
+fn send(child: &mut Child, signal: Signal) {
+    if signal == Signal::Terminate {
         child.start_kill().ok();
     }
 }

@@ -1,4 +1,4 @@
-//! Logs, on standard error; while somebody types at a prompt, above that.
+//! Logs and errors, on standard error; above the prompt, while there is one.
 
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -9,13 +9,13 @@ use tracing_subscriber::EnvFilter;
 use super::failure::{Exit, Failure};
 use super::lines::Lines;
 
-/// Who prints lines while there is a prompt.
+/// Prints lines while there is a prompt.
 static PROMPT: Mutex<Option<Arc<Lines>>> = Mutex::new(None);
 
-/// How long what was said may take to come out, where somebody waits for that.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the last lines may take to be written.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
-/// Logs what `filter` says, or else RUST_LOG, or else `default`.
+/// Logs what `filter` names, or else RUST_LOG, or else `default`.
 pub(crate) fn init(filter: Option<&str>, default: &str) -> Result<(), Failure> {
     let from_environment = std::env::var("RUST_LOG").ok().filter(|filter| !filter.is_empty());
     let filter = filter.map(str::to_owned).or(from_environment).unwrap_or_else(|| default.to_owned());
@@ -27,7 +27,7 @@ pub(crate) fn init(filter: Option<&str>, default: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// From now on lines go to whoever draws the prompt, or to standard error again.
+/// From now on lines go to the printer that draws the prompt, or where there is none, to standard error.
 pub(crate) fn set_prompt(printer: Option<Arc<Lines>>) {
     let before = std::mem::replace(&mut *PROMPT.lock().unwrap_or_else(PoisonError::into_inner), printer);
     if let Some(before) = before {
@@ -35,7 +35,7 @@ pub(crate) fn set_prompt(printer: Option<Arc<Lines>>) {
     }
 }
 
-/// Prints lines, each with its newline, where they disturb nobody; soon, and without waiting.
+/// Prints lines, each with its newline, above the prompt if there is one; soon, and without waiting.
 pub(crate) fn print(lines: String) {
     let prompt = PROMPT.lock().unwrap_or_else(PoisonError::into_inner);
     let left = match &*prompt {
@@ -47,16 +47,24 @@ pub(crate) fn print(lines: String) {
     }
 }
 
+/// Prints a failure's line, if there is anything to report; the result is the exit status.
+pub(crate) fn report(failure: &Failure) -> i32 {
+    if let Some(line) = failure.line() {
+        print_now(&line);
+    }
+    failure.exit as i32
+}
+
 /// Prints a line to standard error at once, prompt or not, unless nobody reads there.
-pub(crate) fn say(line: &str) {
+pub(crate) fn print_now(line: &str) {
     to_standard_error(format!("{line}\n"));
     flush();
 }
 
-/// Waits until what goes to standard error is out, unless nobody reads there.
+/// Waits until all lines for standard error are written, unless nobody reads there.
 pub(crate) fn flush() {
     if let Some(lines) = standard_error() {
-        lines.flush(LAST_WORDS);
+        lines.flush(LAST_LINES);
     }
 }
 
@@ -67,7 +75,7 @@ fn to_standard_error(lines: String) {
     }
 }
 
-/// The thread that writes to it; none where the system gave none.
+/// The thread that writes to standard error; none where the system gave none.
 fn standard_error() -> Option<&'static Lines> {
     static LINES: OnceLock<Option<Arc<Lines>>> = OnceLock::new();
     let start = || {
@@ -81,11 +89,11 @@ fn standard_error() -> Option<&'static Lines> {
 }
 
 fn write(lines: String) {
-    // There is nobody to tell that standard error is closed.
+    // If standard error is closed, there is no place to report that.
     io::stderr().write_all(lines.as_bytes()).ok();
 }
 
-/// The subscriber writes each event at once, whole.
+/// Where the subscriber writes each event, whole.
 struct Output;
 
 impl Write for Output {

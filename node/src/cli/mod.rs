@@ -5,13 +5,16 @@
 //! | `args`, `environment` | the command line, which the shell reads as well |
 //! | `operation` | put, get, watch and so on: done for one-shots and the shell |
 //! | `oneshot`, `node`, `demo`, `shell`, `bench`, `lock`, `ticket` | one command each |
-//! | `output`, `logs`, `lines`, `failure`, `signals`, `secret` | what they share |
+//! | `deadline`, `leave`, `secret`, `signals` | what they share |
+//! | `output`, `logs`, `lines`, `failure` | what the program prints |
 
 mod args;
 mod bench;
+mod deadline;
 mod demo;
 mod environment;
 mod failure;
+mod leave;
 mod lines;
 mod lock;
 mod logs;
@@ -35,16 +38,23 @@ use failure::{Exit, Failure};
 pub(crate) fn main() -> i32 {
     let cli = match environment::parse::<Cli>(std::env::args_os()) {
         Ok(cli) => cli,
-        Err(error) if !error.use_stderr() => return failure::print_help(&error),
+        Err(error) if !error.use_stderr() => return print_help(&error),
         Err(error) if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            failure::print_help(&error);
+            print_help(&error);
             return Exit::Usage as i32;
         }
-        Err(error) => return Failure::usage(&error, "paxoskv --help").report(),
+        Err(error) => return logs::report(&Failure::usage(&error, "paxoskv --help")),
     };
-    let status = start(cli).unwrap_or_else(|failure| failure.report());
+    let status = start(cli).unwrap_or_else(|failure| logs::report(&failure));
     logs::flush();
     status
+}
+
+/// Prints help or the version, which clap treats as errors though they are none.
+fn print_help(help: &clap::Error) -> i32 {
+    // A closed pipe is no reason to fail: `paxoskv help | head`.
+    help.print().ok();
+    Exit::Done as i32
 }
 
 fn start(cli: Cli) -> Result<i32, Failure> {
@@ -54,7 +64,7 @@ fn start(cli: Cli) -> Result<i32, Failure> {
         .build()
         .map_err(|e| Failure::error(format!("cannot start: the system gave no threads: {e}")))?;
     let result = runtime.block_on(run(cli.command));
-    // A thread that waits for the keyboard would be waited for as well.
+    // A thread may wait for the keyboard, which must not hold up the end.
     runtime.shutdown_timeout(Duration::ZERO);
     result
 }

@@ -1,4 +1,4 @@
-//! A node that runs until it is told to leave.
+//! A node that runs until it is asked to leave.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,23 +9,21 @@ use tracing::{info, warn};
 
 use super::args::{NodeArgs, Reach, SeatArg, TransportArg};
 use super::failure::{Exit, Failure};
+use super::leave::{GOODBYE, leave};
 use super::{oneshot, secret, shell, signals};
 
-/// How many heartbeats a peer may miss before it is taken for lost, if its timeout is set to less than usual.
+/// How many heartbeats a peer may miss before it is suspected, if its timeout is shorter than usual.
 const HEARTBEATS: u32 = 6;
 
 /// A heartbeat, or half a session's grace, is 10 ms at least.
 const LEAST_TIMEOUT: Duration = Duration::from_millis(10 * HEARTBEATS as u64);
 const LEAST_GRACE: Duration = Duration::from_millis(20);
 
-/// How long a node's goodbye may take.
-pub(crate) const GOODBYE: Duration = Duration::from_secs(5);
-
 /// Runs the node.
 pub(crate) async fn run(mut args: NodeArgs) -> Result<Exit, Failure> {
     let secret = match args.ticket.take() {
         Some(ticket) => use_ticket(&mut args, ticket),
-        None => secret::read(args.secret_file.as_deref())?,
+        None => secret::read(args.secret_file.as_deref()).await?,
     };
     if args.transport.is_empty() {
         args.transport.push(TransportArg::Ws);
@@ -48,7 +46,7 @@ pub(crate) async fn run(mut args: NodeArgs) -> Result<Exit, Failure> {
     wait(&node).await.map(|()| Exit::Done)
 }
 
-/// Takes over what a ticket says.
+/// Copies a ticket's settings into the arguments; gives its secret.
 fn use_ticket(args: &mut NodeArgs, ticket: Ticket) -> Option<Secret> {
     if args.transport.is_empty() {
         let multiaddrs = ticket.addresses.iter().filter(|address| address.starts_with('/')).count();
@@ -64,11 +62,11 @@ fn use_ticket(args: &mut NodeArgs, ticket: Ticket) -> Option<Secret> {
     args.join.extend(ticket.addresses.into_iter().filter(|at| if at.starts_with('/') { libp2p } else { ws }));
     args.cluster = ticket.cluster;
     args.cluster_size = ticket.cluster_size;
-    // One that holds nothing is none.
+    // An empty secret is none.
     ticket.secret.and_then(|secret| Secret::new(&secret).ok())
 }
 
-/// The seats that a newcomer may take: one that this machine has had, or else those that nobody has.
+/// The seats that a new node may take: those that this machine has had, or else those that are empty.
 async fn free_seats(args: &NodeArgs, secret: &Option<Secret>) -> Result<Vec<u8>, Failure> {
     let had = |seat: &u8| {
         let folder = folder(args, *seat).or_else(|| data_folder(&args.cluster, Seat::new(*seat)?));
@@ -84,18 +82,18 @@ async fn free_seats(args: &NodeArgs, secret: &Option<Secret>) -> Result<Vec<u8>,
         cluster_size: Some(args.cluster_size),
         secret_file: None,
     };
-    let asking = oneshot::observer_with(&reach, secret.clone(), &args.join).await?;
+    let observer = oneshot::observer_with(&reach, secret.clone(), &args.join).await?;
     let status = tokio::select! {
-        status = asking.status().timeout(oneshot::TIMEOUT) => status.map_err(Failure::from),
-        refused = asking.refused() => Err(refused.into()),
+        status = observer.cluster().status().timeout(oneshot::TIMEOUT) => status.map_err(Failure::from),
+        refused = observer.cluster().refused() => Err(refused.into()),
     };
     let status = match status {
         Err(failure) if failure.exit == Exit::Unavailable => {
-            Err(oneshot::explain(&asking, failure, &args.join).await)
+            Err(oneshot::explain(&observer, failure, &args.join).await)
         }
         status => status,
     };
-    tokio::time::timeout(GOODBYE, asking.leave()).await.ok();
+    tokio::time::timeout(GOODBYE, observer.leave()).await.ok();
     let status = status?;
     let free = status.seats.iter().filter(|seat| seat.state == SeatState::Empty).map(|seat| seat.seat.get());
     let free: Vec<u8> = free.collect();
@@ -108,7 +106,7 @@ async fn free_seats(args: &NodeArgs, secret: &Option<Secret>) -> Result<Vec<u8>,
 
 async fn start(args: &NodeArgs, secret: &Option<Secret>, seat: u8) -> Result<NativeNode, Failure> {
     let (peer_timeout, session_grace) = (args.peer_timeout, args.session_grace);
-    // What the settings that are made of them cannot be is said of what can be changed.
+    // The settings that follow from these have limits of their own. An error names the option that can be changed.
     for (option, time, least) in
         [("--peer-timeout", peer_timeout, LEAST_TIMEOUT), ("--session-grace", session_grace, LEAST_GRACE)]
     {
@@ -117,7 +115,7 @@ async fn start(args: &NodeArgs, secret: &Option<Secret>, seat: u8) -> Result<Nat
             return Err(Failure::new(Exit::Usage, message));
         }
     }
-    // An owner is to know of its loss well before anybody else does.
+    // An owner has to notice its loss well before any other node does.
     let suspend_after = session_grace / 2;
     let mut settings = Settings { peer_timeout, session_grace, suspend_after, ..Settings::default() };
     settings.heartbeat = settings.heartbeat.min(args.peer_timeout / HEARTBEATS);
@@ -149,21 +147,21 @@ async fn start(args: &NodeArgs, secret: &Option<Secret>, seat: u8) -> Result<Nat
     for address in &args.libp2p_listen {
         builder = builder.libp2p_listen(address);
     }
-    // Who says where the others are is not to meet whoever else runs on the usual ports, and be refused by them.
+    // With --join, the usual ports are not tried: an unrelated cluster may run there, and would refuse this node.
     for address in &args.join {
         builder = builder.join(address);
     }
     Ok(builder.start().await?)
 }
 
-/// The folder that was named; a folder belongs to one seat, so `_` takes one for each in it.
+/// The folder of --data. A folder belongs to one seat, so with `_` each seat has one in it.
 fn folder(args: &NodeArgs, seat: u8) -> Option<PathBuf> {
     let folder = args.data.as_ref()?;
     Some(if args.seat != Some(SeatArg::Seat(seat)) { folder.join(seat.to_string()) } else { folder.clone() })
 }
 
-/// A seat is free on this machine if nobody listens on its port and nobody has its store open. Both are found out by
-/// taking them, so two processes that start at once cannot take the same.
+/// Starts a node in the lowest seat that is free on this machine: one whose port and whose store no process has open. Both
+/// are found out by opening them, so two processes that start at once cannot take the same seat.
 async fn start_lowest(args: &NodeArgs, secret: &Option<Secret>, seats: &[u8]) -> Result<NativeNode, Failure> {
     let mut last = String::new();
     for seat in seats {
@@ -177,7 +175,7 @@ async fn start_lowest(args: &NodeArgs, secret: &Option<Secret>, seats: &[u8]) ->
         }
     }
     Err(Failure::error(format!(
-        "none of the {} seats that it may take is free on this machine; the last: {last}",
+        "none of the {} seats that this node may take is free on this machine; the last one: {last}",
         seats.len()
     )))
 }
@@ -196,32 +194,21 @@ fn introduction(node: &NativeNode, args: &NodeArgs) -> String {
     )
 }
 
-/// Until the node stops or somebody stops it.
+/// Waits until the node stops, or a signal stops it.
 async fn wait(node: &NativeNode) -> Result<(), Failure> {
     let mut signals = signals::listen()?;
     tokio::select! {
-        refused = node.refused() => {
-            goodbye(std::slice::from_ref(node)).await;
+        refused = node.cluster().refused() => {
+            leave(std::slice::from_ref(node)).await;
             Err(refused.into())
         }
         stopped = node.stopped() => Ok(stopped?),
         _ = signals.next() => {
             info!("leaving");
             tokio::select! {
-                () = goodbye(std::slice::from_ref(node)) => Ok(()),
+                () = leave(std::slice::from_ref(node)) => Ok(()),
                 _ = signals.next() => Err(Failure::error("stopped without a goodbye; nothing is lost")),
             }
         }
-    }
-}
-
-/// Says goodbye, so that the others need not wait to find out.
-pub(crate) async fn goodbye(nodes: &[NativeNode]) {
-    let leaving = futures::future::join_all(nodes.iter().map(async |node| {
-        node.leave().await;
-        node.stopped().await.ok();
-    }));
-    if tokio::time::timeout(GOODBYE, leaving).await.is_err() {
-        warn!("the goodbye took too long; the others will notice by themselves");
     }
 }

@@ -1,25 +1,26 @@
-//! One operation, done by an observer that comes and goes.
+//! One operation, by an observer that joins for it and leaves again.
 
 use std::cell::Cell;
 use std::pin::pin;
 use std::time::Duration;
 
 use futures::StreamExt;
-use paxoskv::{Error, FIRST_PORT, NativeNode, Secret, native};
+use paxoskv::{Effect, Error, FIRST_PORT, NativeNode, Secret, native};
 
 use super::args::{Operation, Reach};
+use super::deadline::Deadline;
 use super::failure::{Exit, Failure};
 use super::operation::{self, Dash};
 use super::signals::{self, Signals};
 use super::{logs, secret};
 
-/// How long an operation may take unless told.
+/// How long an operation may take unless --timeout says otherwise.
 pub(crate) const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many ports are tried for nodes on this machine unless the cluster's size is told.
+/// How many ports of this machine are tried for nodes, if the cluster's size is not known.
 const PORTS: u8 = 7;
 
-/// How long a watch waits in silence for a node to answer.
+/// How long a watch waits for a node before it prints that it waits.
 const REMARK: Duration = Duration::from_secs(10);
 
 /// How long a goodbye may take.
@@ -37,18 +38,20 @@ pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Fail
         _ => None,
     };
     operation::check(&operation)?;
+    let input = operation::read_input(&operation, Dash::StandardInput).await?;
+    let deadline = Deadline::after(timeout);
     let addresses = addresses(&reach);
-    let node = observer(&reach, &addresses).await?;
+    let node = deadline.limit(observer(&reach, &addresses)).await?;
     let alone = Cell::new(matches!(operation, Operation::Watch(_)));
     let done = tokio::select! {
-        done = operation::run(&node, &operation, timeout, Dash::StandardInput) => match done {
-            // Its time was over, and it has watched nothing.
-            Ok(()) if alone.get() => Err(Error::Timeout {}.into()),
+        done = operation::run(node.cluster(), &operation, input, deadline) => match done {
+            // Its time was over before it was linked to a seat.
+            Ok(()) if alone.get() => Err(Error::Timeout { effect: Effect::None }.into()),
             done => done,
         },
-        refused = node.refused() => Err(refused.into()),
-        () = told(&mut signals) => Ok(()),
-        () = company(&node, &alone, &addresses) => Ok(()),
+        refused = node.cluster().refused() => Err(refused.into()),
+        () = next_signal(&mut signals) => Ok(()),
+        () = note_first_link(&node, &alone, &addresses) => Ok(()),
     };
     let done = match done {
         Err(failure) if failure.exit == Exit::Unavailable => Err(explain(&node, failure, &addresses).await),
@@ -58,14 +61,14 @@ pub(crate) async fn run(operation: Operation, reach: Reach) -> Result<Exit, Fail
     done.map(|()| Exit::Done)
 }
 
-/// Notes when the node is linked to a seat, and remarks once that it is not; never ends.
-async fn company(node: &NativeNode, alone: &Cell<bool>, addresses: &[String]) {
+/// Notes that the node is linked to a seat. Prints once that it waits, if that takes long. Never ends.
+async fn note_first_link(node: &NativeNode, alone: &Cell<bool>, addresses: &[String]) {
     if alone.get() {
-        let mut statuses = node.statuses();
+        let mut statuses = node.cluster().statuses();
         let mut linked =
             pin!(async { while statuses.next().await.is_some_and(|status| status.up() == 0) {} });
         if tokio::time::timeout(REMARK, &mut linked).await.is_err() {
-            logs::print(format!("waiting: {}\n", nobody(addresses)));
+            logs::print(format!("waiting: {}\n", no_answer(addresses)));
             linked.await;
         }
         alone.set(false);
@@ -73,8 +76,8 @@ async fn company(node: &NativeNode, alone: &Cell<bool>, addresses: &[String]) {
     std::future::pending().await
 }
 
-/// The next signal, if they are listened to.
-async fn told(signals: &mut Option<Signals>) {
+/// The next signal, if signals are listened to.
+async fn next_signal(signals: &mut Option<Signals>) {
     match signals {
         Some(signals) => {
             signals.next().await;
@@ -92,9 +95,9 @@ pub(crate) fn addresses(reach: &Reach) -> Vec<String> {
     ports.map(|n| format!("127.0.0.1:{}", FIRST_PORT + n)).collect()
 }
 
-/// A node without a seat that asks whoever is at these addresses.
+/// A node without a seat that joins at these addresses.
 pub(crate) async fn observer(reach: &Reach, addresses: &[String]) -> Result<NativeNode, Failure> {
-    observer_with(reach, secret::read(reach.secret_file.as_deref())?, addresses).await
+    observer_with(reach, secret::read(reach.secret_file.as_deref()).await?, addresses).await
 }
 
 /// Likewise, with this secret.
@@ -122,16 +125,16 @@ pub(crate) async fn observer_with(
     Ok(builder.start().await?)
 }
 
-/// Tells apart that the cluster has no quorum and that nobody is there to ask.
+/// Tells a cluster without a quorum from addresses at which no node answers.
 pub(crate) async fn explain(node: &NativeNode, failure: Failure, addresses: &[String]) -> Failure {
-    let probe = node.status().timeout(Duration::from_millis(1));
+    let probe = node.cluster().status().timeout(Duration::from_millis(1));
     match probe.await {
-        Err(Error::NoQuorum { connected: 0, .. }) => Failure::new(failure.exit, nobody(addresses)),
+        Err(Error::NoQuorum { connected: 0, .. }) => Failure::new(failure.exit, no_answer(addresses)),
         _ => failure,
     }
 }
 
-fn nobody(addresses: &[String]) -> String {
+fn no_answer(addresses: &[String]) -> String {
     let at = addresses.join(", ");
     format!("no node answered at {at}: start one with `paxoskv node 1`, or say where one is with --at")
 }

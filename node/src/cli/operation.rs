@@ -1,35 +1,32 @@
-//! Put, get, watch and so on, done on a cluster that is at hand.
+//! Put, get, watch and so on, on a cluster that this process is linked to.
 
 use std::io::Read;
-use std::pin::pin;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures::StreamExt;
-use paxoskv::{Bucket, BucketKind, Cluster, Error, Generation, Key, Session, Value, json};
+use paxoskv::{Bucket, BucketKind, Cluster, Error, Generation, Key, Value, json};
 
 use super::args::{
     CreateBucketArgs, DropBucketArgs, EraseArgs, GetArgs, KeysArgs, Operation, OwnerArgs, PutArgs,
     SessionArgs, StatusArgs, WatchArgs,
 };
+use super::deadline::Deadline;
 use super::failure::{Exit, Failure};
 use super::output;
 
-/// A value that is typed can be no longer than this in any case, whatever the cluster's limit is.
+/// A value that is read can be no longer than this, whatever the cluster's limit is.
 const LONGEST_INPUT: u64 = 64 << 20;
-
-/// How much longer than the call's own timeout is waited for its answer.
-const SLACK: Duration = Duration::from_millis(500);
 
 /// What `-` as a value stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dash {
     /// All of standard input.
     StandardInput,
-    /// Nothing: standard input is where the commands come from.
+    /// Nothing, since the commands come from standard input.
     Commands,
 }
 
-/// What a one-shot cannot do.
+/// Fails for what a one-shot command cannot do.
 pub(crate) fn check(operation: &Operation) -> Result<(), Failure> {
     match operation {
         Operation::Put(args) if args.ephemeral => Err(Failure::new(
@@ -41,61 +38,58 @@ pub(crate) fn check(operation: &Operation) -> Result<(), Failure> {
     }
 }
 
-/// Does one operation and prints what comes of it.
+/// What an operation takes beside its arguments.
+pub(crate) struct Input {
+    /// The CBOR of a put's value.
+    value: Vec<u8>,
+}
+
+/// Reads what an operation takes. A value may be typed, or computed, which takes the time that it takes: an operation's
+/// own time begins later.
+pub(crate) async fn read_input(operation: &Operation, dash: Dash) -> Result<Input, Failure> {
+    match operation {
+        Operation::Put(args) => Ok(Input { value: value(&args.value, dash).await? }),
+        _ => Ok(Input { value: Vec::new() }),
+    }
+}
+
+/// Does one operation, and prints its result.
 pub(crate) async fn run(
     cluster: &Cluster,
     operation: &Operation,
-    timeout: Option<Duration>,
-    dash: Dash,
+    input: Input,
+    deadline: Deadline,
 ) -> Result<(), Failure> {
-    // Whoever types a value, or computes it, may take the time that it takes: the call has not begun.
-    let value = match operation {
-        Operation::Put(args) => value(&args.value, dash).await?,
-        _ => Vec::new(),
-    };
-    let done = async {
-        match operation {
-            Operation::Put(args) => put(cluster, args, timeout, value).await,
-            Operation::Get(args) => get(cluster, args, timeout).await,
-            Operation::Erase(args) => erase(cluster, args, timeout).await,
-            Operation::Owner(args) => owner(cluster, args, timeout).await,
-            Operation::Watch(args) => watch(cluster, args).await,
-            Operation::Keys(args) => keys(cluster, args).await,
-            Operation::CreateBucket(args) => create_bucket(cluster, args).await,
-            Operation::DropBucket(args) => drop_bucket(cluster, args).await,
-            Operation::Session(args) => session(cluster, args, timeout).await,
-            Operation::Status(args) => status(cluster, args, timeout).await,
-        }
-    };
-    match timeout {
-        // Its time is not for something to come within it.
-        Some(timeout) if matches!(operation, Operation::Watch(_)) => {
-            tokio::time::timeout(timeout, done).await.unwrap_or(Ok(()))
-        }
-        timeout => within(timeout, done).await,
+    match operation {
+        Operation::Put(args) => put(cluster, args, deadline, input.value).await,
+        Operation::Get(args) => get(cluster, args, deadline).await,
+        Operation::Erase(args) => erase(cluster, args, deadline).await,
+        Operation::Owner(args) => owner(cluster, args, deadline).await,
+        Operation::Keys(args) => keys(cluster, args, deadline).await,
+        Operation::CreateBucket(args) => create_bucket(cluster, args, deadline).await,
+        Operation::DropBucket(args) => drop_bucket(cluster, args, deadline).await,
+        Operation::Session(args) => session(cluster, args, deadline).await,
+        Operation::Status(args) => status(cluster, args, deadline).await,
+        // The end of a watch's time is no failure.
+        Operation::Watch(args) => match deadline.left() {
+            Some(left) => tokio::time::timeout(left, watch(cluster, args)).await.unwrap_or(Ok(())),
+            None => watch(cluster, args).await,
+        },
     }
 }
 
-/// The calls keep to their time themselves, except those of more than one step.
-pub(crate) async fn within<T>(
-    timeout: Option<Duration>,
-    done: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    match timeout {
-        Some(timeout) => tokio::time::timeout(timeout.saturating_add(SLACK), done)
-            .await
-            .unwrap_or_else(|_| Err(Error::Timeout {}.into())),
-        None => done.await,
-    }
+/// Gives a call the time that is left, if there is a limit. The call keeps to it in all of its steps.
+macro_rules! timed {
+    ($call:expr, $deadline:expr) => {
+        match $deadline.left() {
+            Some(left) => $call.timeout(left),
+            None => $call,
+        }
+    };
 }
 
-async fn put(
-    cluster: &Cluster,
-    args: &PutArgs,
-    timeout: Option<Duration>,
-    value: Vec<u8>,
-) -> Result<(), Failure> {
-    let mut put = cluster.put_cbor(key(&args.key), Value::from_cbor(value)).bucket(&args.bucket);
+async fn put(cluster: &Cluster, args: &PutArgs, deadline: Deadline, value: Vec<u8>) -> Result<(), Failure> {
+    let mut put = cluster.put(key(&args.key)?, Value::from_cbor(value)?).bucket(&args.bucket);
     if args.erasable {
         put = put.erasable();
     }
@@ -105,34 +99,28 @@ async fn put(
             .until(moment.ok_or_else(|| Failure::new(Exit::Usage, "--until is later than clocks can tell"))?);
     }
     if let Some(parent) = &args.bound_to {
-        put = put.bound_to_key_in(&args.bound_to_bucket, key(parent));
+        put = put.bound_to_key_in(&args.bound_to_bucket, key(parent)?);
     }
     if let Some(session) = args.bound_to_session {
         put = put.bound_to_peer(session);
     }
-    if let Some(timeout) = timeout {
-        put = put.timeout(timeout);
-    }
     if args.ephemeral {
-        put = put.bound_to(&own_session(cluster, timeout).await?);
+        put = put.bound_to(&timed!(cluster.session(), deadline).await?);
     }
-    output::line(&output::chosen(&put.await?, args.call.json))
+    output::line(&output::chosen(&timed!(put, deadline).await?, args.call.json))
 }
 
-async fn get(cluster: &Cluster, args: &GetArgs, timeout: Option<Duration>) -> Result<(), Failure> {
+async fn get(cluster: &Cluster, args: &GetArgs, deadline: Deadline) -> Result<(), Failure> {
     let default = args.default.as_deref().map(json::from_argument).transpose()?;
-    let mut get = cluster.get_cbor(key(&args.key)).bucket(&args.bucket);
+    let mut get = timed!(cluster.get(key(&args.key)?), deadline).bucket(&args.bucket);
     if args.local {
         get = get.local();
     }
     if args.wait {
         get = get.wait();
     }
-    if let Some(timeout) = timeout {
-        get = get.timeout(timeout);
-    }
     let found = match get.await {
-        Err(Error::Timeout {}) if args.wait => {
+        Err(Error::Timeout { .. }) if args.wait => {
             let message = format!("{} has no value yet; --timeout waits longer", args.key);
             return Err(Failure::new(Exit::Unavailable, message));
         }
@@ -150,15 +138,11 @@ async fn get(cluster: &Cluster, args: &GetArgs, timeout: Option<Duration>) -> Re
     }
 }
 
-async fn erase(cluster: &Cluster, args: &EraseArgs, timeout: Option<Duration>) -> Result<(), Failure> {
-    // What is wrong with the arguments is found first: after that, what is invalid is to erase this entry.
+async fn erase(cluster: &Cluster, args: &EraseArgs, deadline: Deadline) -> Result<(), Failure> {
+    // Wrong arguments are found first. If something is invalid after that, it is to erase this entry.
     let key = key(&args.key)?;
     Bucket::new(&args.bucket)?;
-    let mut erase = cluster.erase_cbor(Ok(key)).bucket(&args.bucket);
-    if let Some(timeout) = timeout {
-        erase = erase.timeout(timeout);
-    }
-    match erase.await {
+    match timed!(cluster.erase(key), deadline).bucket(&args.bucket).await {
         Ok(true) if args.call.json => output::line(r#"{"erased":true}"#),
         Ok(true) => Ok(()),
         Ok(false) => {
@@ -172,13 +156,9 @@ async fn erase(cluster: &Cluster, args: &EraseArgs, timeout: Option<Duration>) -
     }
 }
 
-/// An owner of none is as absent as a value of none, but told in other words.
-async fn owner(cluster: &Cluster, args: &OwnerArgs, timeout: Option<Duration>) -> Result<(), Failure> {
-    let mut get = cluster.get_cbor(key(&args.key)).bucket(&args.bucket);
-    if let Some(timeout) = timeout {
-        get = get.timeout(timeout);
-    }
-    let found = get.await?;
+/// A key without an owner is as absent as one without a value, but the message is another.
+async fn owner(cluster: &Cluster, args: &OwnerArgs, deadline: Deadline) -> Result<(), Failure> {
+    let found = timed!(cluster.get(key(&args.key)?), deadline).bucket(&args.bucket).await?;
     match found.as_ref().map(|found| found.owner()) {
         Some(Some(owner)) => output::line(&output::session(owner, args.call.json)),
         found => {
@@ -195,7 +175,7 @@ async fn owner(cluster: &Cluster, args: &OwnerArgs, timeout: Option<Duration>) -
 
 async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
     if let Some(text) = &args.key {
-        let mut states = cluster.watch_cbor(key(text)).bucket(&args.bucket);
+        let mut states = cluster.watch(key(text)?).bucket(&args.bucket);
         if let Some(from) = args.from {
             states = states.from(Generation(from));
         }
@@ -204,7 +184,7 @@ async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
         }
     } else {
         let prefix = args.prefix.as_deref().unwrap_or_default();
-        let mut states = cluster.watch_prefix(Bucket::new(&args.bucket)?, prefix);
+        let mut states = cluster.watch_prefix(prefix).bucket(&args.bucket);
         while let Some(state) = states.next().await {
             let (key, state) = state?;
             output::line_at_leisure(output::state(Some(&key), &state)).await?;
@@ -213,9 +193,13 @@ async fn watch(cluster: &Cluster, args: &WatchArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn create_bucket(cluster: &Cluster, args: &CreateBucketArgs) -> Result<(), Failure> {
+async fn create_bucket(
+    cluster: &Cluster,
+    args: &CreateBucketArgs,
+    deadline: Deadline,
+) -> Result<(), Failure> {
     let wanted = if args.droppable { BucketKind::Droppable } else { BucketKind::Plain };
-    let kind = match cluster.create_bucket(&args.name, wanted).await? {
+    let kind = match timed!(cluster.create_bucket(&args.name, wanted), deadline).await? {
         BucketKind::Plain => "plain",
         BucketKind::Droppable => "droppable",
     };
@@ -225,12 +209,12 @@ async fn create_bucket(cluster: &Cluster, args: &CreateBucketArgs) -> Result<(),
     output::line(&if args.call.json { format!(r#"{{"bucket":"{kind}"}}"#) } else { kind.to_owned() })
 }
 
-async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs) -> Result<(), Failure> {
-    // What is wrong with the name is found first: after that, what is invalid is to drop this bucket.
+async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs, deadline: Deadline) -> Result<(), Failure> {
+    // A wrong name is found first. If something is invalid after that, it is to drop this bucket.
     if Bucket::new(&args.name)? == Bucket::default() {
         return Err(Failure::new(Exit::Usage, "the bucket without a name is always there"));
     }
-    match cluster.drop_bucket(&args.name).await {
+    match timed!(cluster.drop_bucket(&args.name), deadline).await {
         Ok(true) if args.call.json => output::line(r#"{"dropped":true}"#),
         Ok(true) => Ok(()),
         Ok(false) => {
@@ -244,33 +228,22 @@ async fn drop_bucket(cluster: &Cluster, args: &DropBucketArgs) -> Result<(), Fai
     }
 }
 
-async fn session(cluster: &Cluster, args: &SessionArgs, timeout: Option<Duration>) -> Result<(), Failure> {
-    let session = own_session(cluster, timeout).await?;
+async fn session(cluster: &Cluster, args: &SessionArgs, deadline: Deadline) -> Result<(), Failure> {
+    let session = timed!(cluster.session(), deadline).await?;
     output::line(&output::session(session.id(), args.call.json))
 }
 
-async fn own_session(cluster: &Cluster, timeout: Option<Duration>) -> Result<Session, Error> {
-    let mut session = cluster.session();
-    if let Some(timeout) = timeout {
-        session = session.timeout(timeout);
-    }
-    session.await
-}
-
-async fn keys(cluster: &Cluster, args: &KeysArgs) -> Result<(), Failure> {
-    let mut keys = pin!(cluster.keys(Bucket::new(&args.bucket)?, &args.prefix));
+async fn keys(cluster: &Cluster, args: &KeysArgs, deadline: Deadline) -> Result<(), Failure> {
+    let mut keys = timed!(cluster.keys(&args.prefix), deadline).bucket(&args.bucket);
     while let Some(listed) = keys.next().await {
         output::line(&output::listed(&listed?, args.call.json))?;
     }
     Ok(())
 }
 
-async fn status(cluster: &Cluster, args: &StatusArgs, timeout: Option<Duration>) -> Result<(), Failure> {
-    let mut status = cluster.status();
-    if let Some(timeout) = timeout {
-        status = status.timeout(timeout);
-    }
-    output::line(&output::status(&status.await?, args.call.json))
+async fn status(cluster: &Cluster, args: &StatusArgs, deadline: Deadline) -> Result<(), Failure> {
+    let status = timed!(cluster.status(), deadline).await?;
+    output::line(&output::status(&status, args.call.json))
 }
 
 fn key(text: &str) -> Result<Key, Error> {
@@ -279,21 +252,21 @@ fn key(text: &str) -> Result<Key, Error> {
 
 fn absent(key: &str, local: bool) -> Failure {
     let message = if local {
-        format!("this seat has learned no value for {key}; without --local the others are asked, too")
+        format!("this seat has learned no value for {key}; without --local the other seats are asked, too")
     } else {
         format!("{key} has no value; put gives it one")
     };
     Failure::new(Exit::Absent, message)
 }
 
-/// The CBOR of a value, read where whoever waits for it can still be stopped.
+/// The CBOR of a value, read on a thread of its own, so that the command can be stopped meanwhile.
 async fn value(text: &str, dash: Dash) -> Result<Vec<u8>, Failure> {
     let text = text.to_owned();
     let reading = tokio::task::spawn_blocking(move || read_value(&text, dash));
     reading.await.unwrap_or_else(|e| Err(Failure::error(format!("cannot read the value: {e}"))))
 }
 
-/// The CBOR of a value as it was typed: `-` is standard input, `@FILE` a file.
+/// The CBOR of a value as it was typed. `-` is standard input, `@FILE` a file.
 fn read_value(text: &str, dash: Dash) -> Result<Vec<u8>, Failure> {
     match text.strip_prefix('@') {
         Some(file) => read_from(file, || std::fs::File::open(file)),
@@ -306,7 +279,8 @@ fn read_value(text: &str, dash: Dash) -> Result<Vec<u8>, Failure> {
     }
 }
 
-/// JSON where it is JSON; else a string, without the newline that ends most files; else, if it is no text, bytes.
+/// JSON where the text is JSON; else a string, without the newline that ends most files. Bytes that are no text are a byte
+/// string.
 fn read_from<R: Read>(name: &str, open: impl FnOnce() -> std::io::Result<R>) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();
     let size = open()

@@ -1,14 +1,14 @@
-//! What goes to standard output.
+//! Standard output.
 
 use std::io::{self, Write};
 
-use paxoskv::{Chosen, Found, Key, Lease, SessionId, State, Status, json, wire::Listed};
+use paxoskv::{Chosen, Found, Key, Listed, SessionId, State, Status, json};
 use serde_json::{Value as Json, json as object};
 
 use super::failure::{Exit, Failure};
 
-/// Prints one line. Where nobody reads any more, as in `paxoskv keys | head`, that is the end, but no error: the failure
-/// is one of status 0, which is not reported.
+/// Prints one line. Where nobody reads any more, as in `paxoskv keys | head`, the command ends without an error: the failure
+/// has status 0, and is not reported.
 pub(crate) fn line(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     let written = writeln!(out, "{text}").and_then(|()| out.flush());
@@ -18,13 +18,13 @@ pub(crate) fn line(text: &str) -> Result<(), Failure> {
     })
 }
 
-/// Prints one line, which may take until somebody reads it: whoever waits for it can still be stopped.
+/// Prints one line on a thread of its own, since it may wait for a reader: the command can be stopped meanwhile.
 pub(crate) async fn line_at_leisure(text: String) -> Result<(), Failure> {
     let printing = tokio::task::spawn_blocking(move || line(&text));
     printing.await.unwrap_or_else(|e| Err(Failure::error(format!("cannot write to standard output: {e}"))))
 }
 
-/// The value that a put came to.
+/// The result of a put.
 pub(crate) fn chosen(chosen: &Chosen, as_json: bool) -> String {
     if !as_json {
         return json::display(chosen.cbor());
@@ -41,7 +41,7 @@ pub(crate) fn found(found: &Found, as_json: bool) -> String {
     object!({ "value": json::from_cbor(found.cbor()), "generation": found.generation() }).to_string()
 }
 
-/// The value that a get was given for want of one; it has no generation.
+/// The default value of a get; it has no generation.
 pub(crate) fn default(cbor: &[u8], as_json: bool) -> String {
     if !as_json {
         return json::display(cbor);
@@ -54,15 +54,15 @@ pub(crate) fn listed(listed: &Listed, as_json: bool) -> String {
     if !as_json {
         return json::display(listed.key.cbor());
     }
-    let (key, value) = (json::from_cbor(listed.key.cbor()), json::from_cbor(listed.entry.value.cbor()));
-    let mut line = object!({ "key": key, "value": value, "generation": listed.generation });
-    if let Some(owner) = listed.entry.leases.iter().find_map(Lease::session) {
+    let (key, value) = (json::from_cbor(listed.key.cbor()), json::from_cbor(listed.found.cbor()));
+    let mut line = object!({ "key": key, "value": value, "generation": listed.found.generation() });
+    if let Some(owner) = listed.found.owner() {
         line["owner"] = owner.to_string().into();
     }
     line.to_string()
 }
 
-/// A session's name.
+/// A session's id.
 pub(crate) fn session(id: SessionId, as_json: bool) -> String {
     if as_json { object!({ "session": id.to_string() }).to_string() } else { id.to_string() }
 }

@@ -1,18 +1,18 @@
-//! What the system tells the process: Ctrl-C, and the wish that it end.
+//! Signals to the process: Ctrl-C, and the request to end.
 
 use super::failure::Failure;
 
 /// A signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum Signal {
     /// Ctrl-C.
     Interrupt,
     /// SIGTERM.
     Terminate,
 }
 
-impl Told {
-    /// The status of whoever ends by it.
+impl Signal {
+    /// The exit status of a process that ends by it.
     pub(crate) fn status(self) -> i32 {
         match self {
             Self::Interrupt => 130,
@@ -23,12 +23,12 @@ impl Told {
 
 #[cfg(unix)]
 mod system {
-    use super::Told;
-    use tokio::signal::unix::{Signal, SignalKind, signal};
+    use super::Signal;
+    use tokio::signal::unix::{self, SignalKind, signal};
 
     pub(crate) struct Signals {
-        interrupt: Signal,
-        terminate: Signal,
+        interrupt: unix::Signal,
+        terminate: unix::Signal,
     }
 
     impl Signals {
@@ -38,10 +38,10 @@ mod system {
         }
 
         /// The next signal.
-        pub(crate) async fn next(&mut self) -> Told {
+        pub(crate) async fn next(&mut self) -> Signal {
             tokio::select! {
-                _ = self.interrupt.recv() => Told::Interrupt,
-                _ = self.terminate.recv() => Told::Terminate,
+                _ = self.interrupt.recv() => Signal::Interrupt,
+                _ = self.terminate.recv() => Signal::Terminate,
             }
         }
     }
@@ -49,7 +49,7 @@ mod system {
 
 #[cfg(not(unix))]
 mod system {
-    use super::Told;
+    use super::Signal;
 
     pub(crate) struct Signals;
 
@@ -59,18 +59,18 @@ mod system {
         }
 
         /// The next Ctrl-C, which is all there is here.
-        pub(crate) async fn next(&mut self) -> Told {
+        pub(crate) async fn next(&mut self) -> Signal {
             if tokio::signal::ctrl_c().await.is_err() {
                 std::future::pending::<()>().await;
             }
-            Told::Interrupt
+            Signal::Interrupt
         }
     }
 }
 
 pub(crate) use system::Signals;
 
-/// Takes signals from now on, which end the process no more.
+/// Receives signals from now on, which then no longer end the process.
 pub(crate) fn listen() -> Result<Signals, Failure> {
     Signals::listen().map_err(|e| Failure::error(format!("cannot listen for Ctrl-C: {e}")))
 }

@@ -24,7 +24,7 @@ pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
     let node = oneshot::observer(&reach, &addresses).await?;
     let made = tokio::select! {
         made = make(&node, &reach, timeout.unwrap_or(oneshot::TIMEOUT)) => made,
-        refused = node.refused() => Err(refused.into()),
+        refused = node.cluster().refused() => Err(refused.into()),
     };
     let made = match made {
         Err(failure) if failure.exit == Exit::Unavailable => {
@@ -41,17 +41,17 @@ pub(crate) async fn run(args: TicketArgs) -> Result<Exit, Failure> {
     if std::io::stdout().is_terminal() {
         match QRBuilder::new(text).build() {
             Ok(code) => output::line(&code.to_str())?,
-            Err(_) => logs::say("the ticket is too long for a QR code"),
+            Err(_) => logs::print_now("the ticket is too long for a QR code"),
         }
     }
     Ok(Exit::Done)
 }
 
 async fn make(node: &NativeNode, reach: &Reach, timeout: Duration) -> Result<Ticket, Failure> {
-    let status = node.status().timeout(timeout).await?;
+    let status = node.cluster().status().timeout(timeout).await?;
     let cluster_size = u8::try_from(status.cluster_size)
         .map_err(|_| Failure::error("the node tells of a cluster that is larger than one can be"))?;
-    let secret = secret::read(reach.secret_file.as_deref())?;
+    let secret = secret::read(reach.secret_file.as_deref()).await?;
     let mut addresses = node.known_addresses();
     // Those of one machine alone are of use where there are no others, which is on that machine.
     if !addresses.iter().all(|address| is_loopback(address)) {

@@ -8,10 +8,12 @@ use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use paxoskv_core::Opening;
 use paxoskv_core::storage::StorageError;
 use redb::backends::FileBackend;
-use redb::{Builder, Database, DatabaseError, StorageBackend};
+use redb::{Builder, Database, StorageBackend};
 
+use super::fence::Fence;
 use super::format::{self, Fault};
 
 const STORE: &str = "store.redb";
@@ -21,13 +23,40 @@ const LOCK: &str = "store.lock";
 /// redb's own default is a gigabyte; the core holds all records anyway, so the pages at hand are for writing.
 const CACHE_BYTES: usize = 32 << 20;
 
-/// An open store, and what keeps others from it.
+/// An open store, and what keeps other processes from it.
 pub(super) struct Store {
     pub(super) db: Database,
     /// Where it is, for errors.
     pub(super) place: String,
-    /// Given up after the database is closed, as fields are dropped in this order.
-    _lock: Option<Lock>,
+    /// Released after the database is closed, as fields are dropped in this order.
+    guard: Guard,
+}
+
+/// How a store is kept from two processes at once.
+enum Guard {
+    /// No other process can open it.
+    Locked { _lock: Lock },
+    /// Another process can open it, and this one notices.
+    Fenced(Fence),
+}
+
+impl Store {
+    /// Whether no other process can open this store.
+    pub(super) fn is_exclusive(&self) -> bool {
+        matches!(self.guard, Guard::Locked { .. })
+    }
+
+    /// Fails where another process has opened the store since this one expects to be at `opening`.
+    pub(super) fn check_guard(&self, opening: Opening) -> Result<(), Fault> {
+        match &self.guard {
+            Guard::Fenced(fence) if !fence.holds().map_err(redb::Error::Io)? => {
+                // Each process counts the opening up by one, so it is at least this.
+                let (found, expected) = (opening.next(), opening);
+                Err(Fault::TakenOver(StorageError::TakenOver { found, expected }))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// The lock on a store's folder.
@@ -35,14 +64,14 @@ struct Lock(File);
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // Closing the file is not enough: a child process that is just being started has a copy of it for a moment.
+        // Closing the file is not enough: a child process that starts at this moment has a copy of it for a while.
         let _ = self.0.unlock();
     }
 }
 
 fn builder() -> Builder {
     let mut builder = Database::builder();
-    // Reads the file once more than needed, and so tells damage from data; without it redb may panic later.
+    // This reads the whole file once more, and so finds damage at once. Without it redb may panic later.
     builder.set_cache_size(CACHE_BYTES).set_check_integrity_on_open(true);
     builder
 }
@@ -51,7 +80,7 @@ fn io_error(doing: &str, path: &Path, error: &io::Error) -> StorageError {
     StorageError::Failed(format!("cannot {doing} {}: {error}", path.display()))
 }
 
-/// What to say about a store that cannot be used.
+/// The error for a store that cannot be used.
 pub(super) fn damaged(place: &str, why: &str) -> StorageError {
     StorageError::Failed(format!(
         "{place} is damaged or not a PaxosKV store: {why}. Bring back a good copy only if the \
@@ -66,14 +95,14 @@ fn busy(place: &str) -> StorageError {
     ))
 }
 
-/// Turns what went wrong in a store into an error that names it.
+/// The error for a fault in a store, which names the store.
 pub(super) fn explain(place: &str, fault: Fault) -> StorageError {
     match fault {
         Fault::TakenOver(error) => error,
         Fault::Content(why) => damaged(place, &why),
         Fault::Medium(redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch) => busy(place),
         Fault::Medium(redb::Error::Io(error)) => match error.kind() {
-            // What redb says where the file ends too early, or does not start as its files do.
+            // redb's errors for a file that ends too early, or does not begin as its files do.
             io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof => damaged(place, &error.to_string()),
             _ => StorageError::Failed(format!("the disk failed {place}: {error}")),
         },
@@ -95,19 +124,43 @@ pub(super) fn open(dir: &Path) -> Result<Store, StorageError> {
         Err(error) => return Err(io_error("open", &path, &error)),
     }
     let place = path.display().to_string();
-    let db = open_file(&path)?;
+    if std::fs::metadata(&path).map_err(|error| io_error("open", &path, &error))?.len() == 0 {
+        return Err(damaged(&place, "the file is empty"));
+    }
+    let (db, guard) = match lock {
+        Some(lock) => (
+            builder().open(&path).map_err(|error| explain(&place, error.into()))?,
+            Guard::Locked { _lock: lock },
+        ),
+        None => {
+            tracing::warn!(
+                store = place,
+                "the file system has no locks: two processes that open this store damage it; better keep it elsewhere"
+            );
+            let file = private().open(&path).map_err(|error| io_error("open", &path, &error))?;
+            let file = FileBackend::new(file).map_err(|error| explain(&place, error.into()))?;
+            open_fenced(&place, file)?
+        }
+    };
     format::check(&db).map_err(|fault| explain(&place, fault))?;
-    Ok(Store { db, place, _lock: lock })
+    Ok(Store { db, place, guard })
 }
 
 /// Opens the store on a backend, or makes one there if that is empty.
 pub(super) fn open_backend(place: &str, backend: impl StorageBackend) -> Result<Store, StorageError> {
-    let medium = |error: DatabaseError| explain(place, Fault::from(error));
-    let fresh = backend.len().is_ok_and(|len| len == 0);
-    let db = builder().create_with_backend(backend).map_err(medium)?;
-    let checked = if fresh { format::found(&db) } else { format::check(&db) };
+    let is_new = backend.len().is_ok_and(|len| len == 0);
+    let (db, guard) = open_fenced(place, backend)?;
+    let checked = if is_new { format::create(&db) } else { format::check(&db) };
     checked.map_err(|fault| explain(place, fault))?;
-    Ok(Store { db, place: place.to_owned(), _lock: None })
+    Ok(Store { db, place: place.to_owned(), guard })
+}
+
+/// Opens a database that nothing keeps other processes from.
+fn open_fenced(place: &str, backend: impl StorageBackend) -> Result<(Database, Guard), StorageError> {
+    let medium = |error: redb::Error| explain(place, Fault::Medium(error));
+    let (fence, backend) = Fence::around(backend).map_err(|error| medium(error.into()))?;
+    let db = builder().create_with_backend(backend).map_err(|error| medium(error.into()))?;
+    Ok((db, Guard::Fenced(fence)))
 }
 
 fn make_folder(dir: &Path) -> Result<(), StorageError> {
@@ -133,13 +186,13 @@ fn take_lock(dir: &Path) -> Result<Option<Lock>, StorageError> {
     match file.try_lock() {
         Ok(()) => Ok(Some(Lock(file))),
         Err(TryLockError::WouldBlock) => Err(busy(&dir.join(STORE).display().to_string())),
-        // A file system without locks: redb tries its own kind on the store.
+        // A file system without locks. redb tries another kind of lock on the store itself.
         Err(TryLockError::Error(error)) if error.kind() == io::ErrorKind::Unsupported => Ok(None),
         Err(TryLockError::Error(error)) => Err(io_error("lock", &path, &error)),
     }
 }
 
-/// Makes an empty store that is there, whole, after any crash, or not at all.
+/// Makes an empty store. After a crash it is there whole, or not at all.
 fn create(dir: &Path, path: &Path) -> Result<(), StorageError> {
     let unfinished: PathBuf = dir.join(UNFINISHED);
     let file = private()
@@ -151,22 +204,13 @@ fn create(dir: &Path, path: &Path) -> Result<(), StorageError> {
     let medium = |error: redb::Error| explain(&place, Fault::Medium(error));
     let backend = FileBackend::new(file).map_err(|error| medium(error.into()))?;
     let db = builder().create_with_backend(backend).map_err(|error| medium(error.into()))?;
-    format::found(&db).map_err(|fault| explain(&place, fault))?;
+    format::create(&db).map_err(|fault| explain(&place, fault))?;
     db.close().map_err(|error| medium(error.into()))?;
     File::open(&unfinished)
         .and_then(|file| file.sync_all())
         .map_err(|error| io_error("write", &unfinished, &error))?;
     std::fs::rename(&unfinished, path).map_err(|error| io_error("create", path, &error))?;
     sync_folder(dir)
-}
-
-fn open_file(path: &Path) -> Result<Database, StorageError> {
-    let place = path.display().to_string();
-    let length = std::fs::metadata(path).map_err(|error| io_error("open", path, &error))?.len();
-    if length == 0 {
-        return Err(damaged(&place, "the file is empty"));
-    }
-    builder().open(path).map_err(|error| explain(&place, Fault::from(error)))
 }
 
 fn private() -> OpenOptions {

@@ -1,8 +1,8 @@
 //! What is in a store's file.
 //!
-//! Two redb tables, both from bytes to a CRC-32 (little-endian, over key and value) followed by the value. redb has
-//! checksums of its own, but those are over its pages as it wrote them; these say that what comes out is what was
-//! put in.
+//! A store is two redb tables. Their keys are bytes; their values are a CRC-32 (little-endian, over key and value), and
+//! then the value itself. redb has checksums of its own, but over its pages; these ones show that a value that is read is
+//! the value that was written.
 //!
 //! | table | key | value |
 //! |---|---|---|
@@ -26,7 +26,7 @@ const OPENING_KEY: &[u8] = b"opening";
 /// What can go wrong inside a store whose file opened.
 #[derive(Debug)]
 pub(super) enum Fault {
-    /// Not ours, or damaged: for people, without the file's name.
+    /// The file is not a store, or is damaged. The text does not name the file.
     Content(String),
     /// redb or the disk failed.
     Medium(redb::Error),
@@ -83,7 +83,7 @@ fn number(meta: &impl ReadableTable<&'static [u8], &'static [u8]>, key: &[u8]) -
 }
 
 /// Makes an empty database a store.
-pub(super) fn found(db: &Database) -> Result<(), Fault> {
+pub(super) fn create(db: &Database) -> Result<(), Fault> {
     let mut transaction = db.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     {
@@ -114,7 +114,7 @@ pub(super) fn check(db: &Database) -> Result<(), Fault> {
     }
 }
 
-/// Counts an opening, durably, and reads everything.
+/// Counts the opening up, durably, and reads everything, in one transaction.
 pub(super) fn open(db: &Database) -> Result<Loaded, Fault> {
     let mut transaction = db.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
@@ -136,15 +136,14 @@ pub(super) fn open(db: &Database) -> Result<Loaded, Fault> {
 
 /// Makes a batch durable, or changes nothing.
 pub(super) fn apply(db: &Database, batch: &Batch) -> Result<(), Fault> {
+    if batch.puts.is_empty() && batch.removes.is_empty() {
+        return check_opening(&db.begin_read()?.open_table(META)?, batch.opening);
+    }
     let mut transaction = db.begin_write()?;
     transaction.set_durability(Durability::Immediate)?;
     {
-        let meta = transaction.open_table(META)?;
-        let found = Opening(number(&meta, OPENING_KEY)?);
-        if found != batch.opening {
-            // The transaction is dropped, and so undone.
-            return Err(Fault::TakenOver(StorageError::TakenOver { found, expected: batch.opening }));
-        }
+        // An error drops the transaction, which undoes it.
+        check_opening(&transaction.open_table(META)?, batch.opening)?;
         let mut records = transaction.open_table(RECORDS)?;
         for key in &batch.removes {
             records.remove(key.as_slice())?;
@@ -155,4 +154,17 @@ pub(super) fn apply(db: &Database, batch: &Batch) -> Result<(), Fault> {
     }
     transaction.commit()?;
     Ok(())
+}
+
+/// Fails where the store is at another opening than expected.
+fn check_opening(
+    meta: &impl ReadableTable<&'static [u8], &'static [u8]>,
+    expected: Opening,
+) -> Result<(), Fault> {
+    let found = Opening(number(meta, OPENING_KEY)?);
+    if found == expected {
+        Ok(())
+    } else {
+        Err(Fault::TakenOver(StorageError::TakenOver { found, expected }))
+    }
 }

@@ -1,16 +1,17 @@
 //! A seat's storage on disk.
 //!
-//! A seat may only answer what it will still know after a crash (`DESIGN.md` §3), so all that matters here is that a
-//! batch which was reported durable *is* durable, and that a damaged store is noticed instead of being voted with:
-//! one fsynced redb transaction per batch, a checksum per record, a lock against a second process, and an error for
-//! ever after the first failure.
+//! A seat answers only what it will still know after a crash. So a batch that was reported durable must *be* durable, and a
+//! damaged store must be noticed before it votes. Each batch is one redb transaction with an fsync; each record has a
+//! checksum; a lock keeps a second process out; and after the first failure every later call fails.
 //!
 //! | file | what |
 //! |---|---|
 //! | `file` | creating, locking and opening the file of a store |
+//! | `fence` | noticing a second process where there are no locks |
 //! | `format` | what is in it |
 //! | `worker` | the thread that reads and writes it |
 
+mod fence;
 mod file;
 mod format;
 mod worker;
@@ -58,26 +59,27 @@ impl RedbStorage {
     }
 
     /// Opens the store on a medium of the caller's, or makes one if that is empty: for tests of what happens when
-    /// the medium fails. `name` is for errors.
+    /// the medium fails. `name` is for errors. The medium is not locked: a store that is opened on it a second time is
+    /// taken over from the first, whose batches then fail.
     ///
     /// # Errors
     ///
-    /// [`StorageError::Failed`] if it holds something else, or fails.
+    /// [`StorageError::Failed`] if the medium holds something else, or fails.
     pub fn on_backend(name: &str, backend: impl StorageBackend) -> Result<Self, StorageError> {
         let place = name.to_owned();
         Worker::start(name.to_owned(), move || file::open_backend(&place, backend))
             .map(|worker| Self { worker, opening: None })
     }
 
-    async fn ask<T>(
+    async fn run<T>(
         &self,
         job: impl FnOnce(oneshot::Sender<Result<T, StorageError>>) -> Job,
     ) -> Result<T, StorageError> {
         let (reply, answer) = oneshot::channel();
-        self.worker.give(job(reply));
+        self.worker.submit(job(reply));
         answer.await.unwrap_or_else(|_| {
             Err(StorageError::Failed(
-                "the storage thread is gone; restart the node to open the store anew".into(),
+                "the storage thread has ended; restart the node to open the store again".into(),
             ))
         })
     }
@@ -85,17 +87,17 @@ impl RedbStorage {
 
 impl paxoskv_core::Storage for RedbStorage {
     async fn open(&mut self) -> Result<Loaded, StorageError> {
-        let loaded = self.ask(Job::Open).await?;
+        let loaded = self.run(Job::Open).await?;
         self.opening = Some(loaded.opening);
         Ok(loaded)
     }
 
     async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {
-        // Nobody else can open the store while this process has the lock on it, so there is nothing to look up.
-        let writes = !batch.puts.is_empty() || !batch.removes.is_empty();
-        if !writes && self.opening == Some(batch.opening) {
+        let is_empty = batch.puts.is_empty() && batch.removes.is_empty();
+        // No other process can open the store while this one has the lock, so there is nothing to check.
+        if is_empty && self.worker.is_exclusive() && self.opening == Some(batch.opening) {
             return Ok(());
         }
-        self.ask(|reply| Job::Apply(batch, reply)).await
+        self.run(|reply| Job::Apply(batch, reply)).await
     }
 }

@@ -1,8 +1,8 @@
 //! The thread that reads and writes a store.
 //!
-//! It does one job after the other. The first failure is kept, and is the answer to everything that is asked later:
-//! after a failed write nobody knows what is on the disk until the store is opened anew. A panic of redb, which some
-//! damage can cause, is a failure like any other.
+//! The thread does one job after the other. It keeps the first failure, and answers all later jobs with it: after a failed
+//! write nobody knows what is on the disk until the store is opened again. Some kinds of damage make redb panic, which
+//! is a failure like any other.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -17,17 +17,18 @@ use super::format;
 
 type Reply<T> = oneshot::Sender<Result<T, StorageError>>;
 
-/// Something to do, and where to say how it went. Nobody may be waiting any more: the job is done all the same.
+/// A job, and where its result goes. The job is done even where nobody waits for its result any more.
 pub(super) enum Job {
     Open(Reply<Loaded>),
     Apply(Batch, Reply<()>),
 }
 
-/// The thread, from outside.
+/// A handle of the thread. Dropping it waits for the thread's end.
 #[derive(Debug)]
 pub(super) struct Worker {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
+    is_exclusive: bool,
 }
 
 impl Worker {
@@ -42,7 +43,7 @@ impl Worker {
             .name("paxoskv-storage".into())
             .spawn(move || match guarded(&place, open) {
                 Ok(store) => {
-                    let _ = opened.send(Ok(()));
+                    let _ = opened.send(Ok(store.is_exclusive()));
                     work(store, &inbox);
                 }
                 Err(error) => {
@@ -50,15 +51,20 @@ impl Worker {
                 }
             })
             .map_err(|error| StorageError::Failed(format!("cannot start the storage thread: {error}")))?;
-        let worker = Self { jobs: Some(jobs), thread: Some(thread) };
+        let mut worker = Self { jobs: Some(jobs), thread: Some(thread), is_exclusive: false };
         let ended =
             || Err(StorageError::Failed("the storage thread ended before it had opened the store".into()));
-        answer.recv().unwrap_or_else(|_| ended())?;
+        worker.is_exclusive = answer.recv().unwrap_or_else(|_| ended())?;
         Ok(worker)
     }
 
-    /// Hands over a job. If the thread is gone, the job's reply is dropped, which its asker sees.
-    pub(super) fn give(&self, job: Job) {
+    /// Whether no other process can open the store while this one has it open.
+    pub(super) fn is_exclusive(&self) -> bool {
+        self.is_exclusive
+    }
+
+    /// Hands over a job. If the thread has ended, the job's reply is dropped, which its receiver sees.
+    pub(super) fn submit(&self, job: Job) {
         if let Some(jobs) = &self.jobs {
             let _ = jobs.send(job);
         }
@@ -68,7 +74,7 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         drop(self.jobs.take());
-        // So that whoever opens the store next finds it unlocked.
+        // The next process that opens the store finds it unlocked then.
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -80,15 +86,29 @@ fn work(store: Store, inbox: &mpsc::Receiver<Job>) {
     while let Ok(job) = inbox.recv() {
         match job {
             Job::Open(reply) => {
-                let _ = reply.send(attempt(&store, &mut failed, || format::open(&store.db)));
+                let _ = reply.send(attempt(&store, &mut failed, || open(&store)));
             }
             Job::Apply(batch, reply) => {
-                let _ = reply.send(attempt(&store, &mut failed, || format::apply(&store.db, &batch)));
+                let _ = reply.send(attempt(&store, &mut failed, || apply(&store, &batch)));
             }
         }
     }
     // Closing writes, so it can fail or panic as well; what was reported durable is not at stake.
     let _ = catch_unwind(AssertUnwindSafe(move || drop(store)));
+}
+
+fn open(store: &Store) -> Result<Loaded, format::Fault> {
+    let loaded = format::open(&store.db)?;
+    store.check_guard(loaded.opening)?;
+    Ok(loaded)
+}
+
+/// The guard is checked before, so that nothing is written over another process's changes; and afterwards, so that nothing
+/// is reported durable that the other process may not have read.
+fn apply(store: &Store, batch: &Batch) -> Result<(), format::Fault> {
+    store.check_guard(batch.opening)?;
+    format::apply(&store.db, batch)?;
+    store.check_guard(batch.opening)
 }
 
 fn attempt<T>(
@@ -106,12 +126,13 @@ fn attempt<T>(
     done
 }
 
-/// Runs what may panic. The store is not used again after it did, so a broken invariant in it does not matter.
+/// Runs a job that may panic. The store is not used after a panic, so a broken invariant in it does not matter.
 fn guarded<T>(place: &str, job: impl FnOnce() -> Result<T, StorageError>) -> Result<T, StorageError> {
-    catch_unwind(AssertUnwindSafe(job)).unwrap_or_else(|panic| Err(file::damaged(place, &said(&*panic))))
+    catch_unwind(AssertUnwindSafe(job))
+        .unwrap_or_else(|panic| Err(file::damaged(place, &panic_text(&*panic))))
 }
 
-fn said(panic: &(dyn Any + Send)) -> String {
+fn panic_text(panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<String>().map(String::as_str);
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("reading it failed").to_owned()
 }

@@ -1,6 +1,6 @@
 //! How fast three tabs are, and how soon others know that a tab has crashed: `cargo xtask bench browser`.
 //!
-//! Figures are for comparing on one machine. Nothing is asserted of them.
+//! The figures are for comparing on one machine. No figure is asserted.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a benchmark that cannot go on says why, and stops
 
 #[cfg(unix)]
@@ -20,7 +20,7 @@ mod measure {
     use paxoskv_tests::browser::{Browser, Kind, Site, Tab};
     use serde_json::{Value as Json, json};
 
-    /// How long each load lasts.
+    /// The duration of each load.
     const SECONDS: f64 = 4.0;
 
     /// How often a tab ends.
@@ -51,7 +51,7 @@ mod measure {
         }
     }
 
-    /// What so many callers at once in each of these tabs get done.
+    /// The calls per second of so many callers at once in each of these tabs.
     fn load(tabs: &[Tab], clients: usize) {
         let script = format!(
             "const value = 'v'.repeat(64), all = [], prefix = crypto.randomUUID().slice(0, 8);
@@ -81,7 +81,7 @@ mod measure {
         );
     }
 
-    /// How long after its tab's end a key is vacant, as another tab sees it.
+    /// How long after its tab's end another tab finds a key vacant.
     fn ends(browser: &Browser, site: &Site, watcher: &Tab, name: &str, end: fn(Tab)) {
         let mut all: Vec<f64> = (0..ENDS)
             .map(|n| {
@@ -92,7 +92,7 @@ mod measure {
                 let vacant = watcher.start(&format!(
                     "await until(cluster.watch('{key}'), (state) => state.vacant); return Date.now()"
                 ));
-                // The command goes to the tab by then.
+                // The command has gone to the tab by then.
                 tab.show();
                 let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64() * 1000.0;
                 end(tab);

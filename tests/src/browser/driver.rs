@@ -1,4 +1,4 @@
-//! The process that drives a browser.
+//! The WebDriver process of a browser.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
@@ -22,14 +22,14 @@ impl Driver {
         let mut command = Command::new(program);
         match kind {
             Kind::Chromium => command.arg("--port=0"),
-            // System access is what finds a tab's process.
+            // With system access a test can find a tab's process.
             Kind::Firefox => command.args(["--port", "0", "--websocket-port", "0", "--allow-system-access"]),
         };
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).process_group(0);
         let mut child = command.spawn().unwrap_or_else(|e| panic!("{}: {e}", program.display()));
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let port = lines.by_ref().find_map(|line| port(&line));
-        // It is to find somebody who reads for as long as it writes.
+        // The driver needs a reader for as long as it writes.
         std::thread::spawn(move || lines.for_each(drop));
         let port = port.unwrap_or_else(|| panic!("{} said no port", program.display()));
         Self { child, port }
@@ -50,7 +50,7 @@ fn port(line: &str) -> Option<u16> {
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        // The browser has ended before, or else ends with it.
+        // The browser has ended before, or ends with its driver.
         if let Ok(group) = i32::try_from(self.child.id()) {
             killpg(Pid::from_raw(group), Signal::SIGKILL).ok();
         }

@@ -1,6 +1,6 @@
 //! Real headless browsers with several tabs, driven by WebDriver, and the files that they are served.
 //!
-//! A test says what each tab does as JavaScript, and waits for what comes of it. Everything a test starts ends with it.
+//! A test gives each tab JavaScript to run, and waits for its result. Everything that a test starts ends with it.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod driver;
@@ -46,7 +46,7 @@ macro_rules! in_both_browsers {
     };
 }
 
-/// Which browser.
+/// The kind of a browser.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// Chromium.
@@ -55,7 +55,7 @@ pub enum Kind {
     Firefox,
 }
 
-/// A browser, whose profile is empty at first and goes with it. Clones are the same browser.
+/// A browser, with an empty profile of its own. Clones are the same browser.
 #[derive(Clone)]
 pub struct Browser(Rc<Inner>);
 
@@ -65,19 +65,19 @@ struct Inner {
     session: RefCell<Option<WebDriver>>,
     /// The tab that commands go to.
     current: RefCell<Option<WindowHandle>>,
-    /// A tab that is there from the beginning to the end, for a browser without tabs ends.
+    /// A tab that stays to the end, since a browser without tabs ends.
     keeper: WindowHandle,
     _driver: Driver,
 }
 
 impl Browser {
-    /// Starts one.
+    /// Starts a browser.
     #[track_caller]
     pub fn start(kind: Kind) -> Self {
         Self::with(kind, &[])
     }
 
-    /// Starts one with further arguments.
+    /// Starts a browser with further arguments.
     #[track_caller]
     pub fn with(kind: Kind, arguments: &[&str]) -> Self {
         let need = |tool: tools::Tool| tool.need().unwrap_or_else(|missing| panic!("{missing}"));
@@ -100,7 +100,7 @@ impl Browser {
         Self(Rc::new(Inner { kind, runtime, session, current, keeper, _driver: driver }))
     }
 
-    /// Which it is.
+    /// Its kind.
     pub fn kind(&self) -> Kind {
         self.0.kind
     }
@@ -120,15 +120,15 @@ impl Browser {
         self.open(&site.url())
     }
 
-    /// Opens so many.
+    /// Opens several tabs with the bare page.
     #[track_caller]
     pub fn tabs<const N: usize>(&self, site: &Site) -> [Tab; N] {
         std::array::from_fn(|_| self.tab(site))
     }
 
-    /// Shows the tab that is no page of ours, so that all others are hidden.
+    /// Shows a tab without a page of ours, so that all others are hidden.
     #[track_caller]
-    pub fn look_away(&self) {
+    pub fn hide_all(&self) {
         self.switch(&self.0.keeper);
     }
 
@@ -146,7 +146,7 @@ impl Browser {
     #[track_caller]
     fn switch(&self, window: &WindowHandle) {
         if self.0.current.borrow().as_ref() != Some(window) {
-            // Should it fail, it is in none.
+            // If that fails, no tab is current.
             self.0.current.replace(None);
             self.drive(async |session| session.switch_to_window(window.clone()).await);
             self.0.current.replace(Some(window.clone()));
@@ -159,7 +159,7 @@ impl Browser {
         self.switch(window);
         self.drive(async |session| session.close_window().await);
         self.0.current.replace(None);
-        self.look_away();
+        self.hide_all();
     }
 
     /// Makes the process of a tab crash. The page's address must end with `mark`.
@@ -172,14 +172,14 @@ impl Browser {
                     self.drive(async |session| Ok(session.cdp().send_raw("Page.crash", json!({})).await));
                 let error = crashed.expect_err("nobody is left to answer").to_string();
                 assert!(error.contains("tab crashed"), "{error}");
-                self.look_away();
-                // The driver takes a crashed tab for a broken browser at the next error of another.
+                self.hide_all();
+                // After a crashed tab, the driver treats the next error of another tab as a broken browser.
                 let target = json!({ "targetId": window.to_string() });
                 self.drive(async |session| session.cdp().send_raw("Target.closeTarget", target).await);
             }
             Kind::Firefox => {
                 let script = r#"
-                    // Else the driver has the whole browser end with a tab.
+                    // Otherwise the driver ends the whole browser with the tab.
                     Services.env.set("MOZ_CRASHREPORTER_SHUTDOWN", "");
                     const pids = gBrowser.browsers.map((tab) => [
                         tab.currentURI.spec.endsWith(arguments[0]),
@@ -201,7 +201,7 @@ impl Browser {
                 nix::sys::signal::kill(nix::unistd::Pid::from_raw(its[0]), nix::sys::signal::SIGKILL)
                     .unwrap();
                 self.0.current.replace(None);
-                self.look_away();
+                self.hide_all();
             }
         }
     }
@@ -229,7 +229,7 @@ fn capabilities(kind: Kind, program: &Path, arguments: &[&str]) -> Capabilities 
         Kind::Chromium => {
             let mut all = vec!["--headless=new", "--disable-dev-shm-usage", "--disable-gpu"];
             if nix::unistd::geteuid().is_root() {
-                // Which root may not have.
+                // Chromium refuses its sandbox to root.
                 all.push("--no-sandbox");
             }
             all.extend(arguments);

@@ -1,4 +1,4 @@
-//! The bare page and the package, served from a port of their own: one origin, with stores that nobody else has.
+//! The bare page and the package, served from a port of their own, which makes an origin with stores of its own.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
@@ -8,19 +8,19 @@ use tokio::runtime::Runtime;
 /// Static files on a port.
 pub struct Site {
     address: SocketAddr,
-    /// Ended when dropped.
+    /// Dropping this ends the server.
     _server: Runtime,
     _folder: TempDir,
 }
 
 impl Site {
-    /// On loopback, which browsers trust.
+    /// Serves on loopback, which browsers trust.
     #[track_caller]
     pub fn new() -> Self {
         Self::at(Ipv4Addr::LOCALHOST.into())
     }
 
-    /// At an address of this machine.
+    /// Serves at an address of this machine.
     #[track_caller]
     pub fn at(address: IpAddr) -> Self {
         let package = xtask::web::folder().join("pkg");
@@ -45,22 +45,22 @@ impl Site {
         Self { address, _server: server, _folder: folder }
     }
 
-    /// Where the bare page is.
+    /// The address of the bare page.
     pub fn url(&self) -> String {
         format!("http://{}/", self.address)
     }
 
-    /// Where the same page is with the build of the package that has libp2p.
+    /// The address of the bare page with the package's build with libp2p.
     pub fn libp2p_url(&self) -> String {
         format!("{}libp2p.html", self.url())
     }
 
-    /// Where the page is that people use, for a cluster of that name.
+    /// The address of the page for people, for a cluster of that name.
     pub fn page_url(&self, cluster: &str) -> String {
         format!("{}www/?cluster={cluster}", self.url())
     }
 
-    /// Where it comes from, as browsers say it.
+    /// The pages' origin, as browsers send it.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
     }

@@ -1,4 +1,4 @@
-//! A tab, and what is done in it.
+//! A tab, and the commands to it.
 
 use std::cell::Cell;
 use std::fmt;
@@ -10,7 +10,7 @@ use thirtyfour::{TypingData, WindowHandle};
 
 use super::Browser;
 
-/// A tab of a browser, which stays open until it is told otherwise, or the browser ends.
+/// A tab of a browser. It stays open until it is closed, or the browser ends.
 pub struct Tab {
     browser: Browser,
     window: WindowHandle,
@@ -18,12 +18,12 @@ pub struct Tab {
     calls: Cell<u32>,
 }
 
-/// What a script has thrown.
+/// The error that a script has thrown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Thrown {
-    /// Which error it is, where it says so.
+    /// Its code, if it has one.
     pub code: Option<String>,
-    /// What happened.
+    /// Its message.
     pub message: String,
 }
 
@@ -33,8 +33,8 @@ impl fmt::Display for Thrown {
     }
 }
 
-/// Runs the body of an asynchronous function, and tells how it ended. In the page's own realm: that of a driver's
-/// scripts may be another, with an `Object` and a `Uint8Array` of its own.
+/// Runs the body of an asynchronous function, and gives its result. It runs in the page's own realm, since a driver's scripts
+/// may have another one, with an `Object` and a `Uint8Array` of its own.
 const PERFORM: &str = r#"
     const [body, given, done] = arguments;
     const AsyncFunction = window.eval("(async () => {}).constructor");
@@ -52,19 +52,19 @@ impl Tab {
         Self { browser, window, url, calls: Cell::new(0) }
     }
 
-    /// Where it is; the end is no other tab's.
+    /// Its address, whose end no other tab's address has.
     pub fn url(&self) -> String {
         self.url.clone()
     }
 
-    /// Goes to an address, and waits until that is loaded.
+    /// Goes to an address, and waits until the page is loaded.
     #[track_caller]
     pub fn go(&self, url: &str) {
         self.browser.switch(&self.window);
         self.browser.drive(async |session| session.goto(url).await);
     }
 
-    /// Loads its page anew.
+    /// Reloads its page.
     #[track_caller]
     pub fn reload(&self) {
         self.browser.switch(&self.window);
@@ -84,14 +84,14 @@ impl Tab {
         self.browser.switch(&self.window);
     }
 
-    /// Clicks on what a selector of CSS finds, which must be there to be clicked on.
+    /// Clicks on the element of a CSS selector, which must be clickable.
     #[track_caller]
     pub fn click(&self, what: &str) {
         self.browser.switch(&self.window);
         self.browser.drive(async |session| session.find(By::Css(what)).await?.click().await);
     }
 
-    /// Puts text in the place of what a field holds, key by key.
+    /// Replaces the text of a field, key by key.
     #[track_caller]
     pub fn fill(&self, field: &str, text: &str) {
         self.browser.switch(&self.window);
@@ -110,7 +110,7 @@ impl Tab {
         self.browser.drive(async |session| session.active_element().await?.send_keys(keys).await);
     }
 
-    /// Waits until what a selector finds has a text that begins so.
+    /// Waits until the element of a selector has a text that begins so.
     #[track_caller]
     pub fn shows(&self, what: &str, text: &str) {
         let given = json!({ "what": what, "text": text });
@@ -134,13 +134,13 @@ impl Tab {
         self.browser.close(&self.window);
     }
 
-    /// Makes its process crash; nothing in it gets to say goodbye.
+    /// Makes its process crash, without a goodbye.
     #[track_caller]
     pub fn crash(self) {
         self.browser.crash(&self.window, &self.url);
     }
 
-    /// Runs the body of an asynchronous function, in which `given` is what is given, and waits for its end.
+    /// Runs the body of an asynchronous function, which has `given`, and waits for its end.
     #[track_caller]
     pub fn attempt(&self, body: &str, given: Json) -> Result<Json, Thrown> {
         self.browser.switch(&self.window);
@@ -156,7 +156,7 @@ impl Tab {
         }
     }
 
-    /// Like [`attempt`](Self::attempt), for what must end well.
+    /// Like [`attempt`](Self::attempt), for a body that must not throw.
     #[track_caller]
     pub fn run_with(&self, body: &str, given: Json) -> Json {
         match self.attempt(body, given) {
@@ -171,7 +171,7 @@ impl Tab {
         self.run_with(body, Json::Null)
     }
 
-    /// What the body throws.
+    /// The error that the body throws.
     #[track_caller]
     pub fn throws(&self, body: &str) -> Thrown {
         match self.attempt(body, Json::Null) {
@@ -197,7 +197,7 @@ impl Tab {
         self.run_with("await enter(given.name, given.options)", json!({ "name": name, "options": options }));
     }
 
-    /// The code of the error with which joining, or the first question after it, fails.
+    /// The code of the error with which joining, or the first call after it, fails.
     #[track_caller]
     pub fn thrown_by_joining(&self, name: &str, options: Json) -> Option<String> {
         let given = json!({ "name": name, "options": options });
@@ -211,7 +211,7 @@ impl Tab {
         self.run("return cluster.seat").as_u64()
     }
 
-    /// Waits until it knows that so many seats are up.
+    /// Waits until its status shows so many seats that are up.
     #[track_caller]
     pub fn up(&self, seats: usize) {
         self.run_with(
@@ -230,20 +230,20 @@ impl Tab {
         );
     }
 
-    /// Puts, and tells what was chosen.
+    /// Puts, and gives the value that was chosen.
     #[track_caller]
     pub fn put(&self, key: &str, value: Json) -> Json {
         self.run_with("return cluster.put(given.key, given.value)", json!({ "key": key, "value": value }))
     }
 
-    /// What was chosen, or null.
+    /// The value that was chosen, or null.
     #[track_caller]
     pub fn get(&self, key: &str) -> Json {
         self.run_with("return cluster.get(given)", json!(key))
     }
 }
 
-/// What goes on in a tab.
+/// A script that runs in a tab.
 pub struct Call<'a> {
     tab: &'a Tab,
     id: u32,
@@ -256,7 +256,7 @@ impl Call<'_> {
         self.tab.attempt("return calls.get(given)", json!(self.id))
     }
 
-    /// Waits for its end, which must be good.
+    /// Waits for its end, which must not be an error.
     #[track_caller]
     pub fn end(self) -> Json {
         match self.attempt() {

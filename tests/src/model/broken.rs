@@ -31,7 +31,7 @@ pub const BROKEN: &[(&str, Plan)] = &[
     ("home_only", Plan { clients: [&[Put(A, 1)], &[Put(A, 2)], &[]], home: 1, ..PLAIN }),
     ("finish_minority", Plan { clients: [&[Put(A, 1)], &[Get(A)], &[Put(A, 2)]], home: 1, ..PLAIN }),
     (
-        "match_questions",
+        "match_queries",
         Plan {
             clients: [&[Put(A, 1)], &[Get(A), Get(A)], &[]],
             after: &[(2, 1, 1, 1)],
@@ -105,7 +105,7 @@ pub const BROKEN: &[(&str, Plan)] = &[
         },
     ),
     (
-        "win_must_stand",
+        "win_must_be_in_force",
         Plan {
             clients: [&[PutLeased(A, 1)], &[Get(A)], &[End]],
             after: &[(1, 0, 3, 1), (2, 0, 1, 1)],

@@ -35,7 +35,7 @@ impl Disk {
 
     /// What a node finds that starts now.
     pub(super) fn open(&mut self, rules: Rules) -> Loaded {
-        self.opening = if rules.count_openings { self.opening + 1 } else { 1 };
+        self.opening = if rules.count_openings() { self.opening + 1 } else { 1 };
         self.writing = None;
         let record = |(key, value): (&Vec<u8>, &Vec<u8>)| Record { key: key.clone(), value: value.clone() };
         Loaded { opening: Opening(self.opening), records: self.records.iter().map(record).collect() }

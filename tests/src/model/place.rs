@@ -65,9 +65,8 @@ impl Place {
             seat,
             settings: settings(),
             entropy,
-            rules,
         };
-        let node = Replica::new(setup, loaded)?;
+        let node = Replica::with_rules(setup, loaded, rules)?;
         Ok(Self { node, entropy, now: Duration::ZERO, slow: false, digest: 0 })
     }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 
 use paxoskv_core::codec::Hex;
-use paxoskv_core::inspect;
 use paxoskv_core::paxos::AcceptorState;
 use paxoskv_core::replica::{Awaited, Replica};
 use paxoskv_core::wire::Message;
@@ -33,14 +32,14 @@ impl Names {
     pub(super) fn new(plan: &Plan, session: impl Fn(u64) -> Lease) -> Self {
         let roster = Roster::empty(SEATS);
         let at = |home: u8, id: &KeyId| roster.home(id).get() == home;
-        let named = |n: u64| Key::new(&n).ok().map(|key| KeyId { bucket: Bucket::default(), key });
+        let named = |n: u64| Key::new(&n).ok().map(|key| KeyId::new(Bucket::default(), key));
         let keys =
             (0..).filter_map(named).filter(|id| at(plan.home, id)).take(usize::from(plan.keys)).collect();
         let latch = |n: u64| Lease::Latch { nonce: [n as u8; 16] };
         let mut leases = (0..).map(|n| if plan.session { session(n) } else { latch(n) });
-        let lease = leases.find(|lease| at(plan.home_of_end, &inspect::end(lease)));
+        let lease = leases.find(|lease| at(plan.home_of_end, &lease.end()));
         let lease = lease.unwrap_or_else(|| unreachable!("every seat is the home of something"));
-        let end = inspect::end(&lease);
+        let end = lease.end();
         Self { keys, lease, end }
     }
 
@@ -69,9 +68,9 @@ impl fmt::Display for Told<'_> {
         };
         let at = |register: &Register| {
             let Register { id, generation } = register;
-            let key = Hex(id.key.cbor());
-            let what = if id.bucket.name().starts_with('$') {
-                id.bucket.name().to_owned()
+            let key = Hex(id.key().cbor());
+            let what = if id.bucket().name().starts_with('$') {
+                id.bucket().name().to_owned()
             } else {
                 format!("key {key}")
             };
@@ -79,7 +78,7 @@ impl fmt::Display for Told<'_> {
         };
         match self.0 {
             Message::Prepare { register, ballot, .. } => write!(f, "{}: prepare {ballot}", at(register)),
-            Message::Promise { register, ballot, held: of, ended } => {
+            Message::Promise { register, ballot, state: of, ended } => {
                 let (of, ended) = (held(of), ended.len());
                 write!(f, "{}: promise {ballot}, holding {of}, {ended} ended", at(register))
             }
@@ -96,7 +95,7 @@ impl fmt::Display for Told<'_> {
             Message::Read { register, query, .. } => {
                 write!(f, "{}: read, query {}", at(register), query.number)
             }
-            Message::ReadReply { register, query, held: of, ended } => {
+            Message::ReadReply { register, query, state: of, ended } => {
                 let (of, ended, number) = (held(of), ended.len(), query.number);
                 write!(f, "{}: answer to query {number}: {of}, {ended} ended", at(register))
             }
@@ -112,19 +111,19 @@ impl fmt::Display for Told<'_> {
 /// reminding an attempt that its store has moved on, which its alarm does as well.
 pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Replica, to: &Replica) -> bool {
     let asked = |register: &Register, what: Awaited| {
-        !rules.match_questions || from.awaits(&register.id) == Some((register.generation, what))
+        !rules.match_queries() || from.awaits(&register.id) == Some((register.generation, what))
     };
     let answers = |register: &Register, what: Awaited| {
         let at = to.awaits(&register.id).filter(|(at, _)| *at == register.generation);
         // An attempt that the store has left behind finds that out with whatever comes for it.
         let behind = at.is_some() && generation_of(to, &register.id) > register.generation;
-        !rules.match_questions || behind || at.is_some_and(|(_, awaited)| awaited == what)
+        !rules.match_queries() || behind || at.is_some_and(|(_, awaited)| awaited == what)
     };
     let Some(register) = spoken_of(message) else { return true };
     let Register { id, generation } = register;
     let now = generation_of(to, id);
     let open = |node: &Replica| {
-        let past = generation_of(node, id) > *generation && rules.stale_generations;
+        let past = generation_of(node, id) > *generation && rules.stale_generations();
         !past && node.acceptor(id).is_none_or(|acceptor| acceptor.learned(*generation).is_none())
     };
     let promised = to.acceptor(id).filter(|_| now == *generation).and_then(|acceptor| acceptor.promised);
@@ -138,7 +137,7 @@ pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Repl
         Message::Accept { ballot, .. } => {
             outdated
                 || open(to) && promised <= Some(*ballot)
-                || !rules.keep_promises
+                || !rules.keep_promises()
                 || now == *generation && !open(to) && open(from)
                 || asked(register, Awaited::Votes(*ballot))
         }

@@ -203,9 +203,7 @@ impl World {
                 Some(linear::Answer::Entry(number(entry), generation.0))
             }
             Outcome::Absent { .. } => Some(linear::Answer::Absent),
-            Outcome::Ended {} | Outcome::Failed { error: Error::LeaseEnded {} } => {
-                Some(linear::Answer::Ended)
-            }
+            Outcome::Ended {} | Outcome::Failed { error: Error::LeaseEnded } => Some(linear::Answer::Ended),
             other => {
                 self.wrong = Some(format!("seat {seat} was answered {other:?}"));
                 return;

@@ -136,7 +136,7 @@ impl Clients {
             Outcome::Absent { .. } => Some(Answer::Absent),
             Outcome::Ended {} => Some(Answer::Ended),
             // It may have been in force, and a lease of it has ended by now.
-            Outcome::Failed { error: Error::LeaseEnded {} } => {
+            Outcome::Failed { error: Error::LeaseEnded } => {
                 let (key, host, call) = (asked.key, asked.host, asked.operation.call);
                 if let Kind::Put(entry) = asked.operation.kind {
                     let returned = Some((now, Answer::Ended));
@@ -145,10 +145,8 @@ impl Clients {
                 }
                 return Ok(client);
             }
-            Outcome::Failed { error: Error::NoQuorum { .. } | Error::Timeout {} } => None,
-            Outcome::Failed { error: Error::Storage { .. } | Error::Refused { .. } | Error::Closed {} } => {
-                None
-            }
+            Outcome::Failed { error: Error::NoQuorum { .. } | Error::Timeout { .. } } => None,
+            Outcome::Failed { error: Error::Storage { .. } | Error::Refused { .. } | Error::Closed } => None,
             other => return Err(format!("{:?} was answered {other:?}", asked.operation)),
         };
         asked.operation.returned = answer.map(|answer| (now, answer));
@@ -198,7 +196,7 @@ impl Clients {
 
 pub(super) fn id(key: u64) -> KeyId {
     let key = Key::new(&key).unwrap_or_else(|_| unreachable!("a number is CBOR"));
-    KeyId { bucket: Bucket::default(), key }
+    KeyId::new(Bucket::default(), key)
 }
 
 pub(super) fn request(entry: u64) -> RequestId {
@@ -229,7 +227,7 @@ impl World {
             (key, Kind::Get, Op::Get { id: id(key) })
         } else if let (true, Some(at)) = (roll < self.plan.gets + self.plan.erases, latch) {
             let (key, entry, mut lease) = self.clients.seen[client].swap_remove(at);
-            if !self.rules.erase_what_was_seen {
+            if !self.rules.erase_what_was_seen() {
                 // As if it had been tried before, and looked anew.
                 let seen = self.clients.seen.iter().flatten().filter(|(of, ..)| *of == key);
                 lease = seen.max_by_key(|(_, entry, _)| *entry).map_or(lease, |(.., newest)| newest.clone());

@@ -24,7 +24,7 @@ mod owners;
 pub mod plan;
 mod world;
 
-use paxoskv_core::Rules;
+use paxoskv_core::{Rule, Rules};
 
 use plan::Plan;
 use world::World;
@@ -64,59 +64,12 @@ pub fn run_told(seed: u64, rules: Rules, trace: bool) -> Result<Report, String> 
     result.map_err(|what| format!("seed {seed}: {what}\nplan: {:?}", world.plan))
 }
 
-/// A safety rule's name, and how to take it out.
-pub type Switch = (&'static str, fn(&mut Rules));
-
-/// Every safety rule.
-pub const SWITCHES: &[Switch] = &[
-    ("persist_before_answer", |rules| rules.persist_before_answer = false),
-    ("durable_reads", |rules| rules.durable_reads = false),
-    ("durable_before_accept", |rules| rules.durable_before_accept = false),
-    ("persist_promises", |rules| rules.persist_promises = false),
-    ("keep_promises", |rules| rules.keep_promises = false),
-    ("highest_accepted_wins", |rules| rules.highest_accepted_wins = false),
-    ("count_openings", |rules| rules.count_openings = false),
-    ("check_opening", |rules| rules.check_opening = false),
-    ("assert_with_answers", |rules| rules.assert_with_answers = false),
-    ("home_once", |rules| rules.home_once = false),
-    ("home_only", |rules| rules.home_only = false),
-    ("finish_minority", |rules| rules.finish_minority = false),
-    ("match_questions", |rules| rules.match_questions = false),
-    ("count_by_ballot", |rules| rules.count_by_ballot = false),
-    ("quorum_of_size", |rules| rules.quorum_of_size = false),
-    ("one_store_a_seat", |rules| rules.one_store_a_seat = false),
-    ("one_founding", |rules| rules.one_founding = false),
-    ("stale_generations", |rules| rules.stale_generations = false),
-    ("put_checks_flags", |rules| rules.put_checks_flags = false),
-    ("get_checks_flags", |rules| rules.get_checks_flags = false),
-    ("flags_from_knowers", |rules| rules.flags_from_knowers = false),
-    ("flag_when_accepted", |rules| rules.flag_when_accepted = false),
-    ("read_after_end", |rules| rules.read_after_end = false),
-    ("own_leases_first", |rules| rules.own_leases_first = false),
-    ("match_requests", |rules| rules.match_requests = false),
-    ("bind_to_generation", |rules| rules.bind_to_generation = false),
-    ("win_must_stand", |rules| rules.win_must_stand = false),
-    ("finish_ends", |rules| rules.finish_ends = false),
-    ("testimony_of_quorum", |rules| rules.testimony_of_quorum = false),
-    ("testimony_is_fresh", |rules| rules.testimony_is_fresh = false),
-    ("vouching", |rules| rules.vouching = false),
-    ("later_boot_ends", |rules| rules.later_boot_ends = false),
-    ("look_at_accepted", |rules| rules.look_at_accepted = false),
-    ("count_from_quorum", |rules| rules.count_from_quorum = false),
-    ("suspended_is_final", |rules| rules.suspended_is_final = false),
-    ("erase_what_was_seen", |rules| rules.erase_what_was_seen = false),
-    ("beats_from_sending", |rules| rules.beats_from_sending = false),
-];
-
-/// All rules but one.
+/// All rules but the one of that name.
 ///
 /// # Errors
-/// Where there is no rule of that name.
+/// If there is no rule of that name.
 pub fn broken(name: &str) -> Result<Rules, String> {
-    let switch = SWITCHES.iter().find(|(known, _)| *known == name);
-    let names: Vec<&str> = SWITCHES.iter().map(|(name, _)| *name).collect();
-    let (_, take_out) = switch.ok_or_else(|| format!("no rule {name:?}; there are: {}", names.join(", ")))?;
-    let mut rules = Rules::default();
-    take_out(&mut rules);
-    Ok(rules)
+    let rule = Rule::ALL.iter().find(|rule| rule.name() == name).copied();
+    let names = || Rule::ALL.iter().map(|rule| rule.name()).collect::<Vec<_>>().join(", ");
+    rule.map(Rules::without).ok_or_else(|| format!("no rule {name:?}; there are: {}", names()))
 }

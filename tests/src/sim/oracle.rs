@@ -8,10 +8,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use paxoskv_core::paxos::{Acceptor, AcceptorState};
+use paxoskv_core::replica::stored_acceptor;
 use paxoskv_core::storage::{Batch, Loaded, Record};
 use paxoskv_core::wire::Message;
 use paxoskv_core::{
-    Ballot, ClusterId, Entry, Generation, KeyId, Opening, Register, RequestId, Round, Rules, inspect, quorum,
+    Ballot, Bootstrap, ClusterId, Entry, Generation, KeyId, Opening, Register, RequestId, Round, Rules,
+    quorum,
 };
 
 /// A disk that several starts of a node share.
@@ -28,7 +30,7 @@ pub struct Disk {
 impl Disk {
     /// Opens the store, as the contract of [`Storage`](paxoskv_core::Storage) has it.
     pub fn open(&mut self, rules: &Rules) -> Loaded {
-        if rules.count_openings || self.opening == Opening(0) {
+        if rules.count_openings() || self.opening == Opening(0) {
             self.opening = self.opening.next();
         }
         let records =
@@ -43,17 +45,17 @@ impl Disk {
 
     /// Whether its store has taken part in anything but the founding: then it is seated.
     pub fn has_voted(&self) -> bool {
-        self.rows.keys().any(|id| !id.bucket.name().starts_with('$'))
+        self.rows.keys().any(|id| !id.bucket().name().starts_with('$'))
     }
 
     fn write(&mut self, batch: &Batch) {
         for record in &batch.puts {
             self.records.insert(record.key.clone(), record.value.clone());
-            if let Some((id, acceptor)) = inspect::acceptor(record) {
-                if id.bucket.name() == "$founding"
-                    && let AcceptorState::Learned { entry } = &acceptor.held
+            if let Some((id, acceptor)) = stored_acceptor(record) {
+                if id.bucket().name() == "$founding"
+                    && let AcceptorState::Learned { entry } = &acceptor.state
                 {
-                    self.cluster_id = inspect::founding(&entry.value).map(|founding| founding.id());
+                    self.cluster_id = Bootstrap::from_value(&entry.value).map(|founding| founding.id());
                 }
                 self.rows.insert(id, acceptor);
             }
@@ -92,12 +94,12 @@ impl Oracle {
         disk.write(batch);
         let Some(founding) = disk.cluster_id else { return Ok(()) };
         for record in &batch.puts {
-            let Some((id, acceptor)) = inspect::acceptor(record) else { continue };
-            if id.bucket.name() == "$founding" {
+            let Some((id, acceptor)) = stored_acceptor(record) else { continue };
+            if id.bucket().name() == "$founding" {
                 continue;
             }
             let place = (founding, Register { id, generation: acceptor.generation });
-            match acceptor.held {
+            match acceptor.state {
                 AcceptorState::Empty {} => {}
                 AcceptorState::Accepted { ballot, entry } => self.voted(number, place, ballot, &entry)?,
                 AcceptorState::Learned { entry } => self.learned(number, place, &entry)?,
@@ -114,7 +116,7 @@ impl Oracle {
     pub fn said(&mut self, number: usize, disk: &Disk, message: &Message) -> Result<(), String> {
         let Some(founding) = disk.cluster_id else { return Ok(()) };
         match message {
-            Message::Accept { register, ballot, entry } if register.id.bucket.name() != "$founding" => {
+            Message::Accept { register, ballot, entry } if register.id.bucket().name() != "$founding" => {
                 let vote = (founding, register.clone());
                 let known = self.votes.entry((vote, *ballot)).or_insert((entry.request, BTreeSet::new()));
                 if known.0 != entry.request {
@@ -202,21 +204,21 @@ impl Oracle {
 /// What is not.
 pub fn is_durable(message: &Message, disk: &Disk) -> Result<(), String> {
     let (register, at, promise) = match message {
-        Message::Promise { register, ballot, held, .. } => (register, accepted(held), Some(*ballot)),
+        Message::Promise { register, ballot, state: held, .. } => (register, accepted(held), Some(*ballot)),
         Message::Accepted { register, ballot, .. } => (register, Some(*ballot), Some(*ballot)),
         Message::Accept { register, ballot, .. } if ballot.round == Round(0) => {
             (register, Some(*ballot), Some(*ballot))
         }
-        Message::ReadReply { register, held, .. } => (register, accepted(held), None),
+        Message::ReadReply { register, state: held, .. } => (register, accepted(held), None),
         _ => return Ok(()),
     };
     let first = Acceptor::default();
     let row = disk.row(&register.id).unwrap_or(&first);
-    let over = row.generation > register.generation || matches!(row.held, AcceptorState::Learned { .. });
-    let holds = at.is_none_or(|at| accepted(&row.held).is_some_and(|durable| durable >= at));
+    let over = row.generation > register.generation || matches!(row.state, AcceptorState::Learned { .. });
+    let holds = at.is_none_or(|at| accepted(&row.state).is_some_and(|durable| durable >= at));
     // Where the sender knows the outcome it needs no promise, and a crash may take only that it knows.
-    let learned = matches!(message, Message::Promise { held: AcceptorState::Learned { .. }, .. })
-        || matches!(message, Message::ReadReply { held: AcceptorState::Learned { .. }, .. });
+    let learned = matches!(message, Message::Promise { state: AcceptorState::Learned { .. }, .. })
+        || matches!(message, Message::ReadReply { state: AcceptorState::Learned { .. }, .. });
     let promises = promise.is_none_or(|ballot| row.promised >= Some(ballot)) || learned;
     if over || learned || row.generation == register.generation && holds && promises {
         return Ok(());

@@ -272,9 +272,9 @@ impl World {
             seat: self.hosts[host].seat.and_then(Seat::new),
             settings,
             entropy: self.dice.bytes(),
-            rules: self.rules,
         };
-        let node = Replica::new(setup, loaded).map_err(|e| format!("host {host} does not start: {e}"))?;
+        let node = Replica::with_rules(setup, loaded, self.rules)
+            .map_err(|e| format!("host {host} does not start: {e}"))?;
         let at = &mut self.hosts[host];
         at.start += 1;
         at.node = Some(node);
@@ -388,7 +388,7 @@ impl World {
             Some(disk) => disk,
             // An observer: there is one cluster, unless a seat was given twice.
             None if !self.plan.double_seat => 0,
-            None => return self.hosts[host].node.as_ref().and_then(Replica::founding),
+            None => return self.hosts[host].node.as_ref().and_then(Replica::cluster_id),
         };
         let all = || self.disks.iter().find_map(|disk| disk.cluster_id);
         self.disks[disk].cluster_id.or_else(|| if self.plan.double_seat { None } else { all() })
@@ -420,7 +420,7 @@ impl World {
     fn write(&mut self, host: usize, batch: &Batch) -> Result<Result<(), StorageError>, String> {
         let Some(disk) = self.hosts[host].disk else { return Ok(Ok(())) };
         let found = self.disks[disk].opening;
-        if found != batch.opening && self.rules.check_opening {
+        if found != batch.opening && self.rules.check_opening() {
             return Ok(Err(StorageError::TakenOver { found, expected: batch.opening }));
         }
         self.oracle.write(disk, &mut self.disks[disk], batch)?;

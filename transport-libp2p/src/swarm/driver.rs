@@ -226,7 +226,7 @@ impl Driver {
             #[cfg(not(target_family = "wasm"))]
             DriverEvent::Found(found) => {
                 for (peer, way) in found {
-                    // It comes as text of anybody's, and goes the way of all text.
+                    // Any machine there can announce it, so it is parsed like all others.
                     if let Ok(address) = way.to_string().parse::<Address>() {
                         let address = Address { peer: Some(peer), ..address };
                         self.targets.add(address, false, &self.hub.config);
@@ -234,8 +234,8 @@ impl Driver {
                 }
             }
             #[cfg(not(target_family = "wasm"))]
-            DriverEvent::Expired(gone) => {
-                for (peer, way) in gone {
+            DriverEvent::Expired(expired) => {
+                for (peer, way) in expired {
                     let way = way.iter().take_while(|part| *part != Protocol::P2p(peer)).collect();
                     self.targets.expire(peer, &way);
                 }

@@ -80,7 +80,7 @@ async fn link(hub: &Hub, opened: Opened, established: Established<()>) -> LinkEn
     let about = About { peer, relayed };
     let Some(open) = hub.links.enter(established.connection, about) else { return LinkEnd::TooMany };
     if hub.config.wait_at_relays && dialed && !relayed {
-        // Before the core greets the other side, and tells it where this node is.
+        // Before the core greets the other side, with the addresses of this node.
         hub.reached_through(peer, &from);
     }
     hub.report(Report::Up { peer, relayed });

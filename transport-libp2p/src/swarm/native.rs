@@ -52,7 +52,7 @@ impl From<BehaviourEvent> for DriverEvent {
         match event {
             BehaviourEvent::Streams(event) => Self::Stream(event),
             BehaviourEvent::Mdns(mdns::Event::Discovered(found)) => Self::Found(found),
-            BehaviourEvent::Mdns(mdns::Event::Expired(gone)) => Self::Expired(gone),
+            BehaviourEvent::Mdns(mdns::Event::Expired(expired)) => Self::Expired(expired),
             BehaviourEvent::Members(OffersEvent::Ping(event)) => event.into(),
             BehaviourEvent::Members(OffersEvent::Reachable(autonat::v2::client::Event {
                 tested_addr,
@@ -157,7 +157,7 @@ fn behaviour(
     })
 }
 
-/// Members ask for its help, wherever this node believes that it can be reached. It would tell all its connections of a
+/// Members ask for its help, wherever this node believes that it can be reached. It would notify all its connections of a
 /// change of mind, and libp2p-relay 0.22 does not bear that where one of them is itself relayed.
 fn relay_server(me: PeerId) -> relay::Behaviour {
     let mut relay = relay::Behaviour::new(me, relayed());
@@ -166,7 +166,7 @@ fn relay_server(me: PeerId) -> relay::Behaviour {
 }
 
 /// Links last: the usual limits, of two minutes and 128 KiB, would end them. The usual limits by address would be
-/// shared by all who are behind one; here only members come, and how many is limited.
+/// shared by all peers behind one; here only members come, and how many is limited.
 fn relayed() -> relay::Config {
     relay::Config {
         max_reservations: MAX_RELAYED,

@@ -255,7 +255,7 @@ impl<C: Timer> WebSockets<C> {
         self.links().find(|up| up.link == link)
     }
 
-    /// What the other side is told, where it does not know yet.
+    /// The goodbye for the other side, where it does not know yet.
     fn goodbye(&self, end: &LinkEnd) -> Option<Goodbye> {
         let LinkEnd::ClosedHere(closing) = end else { return None };
         let kept = match closing {
@@ -281,7 +281,7 @@ impl<C: Timer> WebSockets<C> {
 fn closed_there(code: u16, reason: &str) -> Failure {
     match code {
         1006 => Failure::Broken(
-            "cannot connect, and the browser does not say why: nobody may be there, or the node does not allow this \
+            "cannot connect, and the browser does not say why: there may be no node, or it does not allow this \
              page's origin (--allow-origin)"
                 .into(),
         ),

@@ -10,8 +10,8 @@ use web_sys::EventTarget;
 
 use super::socket::Inbox;
 
-/// Notes that the page has gone away; a worker is not told. Who has something to say before the links go down does so
-/// on `pagehide`, capturing: that comes first.
+/// Records that the page has gone away, which a worker is not notified of. A page that has something to do before the
+/// links go down does so on `pagehide`, capturing: that comes first.
 pub(super) struct Hiding {
     hidden: Rc<Cell<bool>>,
     noted: Closure<dyn FnMut()>,
@@ -23,7 +23,7 @@ impl Hiding {
         let (note, inbox) = (Rc::clone(&hidden), Rc::clone(inbox));
         let noted = Closure::new(move || {
             note.set(true);
-            // The core looks at once, before the page stands still.
+            // The core polls at once, before the page stands still.
             inbox.borrow_mut().wake();
         });
         let global: EventTarget = js_sys::global().unchecked_into();

@@ -1,6 +1,6 @@
 //! The browser's sockets.
 //!
-//! A browser can dial and cannot listen, and its sockets tell of themselves by callbacks. These fill an inbox; all else
+//! A browser can dial and cannot listen, and its sockets report by callbacks. These fill an inbox; all else
 //! happens when the core polls [`WebSockets`], so there are no tasks.
 //!
 //! | file | what |
@@ -11,7 +11,7 @@
 //! | `hiding` | the page's going away |
 //!
 //! Two things differ from the native side. A browser cannot be asked to read no further, so a node that is flooded
-//! cuts the link; and it does not tell a page why a connection failed.
+//! cuts the link; and a page does not learn why a connection failed.
 
 mod connection;
 mod events;
@@ -28,10 +28,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
 use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
 use paxoskv_links::dialing::to_evict;
 use paxoskv_links::{LinkEnd, LinkSettings, Secret, random};
+use paxoskv_sorted::Map;
 
 use crate::address::Address;
 use crate::relay::{Name, is_relayed, name_in};
@@ -103,7 +103,7 @@ impl<C: Timer + Clone + 'static> WebSockets<C> {
         }
     }
 
-    /// Waits at the nodes that it dials for others to reach it through them: for a node with a seat, which others who
+    /// Waits at the nodes that it dials for others to reach it through them: for a node with a seat, which others that
     /// cannot listen either have to be linked to. See [`relay`](crate::relay).
     #[must_use]
     pub fn wait_at_relays(mut self) -> Self {
@@ -197,7 +197,7 @@ impl<C> WebSockets<C> {
 }
 
 impl<C: Timer + Clone + 'static> Transport for WebSockets<C> {
-    /// Nobody can dial a browser, but through a node where it waits.
+    /// Others can dial a browser only through a node where it waits.
     fn addresses(&self) -> Vec<String> {
         let waits = self.connections.keys().filter_map(|target| match target {
             Target::WaitsAt(node) => Some(self.name.at(node).to_string()),

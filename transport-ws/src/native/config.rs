@@ -10,8 +10,8 @@ use crate::noise;
 /// How a [`WsTransport`](super::WsTransport) is to behave. The defaults are fit for use.
 #[derive(Clone, Debug)]
 pub struct WsConfig {
-    /// The address that the application's listener is really bound to; none if this node only dials. What others are
-    /// told is made from it; where its IP is unspecified (`0.0.0.0`, `::`), from the local IPs of links.
+    /// The address that the application's listener is really bound to; none if this node only dials. The address
+    /// for others is made from it; where its IP is unspecified (`0.0.0.0`, `::`), from the local IPs of links.
     pub listen: Option<SocketAddr>,
     /// The cluster's secret. Without it, every node that reaches the listener comes in.
     pub secret: Option<Secret>,

@@ -1,6 +1,6 @@
 //! Which requests are answered.
 //!
-//! A web page of anybody's can make the browser send requests to 127.0.0.1 and to the machines around it. The browser
+//! Any web page can make the browser send requests to 127.0.0.1 and to the machines around it. The browser
 //! says in `Origin` whose page it is; and a page can get around that only by having its own name point to our address
 //! (DNS rebinding), which then shows in `Host`. So both are checked. Programs other than browsers send no `Origin`:
 //! they are not what this guards against, the secret is.

@@ -15,7 +15,7 @@ use super::waiting::Waiting;
 use crate::address::Address;
 use crate::relay::Name;
 
-/// Local addresses that are remembered; a machine with more of them need not tell all.
+/// Local addresses that are remembered; of a machine with more of them, the rest are left out.
 const MAX_LOCAL_IPS: usize = 16;
 
 /// All links of this transport, as the tasks of [`paxoskv_links`] know them.

@@ -1,6 +1,6 @@
 //! Joining two nodes that cannot reach one another: see [`relay`](crate::relay).
 //!
-//! Only members get in, since a name proves that one made it. What is passed on is not looked at. Each direction waits
+//! Only members get in, since a name proves that one made it. What is passed on is not read. Each direction waits
 //! until the other side has taken what it was sent, so nothing queues up here beyond one message.
 
 use std::sync::Arc;

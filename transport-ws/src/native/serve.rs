@@ -1,6 +1,6 @@
 //! Serving a router on a listener.
 //!
-//! `axum::serve` would do, but waits for ever for a request that does not come, and tells no local addresses.
+//! `axum::serve` would do, but waits for ever for a request that does not come, and does not say what the local address is.
 
 use std::convert::Infallible;
 use std::io;
@@ -73,7 +73,7 @@ async fn talk(tcp: TcpStream, connection: Connection, router: Router, _permit: O
         let answer = inner.call(request);
         async move {
             let mut answer = answer.await?;
-            // One request a connection: who sends them one after the other and reads no answer would leave us waiting
+            // One request a connection: a client that sends many and reads no answer would leave this task waiting
             // until there is room for the next, for which there is no time limit.
             if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -19,7 +19,7 @@ use super::route::route;
 use crate::address::Address;
 use crate::relay::is_relayed;
 
-/// Addresses through other nodes that are told; more of them are no more help.
+/// How many addresses through relays others get; more of them are no more help.
 const MAX_RELAYED: usize = 8;
 
 /// Links over WebSocket, to nodes that this one dials and to those that dial it.

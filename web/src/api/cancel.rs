@@ -1,4 +1,4 @@
-//! `AbortSignal`: how JavaScript takes back what it asked for.
+//! `AbortSignal`: how JavaScript cancels a call.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -16,7 +16,7 @@ use super::error::Thrown;
 use super::objects::{Work, work};
 use crate::timer::WebTimer;
 
-/// Listens to a signal; no longer when dropped.
+/// Listens to a signal until it is dropped.
 pub(crate) struct Aborts {
     signal: AbortSignal,
     waker: Rc<RefCell<Option<Waker>>>,
@@ -53,8 +53,7 @@ impl Drop for Aborts {
     }
 }
 
-/// Does some work unless the signal is aborted before it is done; then the work is dropped, and with it what it asked
-/// of the core.
+/// Does some work. If the signal is aborted first, the work is dropped, and with it its calls to the core.
 pub(crate) async fn unless_aborted<T>(
     signal: Option<AbortSignal>,
     work: impl Future<Output = Result<T, Thrown>>,
@@ -71,7 +70,7 @@ pub(crate) async fn unless_aborted<T>(
     .await
 }
 
-/// Does some work unless the time is over before it is done; nothing comes of it then.
+/// Does some work. If the time is over first, the work is dropped, and there is no result.
 pub(crate) async fn within<T>(timeout: Option<Duration>, work: impl Future<Output = T>) -> Option<T> {
     let Some(timeout) = timeout else { return Some(work.await) };
     let timer = WebTimer::new();
@@ -81,7 +80,7 @@ pub(crate) async fn within<T>(timeout: Option<Duration>, work: impl Future<Outpu
     }
 }
 
-/// Does what a method does unless the signal is aborted; in a box first, so that there is the code for this once.
+/// Does a method's work unless the signal is aborted. The work is boxed first, so that this code is compiled once.
 pub(crate) fn abortable(
     signal: Option<AbortSignal>,
     future: impl Future<Output = Result<JsValue, Thrown>> + 'static,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use js_sys::{Function, Promise, Reflect};
-use paxoskv_core::{Bucket, BucketKind, Error, SessionId};
+use paxoskv_core::{BucketKind, Error, SessionId, Timer};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
@@ -19,8 +19,9 @@ use super::options::{Options, integer, optional_text, text};
 use super::session::Session;
 use super::tab::Tab;
 use super::value;
+use crate::timer::WebTimer;
 
-/// A hold on the cluster, as JavaScript has it.
+/// The handle that JavaScript has.
 #[wasm_bindgen(skip_typescript)]
 pub struct Cluster(Rc<Tab>);
 
@@ -29,13 +30,13 @@ impl Cluster {
         Self(tab)
     }
 
-    /// A call: arguments are read at once, what is made of them is done later.
+    /// A call: `begin` reads the arguments at once, and its work is done later.
     fn call(&self, begin: impl FnOnce(Rc<Tab>) -> Result<Work, Thrown>) -> Promise {
         promise(begin(self.0.clone()))
     }
 }
 
-/// Sets what most calls can be told, where it was said.
+/// Sets the options that most calls have.
 macro_rules! with {
     ($call:ident, $options:ident: $($name:ident)*) => {
         $(with!(@ $call, $options, $name);)*
@@ -52,7 +53,7 @@ macro_rules! with {
     };
 }
 
-/// The name of a session: that of a `Session`, or a string.
+/// The id of a session: that of a `Session`, or a string.
 fn session_id(session: &JsValue) -> Result<SessionId, Thrown> {
     let id = match session.as_string() {
         Some(id) => id,
@@ -62,7 +63,21 @@ fn session_id(session: &JsValue) -> Result<SessionId, Thrown> {
     Ok(id.parse()?)
 }
 
-/// The option `session` may be a promise, as `cluster.session` is one, which waits for a quorum.
+/// The moment at which a call began.
+struct Begun(Duration);
+
+impl Begun {
+    fn now() -> Self {
+        Self(WebTimer::new().now())
+    }
+
+    /// The part of a timeout that is left.
+    fn left_of(&self, timeout: Duration) -> Duration {
+        timeout.saturating_sub(WebTimer::new().now().saturating_sub(self.0))
+    }
+}
+
+/// Binds a put to a session. The option `session` may be a promise, as `cluster.session` is, which waits for a quorum.
 async fn bind(
     tab: &Rc<Tab>,
     put: paxoskv_core::Put,
@@ -102,8 +117,9 @@ impl Cluster {
             let (key, value) = (value::key(&key)?, value::value(&value)?);
             let options = Options::new(options)?;
             let timeout = options.duration("timeout")?;
-            let mut put = tab.core().put_cbor(Ok(key), Ok(value));
-            with!(put, options: timeout bucket);
+            let begun = Begun::now();
+            let mut put = tab.core().put(key, value);
+            with!(put, options: bucket);
             if options.flag("erasable")? {
                 put = put.erasable();
             }
@@ -112,11 +128,16 @@ impl Cluster {
             }
             if let Some(parent) = options.get_any("boundTo")?.filter(|key| !key.is_undefined()) {
                 let bucket = options.string("boundToBucket")?.unwrap_or_default();
-                put = put.bound_to_key_in(&bucket, Ok(value::key(&parent)?));
+                put = put.bound_to_key_in(&bucket, value::key(&parent)?);
             }
             let (session, signal) = (options.get("session")?, options.signal()?);
             Ok(abortable(signal, async move {
-                chosen(&tab.answer(bind(&tab, put, session, timeout).await?.await)?)
+                let mut put = bind(&tab, put, session, timeout).await?;
+                if let Some(timeout) = timeout {
+                    // The session has taken some of the time.
+                    put = put.timeout(begun.left_of(timeout));
+                }
+                chosen(&tab.answer(put.await)?)
             }))
         })
     }
@@ -125,7 +146,7 @@ impl Cluster {
     pub fn get(&self, key: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let options = Options::new(options)?;
-            let mut get = tab.core().get_cbor(Ok(value::key(&key)?));
+            let mut get = tab.core().get(value::key(&key)?);
             with!(get, options: timeout bucket);
             if options.flag("local")? {
                 get = get.local();
@@ -142,7 +163,7 @@ impl Cluster {
     pub fn erase(&self, key: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let options = Options::new(options)?;
-            let mut erase = tab.core().erase_cbor(Ok(value::key(&key)?));
+            let mut erase = tab.core().erase(value::key(&key)?);
             with!(erase, options: timeout bucket);
             let signal = options.signal()?;
             Ok(abortable(signal, async move { Ok(tab.answer(erase.await)?.into()) }))
@@ -153,7 +174,7 @@ impl Cluster {
     pub fn owner(&self, key: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let options = Options::new(options)?;
-            let mut owner = tab.core().owner_cbor(Ok(value::key(&key)?));
+            let mut owner = tab.core().owner(value::key(&key)?);
             with!(owner, options: timeout bucket);
             let signal = options.signal()?;
             Ok(abortable(signal, async move { Ok(objects::session(tab.answer(owner.await)?)) }))
@@ -163,9 +184,9 @@ impl Cluster {
     /// The keys that begin with a prefix.
     pub fn keys(&self, prefix: JsValue, options: JsValue) -> Result<JsValue, Thrown> {
         let options = Options::new(options)?;
-        let bucket = Bucket::new(&options.string("bucket")?.unwrap_or_default())?;
         let tab = self.0.clone();
-        let keys = tab.core().keys(bucket, &optional_text(&prefix, "prefix")?);
+        let mut keys = tab.core().keys(&optional_text(&prefix, "prefix")?);
+        with!(keys, options: timeout bucket);
         let keys = keys.map(move |next| objects::listed(&tab.answer(next)?));
         Ok(iterate(keys, options.signal()?.as_ref()))
     }
@@ -173,7 +194,7 @@ impl Cluster {
     /// The states of a key.
     pub fn watch(&self, key: JsValue, options: JsValue) -> Result<JsValue, Thrown> {
         let options = Options::new(options)?;
-        let mut watch = self.0.core().watch_cbor(Ok(value::key(&key)?));
+        let mut watch = self.0.core().watch(value::key(&key)?);
         with!(watch, options: bucket);
         if let Some(from) = options.integer("from", u32::MAX)? {
             watch = watch.from(paxoskv_core::Generation(from.into()));
@@ -187,8 +208,8 @@ impl Cluster {
     #[wasm_bindgen(js_name = "watchPrefix")]
     pub fn watch_prefix(&self, prefix: JsValue, options: JsValue) -> Result<JsValue, Thrown> {
         let options = Options::new(options)?;
-        let bucket = Bucket::new(&options.string("bucket")?.unwrap_or_default())?;
-        let watch = self.0.core().watch_prefix(bucket, &optional_text(&prefix, "prefix")?);
+        let mut watch = self.0.core().watch_prefix(&optional_text(&prefix, "prefix")?);
+        with!(watch, options: bucket);
         let tab = self.0.clone();
         let states = watch.map(move |next| {
             let (key, state) = tab.answer(next)?;
@@ -205,9 +226,11 @@ impl Cluster {
             let options = Options::new(options)?;
             let droppable = options.flag("droppable")?;
             let kind = if droppable { BucketKind::Droppable } else { BucketKind::Plain };
+            let mut create = tab.core().create_bucket(&name, kind);
+            with!(create, options: timeout);
             let signal = options.signal()?;
             Ok(abortable(signal, async move {
-                Ok(match tab.answer(tab.core().create_bucket(&name, kind).await)? {
+                Ok(match tab.answer(create.await)? {
                     BucketKind::Plain => "plain".into(),
                     BucketKind::Droppable => "droppable".into(),
                 })
@@ -220,12 +243,15 @@ impl Cluster {
     pub fn drop_bucket(&self, name: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let name = text(&name, "name")?;
-            let signal = Options::new(options)?.signal()?;
-            Ok(abortable(signal, async move { Ok(tab.answer(tab.core().drop_bucket(&name).await)?.into()) }))
+            let options = Options::new(options)?;
+            let mut drop = tab.core().drop_bucket(&name);
+            with!(drop, options: timeout);
+            let signal = options.signal()?;
+            Ok(abortable(signal, async move { Ok(tab.answer(drop.await)?.into()) }))
         })
     }
 
-    /// Does something while it holds a lock.
+    /// Calls a function while it holds a lock.
     pub fn lock(&self, name: JsValue, options: JsValue, task: JsValue) -> Promise {
         self.call(|tab| {
             let name = text(&name, "name")?;
@@ -238,7 +264,8 @@ impl Cluster {
             with!(lock, options: timeout);
             let (if_available, signal) = (options.flag("ifAvailable")?, options.signal()?);
             let wait = grant(signal, async move {
-                tab.answer(if if_available { lock.try_now().await } else { lock.await.map(Some) })
+                let guard = if if_available { lock.try_now().await } else { lock.await.map(Some) };
+                Ok(tab.answer(guard)?.map(Into::into))
             });
             Ok(work(async move {
                 let Some(held) = wait.await? else {
@@ -266,28 +293,30 @@ impl Cluster {
             let name = text(&name, "name")?;
             let parties =
                 integer(&parties, u32::MAX).ok_or_else(|| invalid("parties: expected how many there are"))?;
-            let signal = Options::new(options)?.signal()?;
-            Ok(abortable(signal, async move {
-                Ok(objects::number(tab.answer(tab.core().barrier(name, parties).wait().await)?))
-            }))
+            let options = Options::new(options)?;
+            let mut wait = tab.core().barrier(name, parties).wait();
+            with!(wait, options: timeout);
+            let signal = options.signal()?;
+            Ok(abortable(signal, async move { Ok(objects::number(tab.answer(wait.await)?)) }))
         })
     }
 
-    /// Registers a name, if nobody bears it.
+    /// Registers a name, if it is free.
     pub fn register(&self, name: JsValue, value: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let name = text(&name, "name")?;
             let value = value::value(&value)?;
             let options = Options::new(options)?;
-            let mut register = tab.core().register_cbor(name, Ok(value));
+            let mut register = tab.core().register(name, value);
             with!(register, options: timeout);
             let signal = options.signal()?;
-            let wait = grant(signal, async move { tab.answer(register.try_now().await) });
+            let wait =
+                grant(signal, async move { Ok(tab.answer(register.try_now().await)?.map(Into::into)) });
             Ok(work(async move { Ok(wait.await?.into()) }))
         })
     }
 
-    /// What a name was registered with.
+    /// The value that a name was registered with.
     pub fn whereis(&self, name: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
             let name = text(&name, "name")?;
@@ -299,7 +328,7 @@ impl Cluster {
         })
     }
 
-    /// The session of this node's own life.
+    /// The session of this node's own incarnation.
     #[wasm_bindgen(getter)]
     pub fn session(&self) -> Promise {
         self.call(|tab| {
@@ -325,12 +354,15 @@ impl Cluster {
         })
     }
 
-    /// Resolves when a session, of whatever node, has ended.
+    /// Resolves when a session, of any node, has ended.
     pub fn monitor(&self, session: JsValue, options: JsValue) -> Promise {
         self.call(|tab| {
-            let (id, signal) = (session_id(&session)?, Options::new(options)?.signal()?);
+            let options = Options::new(options)?;
+            let mut monitor = tab.core().monitor(session_id(&session)?);
+            with!(monitor, options: timeout);
+            let signal = options.signal()?;
             Ok(abortable(signal, async move {
-                tab.answer(tab.core().monitor(id).await)?;
+                tab.answer(monitor.await)?;
                 Ok(JsValue::UNDEFINED)
             }))
         })
@@ -356,7 +388,7 @@ impl Cluster {
     /// Says goodbye, and resolves when all is done.
     pub fn leave(&self) -> Promise {
         self.call(|tab| {
-            tab.begin_to_leave(Reason::from(&Error::Closed {}));
+            tab.begin_to_leave(Reason::from(&Error::Closed));
             Ok(work(async move {
                 tab.ended().await;
                 Ok(JsValue::UNDEFINED)
@@ -365,7 +397,7 @@ impl Cluster {
     }
 }
 
-/// What a function that was called comes to, be it a promise or not.
+/// The result of a function that was called, or of the promise that it returned.
 async fn settled(called: Result<JsValue, JsValue>) -> Result<JsValue, Thrown> {
     Ok(JsFuture::from(Promise::resolve(&called?)).await?)
 }

@@ -21,7 +21,7 @@ use super::value;
 pub struct Election {
     tab: Rc<Tab>,
     inner: paxoskv_core::recipes::Election,
-    /// The offices that were won here.
+    /// The offices that this object has won.
     offices: Rc<RefCell<Vec<Held>>>,
 }
 
@@ -34,18 +34,18 @@ impl Election {
 
 #[wasm_bindgen]
 impl Election {
-    /// Stands for election, and waits until elected.
+    /// Campaigns, and waits until elected.
     pub fn campaign(&self, value: JsValue, options: JsValue) -> Promise {
         let (tab, inner, offices) = (self.tab.clone(), self.inner.clone(), self.offices.clone());
         promise((|| {
             let value = value::value(&value)?;
             let options = Options::new(options)?;
             let (timeout, signal) = (options.duration("timeout")?, options.signal()?);
-            let campaign =
-                grant(
-                    signal,
-                    async move { tab.answer(inner.campaign_cbor(Ok(value), timeout).await.map(Some)) },
-                );
+            let mut campaign = inner.campaign(value);
+            if let Some(timeout) = timeout {
+                campaign = campaign.timeout(timeout);
+            }
+            let campaign = grant(signal, async move { Ok(Some(tab.answer(campaign.await)?.into())) });
             Ok(work(async move {
                 let held = campaign.await?;
                 offices.borrow_mut().extend(held.clone());
@@ -54,7 +54,7 @@ impl Election {
         })())
     }
 
-    /// Gives up the office, where it was won by this object; resolves when that is decided.
+    /// Resigns from the offices that this object has won; resolves when that is decided.
     pub fn resign(&self) -> Promise {
         let offices = self.offices.take();
         promise(Ok(work(async move {
@@ -65,16 +65,21 @@ impl Election {
         })))
     }
 
-    /// Who leads.
+    /// The leader's value.
     pub fn leader(&self, options: JsValue) -> Promise {
         let (tab, inner) = (self.tab.clone(), self.inner.clone());
         promise((|| {
-            let signal = Options::new(options)?.signal()?;
-            Ok(abortable(signal, async move { found(tab.answer(inner.leader().await)?.as_ref()) }))
+            let options = Options::new(options)?;
+            let mut leader = inner.leader();
+            if let Some(timeout) = options.duration("timeout")? {
+                leader = leader.timeout(timeout);
+            }
+            let signal = options.signal()?;
+            Ok(abortable(signal, async move { found(tab.answer(leader.await)?.as_ref()) }))
         })())
     }
 
-    /// Who leads, now and as that changes.
+    /// The leader's value, now and as it changes.
     pub fn observe(&self, options: JsValue) -> Result<JsValue, Thrown> {
         let signal = Options::new(options)?.signal()?;
         let tab = self.tab.clone();

@@ -8,8 +8,8 @@ use wasm_bindgen::prelude::*;
 
 /// The class of this package's errors in JavaScript. It extends `Error` and has a `code`.
 ///
-/// Bindings cannot derive a class from another one. So an instance is made by `Error`, as a real error with a stack, on
-/// behalf of this class, whose prototype is linked to that of `Error`.
+/// Bindings cannot derive a class from another one. So `Error` makes each instance, as a real error with a stack, for this
+/// class, whose prototype is linked to that of `Error`.
 #[wasm_bindgen(skip_typescript)]
 #[derive(Debug)]
 pub struct PaxosError;
@@ -18,21 +18,21 @@ thread_local! {
     static CLASS: OnceCell<Function> = const { OnceCell::new() };
 }
 
-/// The class itself, made ready when it is first needed.
+/// The class itself, prepared when it is first needed.
 fn class() -> Function {
     let make = || {
         let instance = JsValue::from(PaxosError);
         let class = Reflect::get(&instance, &"constructor".into()).unwrap_or_default();
         let prototype = Object::get_prototype_of(&instance);
         Object::set_prototype_of(&prototype, &Object::get_prototype_of(&JsError::new("")));
-        // What bindings put there is not for errors.
+        // The bindings' method does not belong to errors.
         Reflect::delete_property(&prototype, &"free".into()).ok();
         class.unchecked_into()
     };
     CLASS.with(|known| known.get_or_init(make).clone())
 }
 
-/// What an error says, for JavaScript; as the core's errors, or with words of its own.
+/// An error's code and message, for JavaScript: of an error of the core, or of one of this crate.
 #[derive(Clone, Debug)]
 pub(crate) struct Reason {
     pub(crate) code: &'static str,
@@ -60,7 +60,7 @@ impl Reason {
     }
 }
 
-/// What a promise is rejected with: an error of the core, or whatever JavaScript threw.
+/// The reason of a rejected promise: an error of the core, or a value that JavaScript threw.
 #[derive(Clone, Debug)]
 pub struct Thrown(pub(crate) JsValue);
 
@@ -82,7 +82,7 @@ impl From<Thrown> for JsValue {
     }
 }
 
-/// An `InvalidArgument`, with what is wrong.
+/// An `InvalidArgument`, with a message.
 pub(crate) fn invalid(why: impl Into<String>) -> Thrown {
     Error::invalid(why).into()
 }

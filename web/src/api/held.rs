@@ -5,6 +5,7 @@ use std::rc::{Rc, Weak};
 
 use futures::future::{Either, LocalBoxFuture, select};
 use js_sys::Promise;
+use paxoskv_core::recipes::Holding;
 use paxoskv_core::{Error, Loss};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -15,11 +16,11 @@ use super::error::{Reason, Thrown};
 use super::objects::{number, promise, work};
 use super::watched::Watched;
 
-/// What is held until it is released or lost; a task owns it.
+/// A lock, an office or a name, until it is released or lost. A task owns it.
 #[wasm_bindgen(skip_typescript)]
 #[derive(Clone)]
 pub struct Held {
-    inner: Weak<paxoskv_core::recipes::Held>,
+    inner: Weak<Holding>,
     token: JsValue,
     session: String,
     signal: AbortSignal,
@@ -28,17 +29,17 @@ pub struct Held {
 
 #[derive(Default)]
 struct Progress {
-    /// The holder wants to be rid of it.
+    /// The holder releases it.
     unwanted: bool,
     lost: bool,
-    /// What came of giving it up.
+    /// The result of the release.
     released: Option<Result<(), Error>>,
 }
 
 impl Held {
     /// # Errors
-    /// Where this browser has no `AbortController`.
-    pub(crate) fn new(held: paxoskv_core::recipes::Held) -> Result<Self, Thrown> {
+    /// This browser has no `AbortController`.
+    pub(crate) fn new(held: Holding) -> Result<Self, Thrown> {
         let controller = AbortController::new()?;
         let progress: Rc<Watched<Progress>> = Rc::default();
         let held = Rc::new(held);
@@ -62,19 +63,18 @@ impl Held {
                 progress.change(|at| at.lost = true);
                 controller.abort_with_reason(&reason(loss).to_js());
             }
-            let released = match Rc::into_inner(held).map(paxoskv_core::recipes::Held::release) {
+            let released = match Rc::into_inner(held).map(Holding::release) {
                 Some(release) => release.await,
                 None => Ok(()), // Nobody else keeps it.
             };
-            // Who has left holds nothing.
-            let released =
-                released.or_else(|error| if error == (Error::Closed {}) { Ok(()) } else { Err(error) });
+            // A node that has left holds nothing.
+            let released = released.or_else(|error| if error == Error::Closed { Ok(()) } else { Err(error) });
             progress.change(|at| at.released = Some(released));
         });
         Ok(this)
     }
 
-    /// Gives it up; resolves when that is decided. What was lost is not waited for.
+    /// Releases it; resolves when that is decided, or when it is lost.
     pub(crate) async fn give_up(&self) -> Result<(), Thrown> {
         self.progress.change(|at| at.unwanted = true);
         let gone = |at: &Progress| if at.lost { Some(Ok(())) } else { at.released.clone() };
@@ -82,12 +82,12 @@ impl Held {
     }
 
     /// # Errors
-    /// Why it was lost, if it was.
+    /// It was lost; the error says why.
     pub(crate) fn check(&self) -> Result<(), Thrown> {
         if self.signal.aborted() {
             return Err(Thrown(self.signal.reason()));
         }
-        // While the thread was busy, nobody could abort the signal.
+        // While the thread was busy, the signal could not be aborted.
         match self.inner.upgrade() {
             Some(held) if !held.is_held() => Err(Thrown(reason(Loss::Suspended).to_js())),
             _ => Ok(()),
@@ -95,25 +95,25 @@ impl Held {
     }
 }
 
-/// Waits until something is held; nothing is where it was only tried, and somebody else holds it. In a box, so that
-/// there is the code for this once.
+/// Waits until something is held. Gives none where it was only tried, and another node holds it. The future is boxed, so
+/// that this code is compiled once.
 pub(crate) fn grant(
     signal: Option<AbortSignal>,
-    wait: impl Future<Output = Result<Option<paxoskv_core::recipes::Held>, Thrown>> + 'static,
+    wait: impl Future<Output = Result<Option<Holding>, Thrown>> + 'static,
 ) -> LocalBoxFuture<'static, Result<Option<Held>, Thrown>> {
     let wait: LocalBoxFuture<'static, _> = Box::pin(wait);
     Box::pin(async move { unless_aborted(signal, wait).await?.map(Held::new).transpose() })
 }
 
-/// Why something is held no longer, for the signal.
+/// The reason of a loss, for the signal.
 fn reason(loss: Loss) -> Reason {
     let why = match loss {
         Loss::Suspended => {
             "no quorum has answered this node for so long that another may soon be granted this: it is lost"
         }
-        Loss::Ended => "the session that this hung on has ended: it is lost",
+        Loss::Ended => "the session that this was bound to has ended: it is lost",
     };
-    Reason { code: Error::LeaseEnded {}.code(), message: why.into() }
+    Reason { code: Error::LeaseEnded.code(), message: why.into() }
 }
 
 #[wasm_bindgen]
@@ -130,13 +130,13 @@ impl Held {
         self.signal.clone()
     }
 
-    /// The name of the session that it hangs on.
+    /// The id of the session that it is bound to.
     #[wasm_bindgen(getter)]
     pub fn session(&self) -> String {
         self.session.clone()
     }
 
-    /// Gives it up; resolves when that is decided.
+    /// Releases it; resolves when that is decided.
     pub fn release(&self) -> Promise {
         let this = self.clone();
         promise(Ok(work(async move {

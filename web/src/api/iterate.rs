@@ -18,15 +18,15 @@ use super::objects::{object, promise, work};
 
 type Items = LocalBoxStream<'static, Result<JsValue, Thrown>>;
 
-/// What `for await` iterates over. It is its own iterator, so it can be iterated over once.
+/// An iterable for `for await`. It is its own iterator, so it can be iterated over once.
 #[wasm_bindgen(skip_typescript)]
 pub struct Iteration(Rc<Shared>);
 
 struct Shared {
-    /// Gone once it has ended or was left.
+    /// None once it has ended, or the loop was left.
     items: Mutex<Option<Items>>,
     left: Cell<bool>,
-    /// Of the one that waits for the next item, for when the loop is left elsewhere.
+    /// Wakes the task that waits for the next item when the loop is left elsewhere.
     waker: RefCell<Option<Waker>>,
     aborts: Option<Aborts>,
 }
@@ -87,7 +87,7 @@ impl Iteration {
         promise(Ok(work(async move { shared.next().await })))
     }
 
-    /// Leaves the loop: what it watched is watched no longer.
+    /// Leaves the loop, and drops the stream.
     #[wasm_bindgen(js_name = "return")]
     pub fn leave(&self, value: JsValue) -> Promise {
         self.0.left.set(true);

@@ -7,8 +7,8 @@ use std::rc::{Rc, Weak};
 use futures::StreamExt;
 use futures::future::{Either, LocalBoxFuture, select};
 use js_sys::{Function, Promise, Reflect};
-use paxoskv_core::Error;
 use paxoskv_core::memory::MemoryStorage;
+use paxoskv_core::{Effect, Error};
 use paxoskv_transport_ws::WebSockets;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -35,7 +35,7 @@ extern "C" {
     fn warn(text: &str);
 }
 
-/// How many turns of its microtasks a page that is left has for its goodbyes.
+/// The turns of microtasks that a page has for its goodbyes when it is left.
 const TURNS: usize = 32;
 
 /// Joins the cluster of that name.
@@ -46,13 +46,15 @@ pub fn join(name: JsValue, options: JsValue) -> Promise {
         let (timeout, signal) = (options.duration("timeout")?, options.signal()?);
         let plan = Rc::new(Plan::read(text(&name, "name")?, &options)?);
         Ok(abortable(signal, async move {
-            within(timeout, start(plan)).await.unwrap_or_else(|| Err(Error::Timeout {}.into()))
+            within(timeout, start(plan))
+                .await
+                .unwrap_or_else(|| Err(Error::Timeout { effect: Effect::None }.into()))
         }))
     })())
 }
 
-/// Starts a node, in a seat if there is one. A seat whose store cannot be opened is left out, where there is another to
-/// take: one damaged store does not keep every tab from the others.
+/// Starts a node, in a seat if one is free. A seat whose store cannot be opened is left out, if there is another: one
+/// damaged store must not keep every tab out of the cluster.
 async fn start(plan: Rc<Plan>) -> Result<JsValue, Thrown> {
     if !plan.memory && !plan.seats.is_empty() && plan.persist {
         ask_to_persist();
@@ -74,9 +76,9 @@ async fn start(plan: Rc<Plan>) -> Result<JsValue, Thrown> {
     }
 }
 
-/// Why a node was not started, or has ended at once.
+/// The reason why a node did not start, or ended at once.
 enum Failure {
-    /// The browser does not open its store, or what is in there is damaged.
+    /// The browser does not open its store, or the store is damaged.
     Store(Reason),
     Other(Thrown),
 }
@@ -87,17 +89,17 @@ impl From<Thrown> for Failure {
     }
 }
 
-/// Starts a node in the seat that is locked, or one without a seat, which waits for one of these others.
+/// Starts a node in the seat that is locked, or a node without a seat, which waits for one of the others.
 async fn start_one(plan: &Rc<Plan>, lock: Option<SeatLock>, others: &[u8]) -> Result<Rc<Tab>, Failure> {
     let seat =
         if plan.locks_seats() { lock.as_ref().map(|lock| lock.seat) } else { plan.seats.first().copied() };
-    // Before the transports listen for the same: what is said in goodbye needs their links.
+    // This listener comes before those of the transports, since a goodbye needs their links.
     let page = Rc::new(Page::default());
     let hiding = on_page_hide(&page);
     let unopened = Rc::default();
     let (core, driver) = launch(plan, seat, &unopened).await?;
     if page.is_left.get() {
-        // The seat was let go with it, and somebody else may sit there.
+        // The seat was released with the page, and another tab may have it.
         return Err(Thrown(left_with_the_page().to_js()).into());
     }
     let mut statuses = core.statuses();
@@ -112,11 +114,11 @@ async fn start_one(plan: &Rc<Plan>, lock: Option<SeatLock>, others: &[u8]) -> Re
                     move_up(&tab, &plan, others).await
                 }
             };
-            tab.clone().live(driver, lock, beside).await;
+            tab.clone().run_all(driver, lock, beside).await;
             drop(hiding);
         }
     });
-    // Should the caller give up meanwhile, the node must not go on.
+    // If the caller gives up meanwhile, the node must end.
     let leave = LeaveOnDrop(Some(&tab));
     let failed = match select(statuses.next(), pin!(tab.ended())).await {
         Either::Left((Some(_), _)) => None,
@@ -157,7 +159,7 @@ async fn launch(plan: &Plan, seat: Option<u8>, unopened: &Rc<Cell<bool>>) -> Res
     };
     let web_sockets = (!plan.ws.is_empty()).then(|| {
         let sockets = WebSockets::new(plan.secret.clone(), WebTimer::new());
-        // Seats are linked to each other, also those of two browsers; an observer is content with what it dials.
+        // Seats are linked to each other, even those of two browsers. An observer needs no more than the nodes that it dials.
         if seat.is_some() { sockets.wait_at_relays() } else { sockets }
     });
     let builder = paxoskv_core::Cluster::builder(plan.name.clone())
@@ -181,17 +183,17 @@ async fn launch(plan: &Plan, seat: Option<u8>, unopened: &Rc<Cell<bool>>) -> Res
     Ok((cluster, Box::pin(driver)))
 }
 
-/// Waits for one of these seats, and sits there for as long as that goes well. A seat that failed once is left to others.
+/// Waits for one of these seats, and runs a node there until it ends. A seat that failed once is left to other tabs.
 async fn move_up(tab: &Tab, plan: &Plan, mut seats: Vec<u8>) {
     while !seats.is_empty() {
         let waiting = wait_for_any(&plan.name, seats.iter().copied());
         let Some(Ok(lock)) = tab.unless_leaving(waiting).await else { return };
         let seat = lock.seat;
-        // Who leaves meanwhile lets the seat go, and must not open its store.
+        // A tab that leaves meanwhile releases the seat, and must not open its store.
         let launched = tab.unless_leaving(launch(plan, Some(seat), &Rc::default())).await;
         let Some(Ok((cluster, driver))) = launched else { return };
         let reason = tab.sit(lock, cluster, driver).await;
-        if reason.code != (Error::Closed {}).code() {
+        if reason.code != Error::Closed.code() {
             leave_out(seat, &reason);
         }
         seats.retain(|other| *other != seat);
@@ -206,12 +208,12 @@ struct Page {
 }
 
 fn left_with_the_page() -> Reason {
-    let message = "this node has left the cluster with its page; a page that is shown again joins anew";
-    Reason { code: Error::Closed {}.code(), message: message.into() }
+    let message = "this node has left the cluster with its page; a page that is shown again joins again";
+    Reason { code: Error::Closed.code(), message: message.into() }
 }
 
-/// Leaves when the page does, be it for good or into the cache for going back: what comes back from there is frozen
-/// time, in which the others have gone on.
+/// Leaves when the page is left, for good or into the cache for going back. A page that comes back from there stood still
+/// while the others went on.
 fn on_page_hide(page: &Rc<Page>) -> [Listener; 2] {
     let page = page.clone();
     Listener::on_page_hide(move || {
@@ -219,8 +221,7 @@ fn on_page_hide(page: &Rc<Page>) -> [Listener; 2] {
         let Some(tab) = page.tab.get().and_then(Weak::upgrade) else { return };
         tab.begin_to_leave(left_with_the_page());
         spawn_local(async move {
-            // What is sent now is sent by the browser, even if the page is never run again; to wait for the disk is
-            // of no use.
+            // The browser sends what is posted now, even if the page never runs again. Waiting for the disk is of no use.
             for _ in 0..TURNS {
                 JsFuture::from(Promise::resolve(&JsValue::UNDEFINED)).await.ok();
             }
@@ -244,7 +245,7 @@ fn ask_to_persist() {
         persist.call0(&storage).ok()
     };
     if let Some(asked) = ask() {
-        // Whatever the browser says: this is for its users to decide.
+        // The browser's users decide, so the answer does not matter here.
         spawn_local(async move { drop(JsFuture::from(Promise::resolve(&asked)).await) });
     }
 }
@@ -260,7 +261,7 @@ impl LeaveOnDrop<'_> {
 impl Drop for LeaveOnDrop<'_> {
     fn drop(&mut self) {
         if let Some(tab) = self.0 {
-            tab.begin_to_leave(Reason::from(&Error::Closed {}));
+            tab.begin_to_leave(Reason::from(&Error::Closed));
         }
     }
 }

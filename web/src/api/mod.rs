@@ -1,10 +1,10 @@
 //! The JavaScript API.
 //!
 //! Each method that takes time reads its arguments at once, so that a caller may change them afterwards, and returns a
-//! promise. To abort its signal drops the future behind it, which cancels the call in the core.
+//! promise. When its signal is aborted, the future behind the promise is dropped, which cancels the call in the core.
 //!
-//! What a JavaScript object stands for never ends because that object was collected as garbage: sessions, locks and
-//! the node itself are owned by tasks, and end when they are told to.
+//! Garbage collection of a JavaScript object ends nothing: tasks own the sessions, the locks and the node itself, which end
+//! when a method ends them.
 
 mod value;
 
@@ -22,7 +22,7 @@ mod held;
 mod iterate;
 #[cfg(target_family = "wasm")]
 mod join;
-#[cfg(target_family = "wasm")]
+#[cfg(all(target_family = "wasm", feature = "libp2p"))]
 mod libp2p;
 #[cfg(target_family = "wasm")]
 mod objects;
@@ -36,6 +36,8 @@ mod plan;
 mod session;
 #[cfg(target_family = "wasm")]
 mod tab;
+#[cfg(target_family = "wasm")]
+mod ticket;
 #[cfg(target_family = "wasm")]
 mod types;
 #[cfg(target_family = "wasm")]

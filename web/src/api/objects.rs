@@ -4,23 +4,22 @@ use std::future::Future;
 
 use futures::future::LocalBoxFuture;
 use js_sys::{Array, Object, Promise, Reflect};
-use paxoskv_core::wire::Listed;
-use paxoskv_core::{Chosen, Found, Generation, Key, SeatState, SessionId, State, Status};
+use paxoskv_core::{Chosen, Found, Generation, Key, Listed, SeatState, SessionId, State, Status};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;
 
 use super::error::Thrown;
 use super::value;
 
-/// What a method does once its arguments are read.
+/// A method's work, after it has read its arguments.
 pub(crate) type Work = LocalBoxFuture<'static, Result<JsValue, Thrown>>;
 
-/// Work in a box, so that all promises share their code.
+/// Boxes some work, so that all promises share their code.
 pub(crate) fn work(future: impl Future<Output = Result<JsValue, Thrown>> + 'static) -> Work {
     Box::pin(future)
 }
 
-/// A promise for some work, or one that is rejected where there were bad arguments.
+/// A promise for some work; rejected where an argument was wrong.
 pub(crate) fn promise(start: Result<Work, Thrown>) -> Promise {
     match start {
         Ok(work) => future_to_promise(async move { Ok(work.await?) }),
@@ -28,7 +27,7 @@ pub(crate) fn promise(start: Result<Work, Thrown>) -> Promise {
     }
 }
 
-/// An object with these properties; those that are `undefined` are there, too.
+/// An object with these properties, also those that are `undefined`.
 pub(crate) fn object(properties: &[(&str, JsValue)]) -> JsValue {
     let object = Object::new();
     for (name, value) in properties {
@@ -39,7 +38,7 @@ pub(crate) fn object(properties: &[(&str, JsValue)]) -> JsValue {
 }
 
 pub(crate) fn number(generation: Generation) -> JsValue {
-    // Exact below 2^53, which no key comes to.
+    // The number is exact below 2^53, which no generation reaches.
     (generation.0 as f64).into()
 }
 
@@ -76,12 +75,11 @@ pub(crate) fn state(key: Option<&Key>, state: &State) -> Result<JsValue, Thrown>
 }
 
 pub(crate) fn listed(listed: &Listed) -> Result<JsValue, Thrown> {
-    let owner = listed.entry.leases.iter().find_map(paxoskv_core::Lease::session);
     Ok(object(&[
         ("key", value::to_js(listed.key.cbor())?),
-        ("generation", number(listed.generation)),
-        ("value", value::to_js(listed.entry.value.cbor())?),
-        ("owner", session(owner)),
+        ("generation", number(listed.found.generation())),
+        ("value", value::to_js(listed.found.cbor())?),
+        ("owner", session(listed.found.owner())),
     ]))
 }
 

@@ -1,4 +1,4 @@
-//! Reads the objects of options that methods take.
+//! Reads the options of methods.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -10,12 +10,12 @@ use super::error::{Thrown, invalid};
 use super::value;
 use crate::timer::milliseconds;
 
-/// Options by name. What is `undefined` or `null` is not there.
+/// Options by name. One that is `undefined` or `null` counts as missing.
 pub(crate) struct Options(JsValue);
 
 impl Options {
     /// # Errors
-    /// Where it is neither an object nor missing.
+    /// It is neither an object nor missing.
     pub(crate) fn new(options: JsValue) -> Result<Self, Thrown> {
         if options.is_object() && !options.is_function() || options.is_undefined() || options.is_null() {
             return Ok(Self(options));
@@ -77,7 +77,7 @@ impl Options {
         })
     }
 
-    /// A time in milliseconds; `Infinity` is none.
+    /// A time in milliseconds; `Infinity` counts as missing.
     pub(crate) fn duration(&self, name: &str) -> Result<Option<Duration>, Thrown> {
         let read = self.read(name, "a number of milliseconds that is not negative", |value| {
             value.as_f64().filter(|ms| *ms >= 0.0)
@@ -89,7 +89,7 @@ impl Options {
     pub(crate) fn moment(&self, name: &str) -> Result<Option<SystemTime>, Thrown> {
         self.read(name, "a Date, or a number of milliseconds since 1970", |value| {
             let ms = value.as_f64().or_else(|| value::milliseconds(value).ok())?;
-            // What was before 1970 is over all the same.
+            // A moment before 1970 is over all the same.
             let since = milliseconds(if ms < 0.0 { 0.0 } else { ms })?;
             UNIX_EPOCH.checked_add(since)
         })
@@ -100,15 +100,15 @@ impl Options {
     }
 }
 
-/// An argument that must be a string. Bindings would take whatever is given for one, and write anywhere.
+/// An argument that must be a string. Without this check, bindings would take any value for a string, and write anywhere.
 ///
 /// # Errors
-/// Where it is something else.
+/// It is something else.
 pub(crate) fn text(value: &JsValue, what: &str) -> Result<String, Thrown> {
     value.as_string().ok_or_else(|| invalid(format!("{what}: expected a string")))
 }
 
-/// The same where it may be missing.
+/// An argument that must be a string, or missing.
 pub(crate) fn optional_text(value: &JsValue, what: &str) -> Result<String, Thrown> {
     if value.is_undefined() || value.is_null() { Ok(String::new()) } else { text(value, what) }
 }

@@ -1,4 +1,4 @@
-//! The parts that a node in a browser is put together from, as `join` chose them.
+//! The parts of a node in a browser, as `join` chose them.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -11,13 +11,13 @@ use paxoskv_core::transport::{CloseReason, Event, LinkId, Transport};
 use crate::browser::next_turn;
 use crate::indexed_db::IndexedDb;
 
-/// Where a seat keeps what it must remember.
+/// A node's store.
 pub(crate) enum Store {
-    /// An observer remembers nothing.
+    /// An observer stores nothing.
     None,
-    /// Until the node ends.
+    /// It lasts until the node ends.
     Memory(MemoryStorage),
-    /// For as long as the browser keeps the site's data; notes whether it cannot be opened.
+    /// It lasts as long as the browser keeps the site's data. Notes whether it cannot be opened.
     IndexedDb(IndexedDb, Rc<Cell<bool>>),
 }
 
@@ -39,7 +39,7 @@ impl Storage for Store {
             Self::None => Err(StorageError::Failed("an observer has no store".into())),
             Self::Memory(store) => {
                 store.apply(batch).await?;
-                // As a disk would, it lets what has come meanwhile go together.
+                // As with a disk, inputs that come meanwhile share the next batch.
                 next_turn().await;
                 Ok(())
             }
@@ -48,7 +48,7 @@ impl Storage for Store {
     }
 }
 
-/// A transport that may have been left out, so that every node is of one type, whose code is there once.
+/// A transport that may be missing. So all nodes have one type, and its code is compiled once.
 pub(crate) struct Maybe<T>(pub(crate) Option<T>);
 
 impl<T: Transport> Transport for Maybe<T> {

@@ -1,4 +1,4 @@
-//! What `join` was told, and what follows from it.
+//! The options of `join`, and what follows from them.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use paxoskv_transport_ws::address::Address;
 use wasm_bindgen::JsCast;
 
 use super::error::{Thrown, invalid};
-use super::libp2p;
 use super::options::Options;
+use super::ticket::{self, Ticket};
 
-/// The seats of a cluster unless told otherwise.
+/// The seats of a cluster unless the options say otherwise.
 const SIZE: u8 = 3;
 /// The most seats that a cluster can have.
 const SEATS: u32 = 31;
 
-/// Between tabs, which know of each other's deaths at once: nothing is lost by patience, and a busy main thread does not
-/// lose its locks.
+/// The grace between tabs. They notice at once that another tab has left, so a long grace costs nothing, and a busy main
+/// thread does not lose its locks.
 const TABS_GRACE: Duration = Duration::from_secs(10);
 /// See [`TABS_GRACE`].
 const TABS_SUSPEND: Duration = Duration::from_secs(8);
 
-/// What `join` was told.
+/// The options of `join`, checked.
 pub(crate) struct Plan {
     pub(crate) name: String,
     /// An observer of native nodes may leave it open.
     pub(crate) size: Option<u8>,
-    /// Seats that this tab may take, the best first; none makes it an observer.
+    /// Seats that this tab may take, the preferred one first. Without any it is an observer.
     pub(crate) seats: Vec<u8>,
     /// Whether other tabs of this origin are linked.
     pub(crate) tabs: bool,
@@ -42,23 +42,12 @@ pub(crate) struct Plan {
     pub(crate) settings: Settings,
 }
 
-/// What a ticket says of the cluster.
-#[derive(Default)]
-pub(crate) struct Ticket {
-    pub(crate) cluster: String,
-    pub(crate) cluster_size: Option<u8>,
-    /// Addresses that a browser can dial.
-    pub(crate) ws: Vec<String>,
-    pub(crate) libp2p: Vec<String>,
-    pub(crate) secret: Option<Secret>,
-}
-
 impl Plan {
     /// # Errors
-    /// `InvalidArgument` for what makes no sense.
+    /// `InvalidArgument` for options that make no sense.
     pub(crate) fn read(name: String, options: &Options) -> Result<Self, Thrown> {
         let ticket = match options.string("ticket")? {
-            Some(ticket) => libp2p::ticket(&ticket)?,
+            Some(ticket) => ticket::read(&ticket)?,
             None => Ticket { cluster: name, ..Ticket::default() },
         };
         let name = ticket.cluster;
@@ -74,7 +63,7 @@ impl Plan {
         if let Some(other) = transports.iter().find(|name| !["tabs", "ws", "libp2p"].contains(&name.as_str()))
         {
             return Err(invalid(format!(
-                "options.transport: {other:?} is none; expected \"tabs\", \"ws\" or \"libp2p\""
+                "options.transport: {other:?} is not one; expected \"tabs\", \"ws\" or \"libp2p\""
             )));
         }
         let has = |name: &str| transports.iter().any(|transport| transport == name);
@@ -89,7 +78,7 @@ impl Plan {
                 "options.libp2p: expected multiaddrs of nodes, like /ip4/127.0.0.1/tcp/7411/ws",
             ));
         }
-        libp2p::check(&libp2p)?;
+        ticket::check_multiaddrs(&libp2p)?;
         let tabs = has("tabs");
         let size = options.integer("clusterSize", SEATS)?.map(|size| size as u8).or(ticket.cluster_size);
         if size == Some(0) {
@@ -120,7 +109,7 @@ impl Plan {
         })
     }
 
-    /// Whether seats are shared out among the tabs of this origin: two of them must not have one store open.
+    /// Whether tabs of this origin share out seats by locks, since two tabs must not open one store.
     pub(crate) fn locks_seats(&self) -> bool {
         self.tabs || !self.memory && !self.seats.is_empty()
     }
@@ -162,7 +151,7 @@ fn settings(options: &Options, only_tabs: bool) -> Result<Settings, Thrown> {
             *setting = size as usize;
         }
     }
-    // A frame carries a key and a value at least.
+    // A frame has to carry a key and a value at least.
     let least = settings.max_key.saturating_add(settings.max_value).saturating_add(4096);
     settings.max_frame = settings.max_frame.max(least);
     Ok(settings)

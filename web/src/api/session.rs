@@ -13,7 +13,7 @@ use super::objects::{promise, work};
 use super::options::Options;
 use super::tab::Tab;
 
-/// A session of this node, as JavaScript holds it; the tab owns it until it has ended.
+/// A session of this node. The tab owns it until it has ended.
 #[wasm_bindgen(skip_typescript)]
 pub struct Session {
     tab: Rc<Tab>,
@@ -47,22 +47,22 @@ fn name(state: SessionState) -> JsValue {
 
 #[wasm_bindgen]
 impl Session {
-    /// Its name, for `session`, `monitor` and comparing with `owner`.
+    /// Its id, for `session`, `monitor` and comparing with `owner`.
     #[wasm_bindgen(getter)]
     pub fn id(&self) -> String {
         self.id.to_string()
     }
 
-    /// How it is, as far as this node knows.
+    /// Its state, as far as this node knows.
     #[wasm_bindgen(getter)]
     pub fn state(&self) -> JsValue {
-        self.tab.look_at_session(self.id, |session| name(session.state())).unwrap_or_else(|| "ended".into())
+        self.tab.with_session(self.id, |session| name(session.state())).unwrap_or_else(|| "ended".into())
     }
 
     /// Its states, now and as they change.
     pub fn states(&self, options: JsValue) -> Result<JsValue, Thrown> {
         let signal = Options::new(options)?.signal()?;
-        let states = self.tab.look_at_session(self.id, |session| session.states());
+        let states = self.tab.with_session(self.id, |session| session.states());
         let ended = || futures::stream::once(async { "ended".into() });
         let names: std::pin::Pin<Box<dyn Stream<Item = JsValue>>> = match states {
             Some(states) => Box::pin(states.map(name)),
@@ -88,13 +88,13 @@ impl Session {
         })))
     }
 
-    /// Its name.
+    /// Its id.
     #[wasm_bindgen(js_name = "toString")]
     pub fn text(&self) -> String {
         self.id.to_string()
     }
 
-    /// Its name.
+    /// Its id.
     #[wasm_bindgen(js_name = "toJSON")]
     pub fn json(&self) -> String {
         self.id.to_string()

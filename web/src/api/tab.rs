@@ -1,4 +1,4 @@
-//! What one tab has of a cluster: the node that its calls go to, the seat that it holds, and how both end.
+//! One tab's part in a cluster: the node for its calls, its seat, and how both end.
 
 use std::cell::{OnceCell, RefCell};
 use std::future::Future;
@@ -8,7 +8,7 @@ use futures::future::{AbortHandle, Abortable, Either, select};
 use futures::stream::LocalBoxStream;
 use futures::{FutureExt, Stream, StreamExt};
 use js_sys::Promise;
-use paxoskv_core::{Cluster, Error, Session, SessionId, Status};
+use paxoskv_core::{Cluster, Effect, Error, Session, SessionId, Status};
 
 use super::error::{Reason, Thrown};
 use super::objects::{promise, work};
@@ -17,28 +17,28 @@ use crate::tabs::seats::SeatLock;
 
 /// One tab's part in a cluster.
 ///
-/// A tab that finds all seats taken is an observer. When it gets a seat later, that is held by a second node of the same
-/// tab: the first one, with its handle and its sessions, lives on.
+/// A tab that finds all seats taken is an observer. When it gets a seat later, a second node of the same tab holds it. The
+/// first node, with its handle and its sessions, goes on.
 pub(crate) struct Tab {
     /// The node that calls go to.
     core: Cluster,
     state: Watched<State>,
-    /// Those that JavaScript holds, each with the promise for its end; few, as each is opened by hand.
+    /// The sessions that JavaScript holds, each with the promise for its end. They are few.
     sessions: RefCell<Vec<(Session, Promise)>>,
     closed: OnceCell<Promise>,
-    /// Of all nodes that run, to be stopped without a word more.
+    /// Stop all nodes that run, without goodbyes.
     stops: RefCell<Vec<AbortHandle>>,
 }
 
 #[derive(Default)]
 struct State {
-    /// Why the tab leaves, once it does.
+    /// The reason why the tab leaves, once it does.
     leaving: Option<Reason>,
     /// All of its nodes have ended.
     ended: bool,
-    /// The seat that it holds, and the node that sits there.
+    /// The seat that it holds, and the node there.
     seated: Option<(u8, Cluster)>,
-    /// Counts who sits there.
+    /// Counts the nodes that took or left the seat.
     changes: u64,
 }
 
@@ -61,18 +61,18 @@ impl Tab {
 
     /// The seat that this tab holds.
     pub(crate) fn seat(&self) -> Option<u8> {
-        self.state.look(|state| state.seated.as_ref().map(|(seat, _)| *seat))
+        self.state.read(|state| state.seated.as_ref().map(|(seat, _)| *seat))
     }
 
-    /// The node that knows how the cluster is.
+    /// The node that knows the cluster's state best.
     pub(crate) fn informed(&self) -> Cluster {
-        self.state.look(|state| match &state.seated {
+        self.state.read(|state| match &state.seated {
             Some((_, cluster)) => cluster.clone(),
             None => self.core.clone(),
         })
     }
 
-    /// What became of a call: where it failed since the node has ended, the reason of that.
+    /// A call's result. If it failed because the node has ended, the error is the reason for that.
     pub(crate) fn answer<T>(&self, result: Result<T, Error>) -> Result<T, Thrown> {
         result.map_err(|error| self.explain(error))
     }
@@ -80,24 +80,22 @@ impl Tab {
     #[inline(never)]
     fn explain(&self, error: Error) -> Thrown {
         match (&error, self.leaving()) {
-            (Error::Closed {}, Some(reason)) => Thrown(reason.to_js()),
+            (Error::Closed, Some(reason)) => Thrown(reason.to_js()),
             _ => error.into(),
         }
     }
 
-    /// What a call comes to that had too little time.
+    /// The error of a call that ran out of time.
     pub(crate) fn out_of_time(self: &Rc<Self>) -> Thrown {
         let status = self.statuses().next().now_or_never().flatten();
-        let Some(status) = status.filter(|status| !status.quorum) else { return Error::Timeout {}.into() };
-        let (connected, cluster_size) = (status.up() as u64, u64::from(status.cluster_size));
-        Error::NoQuorum { connected, quorum: cluster_size / 2 + 1, cluster_size }.into()
+        status.map_or(Error::Timeout { effect: Effect::None }, |status| status.timed_out()).into()
     }
 
     fn leaving(&self) -> Option<Reason> {
-        self.state.look(|state| state.leaving.clone())
+        self.state.read(|state| state.leaving.clone())
     }
 
-    /// Leaves for that reason; the first one counts.
+    /// Leaves for that reason. The first reason counts.
     pub(crate) fn begin_to_leave(&self, reason: Reason) {
         self.state.change(|state| {
             state.leaving.get_or_insert(reason);
@@ -108,8 +106,8 @@ impl Tab {
     pub(crate) fn ended(self: &Rc<Self>) -> impl Future<Output = Reason> + use<> {
         let this = self.clone();
         async move {
-            let look = |state: &State| state.leaving.clone().filter(|_| state.ended);
-            this.state.until(look).await
+            let reason = |state: &State| state.leaving.clone().filter(|_| state.ended);
+            this.state.until(reason).await
         }
     }
 
@@ -127,14 +125,14 @@ impl Tab {
         self.stops.borrow().iter().for_each(AbortHandle::abort);
     }
 
-    /// Runs a node until it has ended by itself, or the tab has left. Says why it ended.
+    /// Runs a node until it has ended by itself, or the tab has left. Gives the reason.
     async fn run(&self, cluster: Cluster, driver: impl Future<Output = Result<(), Error>>) -> Reason {
         let (stop, registration) = AbortHandle::new_pair();
         self.stops.borrow_mut().push(stop);
         let driver = Abortable::new(driver, registration);
-        // A driver that was told to leave ends well, so why it was told is kept here.
+        // A driver that leaves ends without an error, so the reason is kept here.
         let refusal = RefCell::new(None);
-        let told = async {
+        let leave = async {
             {
                 let refused = std::pin::pin!(cluster.refused());
                 let leaving = std::pin::pin!(self.state.until(|state| state.leaving.as_ref().map(|_| ())));
@@ -144,18 +142,18 @@ impl Tab {
             }
             cluster.leave().await;
         };
-        let ended = match select(std::pin::pin!(driver), std::pin::pin!(told)).await {
+        let ended = match select(std::pin::pin!(driver), std::pin::pin!(leave)).await {
             Either::Left((ended, _)) => ended,
             Either::Right(((), driver)) => driver.await,
         };
         match ended {
             Ok(Err(error)) => Reason::from(&error),
-            _ => refusal.take().or(self.leaving()).unwrap_or_else(|| Reason::from(&Error::Closed {})),
+            _ => refusal.take().or(self.leaving()).unwrap_or_else(|| Reason::from(&Error::Closed)),
         }
     }
 
-    /// Runs the node that calls go to, and beside it what else the tab does, which ends once the tab leaves.
-    pub(crate) async fn live(
+    /// Runs the node for calls, and a second task beside it, which ends once the tab leaves.
+    pub(crate) async fn run_all(
         self: Rc<Self>,
         driver: impl Future<Output = Result<(), Error>>,
         lock: Option<SeatLock>,
@@ -175,7 +173,7 @@ impl Tab {
         });
     }
 
-    /// Runs a second node in a seat that fell free, until it has ended or the tab leaves. Says why it ended.
+    /// Runs a second node in a seat that became free, until it has ended or the tab leaves. Gives the reason.
     pub(crate) async fn sit(
         &self,
         lock: SeatLock,
@@ -194,7 +192,7 @@ impl Tab {
         reason
     }
 
-    /// Does something until it is done or the tab leaves.
+    /// Does some work, unless the tab leaves first.
     pub(crate) async fn unless_leaving<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         let leaving = self.state.until(|state| state.leaving.as_ref().map(|_| ()));
         match select(std::pin::pin!(leaving), std::pin::pin!(work)).await {
@@ -203,13 +201,13 @@ impl Tab {
         }
     }
 
-    /// The states of the cluster, from whichever node of this tab knows most.
+    /// The states of the cluster, from the node of this tab that knows them best.
     pub(crate) fn statuses(self: &Rc<Self>) -> impl Stream<Item = Status> + use<> {
         let this = self.clone();
         let mut from: Option<(u64, LocalBoxStream<'static, Status>)> = None;
         futures::stream::poll_fn(move |cx| {
             loop {
-                let (changes, ended) = this.state.look(|state| (state.changes, state.ended));
+                let (changes, ended) = this.state.read(|state| (state.changes, state.ended));
                 if from.as_ref().is_none_or(|(seen, _)| *seen != changes) {
                     from = Some((changes, this.informed().statuses().boxed_local()));
                 }
@@ -229,7 +227,7 @@ impl Tab {
         })
     }
 
-    /// Keeps a session until it has ended; gives the promise for that, which is made once, however often JavaScript asks
+    /// Keeps a session until it has ended. Gives the promise for that, which is made once, however often JavaScript asks
     /// for the session.
     pub(crate) fn keep_session(&self, session: Session, ended: impl FnOnce() -> Promise) -> Promise {
         let mut sessions = self.sessions.borrow_mut();
@@ -247,11 +245,11 @@ impl Tab {
         Some(sessions.swap_remove(at).0)
     }
 
-    pub(crate) fn look_at_session<R>(&self, id: SessionId, look: impl FnOnce(&Session) -> R) -> Option<R> {
+    pub(crate) fn with_session<R>(&self, id: SessionId, read: impl FnOnce(&Session) -> R) -> Option<R> {
         self.sessions
             .borrow()
             .iter()
             .find(|(session, _)| session.id() == id)
-            .map(|(session, _)| look(session))
+            .map(|(session, _)| read(session))
     }
 }

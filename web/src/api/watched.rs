@@ -1,10 +1,10 @@
-//! A value that tasks wait for changes of.
+//! A value whose changes tasks wait for.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
 use std::task::{Poll, Waker};
 
-/// A value, and who waits for it to change.
+/// A value, and the tasks that wait for it to change.
 #[derive(Default)]
 pub(crate) struct Watched<T> {
     value: RefCell<T>,
@@ -16,24 +16,24 @@ impl<T> Watched<T> {
         Self { value: RefCell::new(value), wakers: RefCell::default() }
     }
 
-    /// Looks at it.
-    pub(crate) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> R {
-        look(&self.value.borrow())
+    /// Reads it.
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&T) -> R) -> R {
+        read(&self.value.borrow())
     }
 
-    /// Changes it, and wakes all who wait.
+    /// Changes it, and wakes all tasks that wait.
     pub(crate) fn change(&self, change: impl FnOnce(&mut T)) {
         change(&mut self.value.borrow_mut());
         self.wakers.take().into_iter().for_each(Waker::wake);
     }
 
-    /// Ready once `look` finds something.
+    /// Ready once `find` finds something.
     pub(crate) fn poll<R>(
         &self,
         cx: &mut std::task::Context<'_>,
-        look: impl FnOnce(&T) -> Option<R>,
+        find: impl FnOnce(&T) -> Option<R>,
     ) -> Poll<R> {
-        if let Some(found) = self.look(look) {
+        if let Some(found) = self.read(find) {
             return Poll::Ready(found);
         }
         let mut wakers = self.wakers.borrow_mut();
@@ -43,8 +43,8 @@ impl<T> Watched<T> {
         Poll::Pending
     }
 
-    /// Resolves once `look` finds something.
-    pub(crate) fn until<R>(&self, look: impl Fn(&T) -> Option<R>) -> impl Future<Output = R> {
-        poll_fn(move |cx| self.poll(cx, &look))
+    /// Resolves once `find` finds something.
+    pub(crate) fn until<R>(&self, find: impl Fn(&T) -> Option<R>) -> impl Future<Output = R> {
+        poll_fn(move |cx| self.poll(cx, &find))
     }
 }

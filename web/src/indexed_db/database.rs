@@ -19,13 +19,13 @@ use crate::browser::{Listener, describe, name_and_message};
 
 #[wasm_bindgen]
 extern "C" {
-    /// What is global, in a window and in a worker alike.
+    /// The global object, of a window or of a worker.
     type Scope;
 
     #[wasm_bindgen(method, getter, catch, js_name = indexedDB)]
     fn indexed_db(this: &Scope) -> Result<Option<IdbFactory>, JsValue>;
 
-    /// A database that can be told how durable a transaction must be.
+    /// A database whose transactions have a durability.
     #[wasm_bindgen(extends = IdbDatabase)]
     type Durable;
 
@@ -34,7 +34,7 @@ extern "C" {
     -> Result<IdbTransaction, JsValue>;
 }
 
-/// What the database's error says, and what to do about it.
+/// The message of the database's error, and what to do about it.
 pub(super) fn explain(error: &JsValue) -> String {
     match name_and_message(error).0.as_str() {
         "QuotaExceededError" => {
@@ -54,7 +54,7 @@ pub(super) fn failed(error: &JsValue) -> StorageError {
 fn failed_with(error: Option<DomException>) -> StorageError {
     match error {
         Some(error) => failed(&error),
-        None => StorageError::Failed("the browser's database took a transaction back".into()),
+        None => StorageError::Failed("the browser's database aborted a transaction".into()),
     }
 }
 
@@ -63,7 +63,7 @@ pub(super) struct Database {
     inner: IdbDatabase,
     stores: Array,
     /// Why it is not open any more.
-    lost: Rc<RefCell<Option<&'static str>>>,
+    closed: Rc<RefCell<Option<&'static str>>>,
     _listeners: [Listener; 2],
 }
 
@@ -73,7 +73,7 @@ impl Drop for Database {
     }
 }
 
-/// What a transaction is for.
+/// The mode of a transaction.
 #[derive(Clone, Copy)]
 pub(super) enum Mode {
     Read,
@@ -92,11 +92,11 @@ impl Database {
         // If this fails, so does the request.
         let _making = Listener::new(&request, "upgradeneeded", move |_| make(&making.0, &making.1));
         let inner: IdbDatabase = result(&request).await?.unchecked_into();
-        let lost = Rc::new(RefCell::new(None));
-        let (on_change, on_close) = (Rc::clone(&lost), Rc::clone(&lost));
+        let closed = Rc::new(RefCell::new(None));
+        let (on_change, on_close) = (Rc::clone(&closed), Rc::clone(&closed));
         let closing = inner.clone();
         let changes = Listener::new(&inner, "versionchange", move |event| {
-            // Whoever wants it deleted, or anew, waits until it is closed here.
+            // To delete the database, or to open it in a newer version, waits until it is closed here.
             let deleted = event.unchecked_ref::<IdbVersionChangeEvent>().new_version().is_none();
             let why = if deleted { "it was deleted" } else { "a newer release has taken it over" };
             on_change.borrow_mut().get_or_insert(why);
@@ -105,13 +105,13 @@ impl Database {
         let closes = Listener::new(&inner, "close", move |_| {
             on_close.borrow_mut().get_or_insert("the browser has closed it: this site's data may be deleted");
         });
-        Ok(Self { inner, stores, lost, _listeners: [changes, closes] })
+        Ok(Self { inner, stores, closed, _listeners: [changes, closes] })
     }
 
     /// Begins a transaction on all object stores.
     pub(super) fn begin(&self, mode: Mode) -> Result<Transaction, StorageError> {
-        if let Some(why) = *self.lost.borrow() {
-            return Err(StorageError::Failed(format!("this seat's store is gone: {why}")));
+        if let Some(why) = *self.closed.borrow() {
+            return Err(StorageError::Failed(format!("this seat's store is closed: {why}")));
         }
         let options = Object::new();
         // A plain object takes any property.
@@ -133,8 +133,8 @@ fn make(request: &IdbOpenDbRequest, stores: &Array) {
     }
 }
 
-/// A transaction. The browser commits it by itself once nothing more is asked of it; dropped before it is [`done`], it
-/// is taken back, for what was to be asked yet, or looked at, is not any more.
+/// A transaction. The browser commits it by itself once there are no more requests. Dropping it before it is [`done`] aborts
+/// it, since the requests and checks that were to come are missing then.
 ///
 /// [`done`]: Self::done
 pub(super) struct Transaction {
@@ -145,7 +145,7 @@ pub(super) struct Transaction {
 
 impl Drop for Transaction {
     fn drop(&mut self) {
-        // It fails where there is nothing to take back any more.
+        // This fails where the transaction has ended already.
         let _ = self.inner.abort();
     }
 }
@@ -156,8 +156,8 @@ impl Transaction {
         let done = Rc::new(RefCell::new(Some(done)));
         let (complete, abort, of) = (Rc::clone(&done), done, inner.clone());
         let listeners = [
-            Listener::new(&inner, "complete", move |_| tell(&complete, Ok(()))),
-            Listener::new(&inner, "abort", move |_| tell(&abort, Err(failed_with(of.error())))),
+            Listener::new(&inner, "complete", move |_| notify(&complete, Ok(()))),
+            Listener::new(&inner, "abort", move |_| notify(&abort, Err(failed_with(of.error())))),
         ];
         Self { inner, done: receiver, _listeners: listeners }
     }
@@ -175,7 +175,7 @@ impl Transaction {
         result(&request.map_err(|error| failed(&error))?).await
     }
 
-    /// The next so many entries, from that number on: numbers and what is stored under them.
+    /// Up to `limit` entries from a number on: their numbers, and what is stored under them.
     pub(super) async fn chunk(
         &self,
         store: &IdbObjectStore,
@@ -204,10 +204,10 @@ impl Transaction {
 
 type Once<T> = Rc<RefCell<Option<oneshot::Sender<T>>>>;
 
-fn tell<T>(to: &Once<T>, what: T) {
-    if let Some(to) = to.borrow_mut().take() {
-        // Nobody may wait for it any more.
-        let _ = to.send(what);
+fn notify<T>(receiver: &Once<T>, result: T) {
+    if let Some(receiver) = receiver.borrow_mut().take() {
+        // The receiver may have been dropped.
+        let _ = receiver.send(result);
     }
 }
 
@@ -218,21 +218,21 @@ pub(super) async fn result(request: &IdbRequest) -> Result<JsValue, StorageError
     let (succeeded, refused) = (request.clone(), request.clone());
     let _listeners = [
         Listener::new(request, "success", move |_| {
-            tell(&success, succeeded.result().map_err(|error| failed(&error)));
+            notify(&success, succeeded.result().map_err(|error| failed(&error)));
         }),
         Listener::new(request, "error", move |_| {
-            tell(&failure, Err(failed_with(refused.error().ok().flatten())));
+            notify(&failure, Err(failed_with(refused.error().ok().flatten())));
         }),
     ];
     receiver.await.unwrap_or_else(|_| Err(failed_with(None)))
 }
 
-/// Calls a function with a request's answer, as soon as it is there. Where the request fails, so does its transaction.
-pub(super) fn on_result(request: &IdbRequest, heard: impl FnOnce(JsValue) + 'static) -> Listener {
-    let (of, mut heard) = (request.clone(), Some(heard));
+/// Calls a function with a request's result at once. Where the request fails, so does its transaction.
+pub(super) fn on_result(request: &IdbRequest, handle: impl FnOnce(JsValue) + 'static) -> Listener {
+    let (of, mut handle) = (request.clone(), Some(handle));
     Listener::new(request, "success", move |_| {
-        if let (Some(heard), Ok(result)) = (heard.take(), of.result()) {
-            heard(result);
+        if let (Some(handle), Ok(result)) = (handle.take(), of.result()) {
+            handle(result);
         }
     })
 }

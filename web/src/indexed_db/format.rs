@@ -1,7 +1,7 @@
-//! What is in a store, and telling what is damaged.
+//! The contents of a store, and how damage is noticed.
 //!
-//! An entry of the log is a row of changes. A change is a byte, 1 for a record that is put and 0 for one that is removed;
-//! the key, and where it is put the value, each after its length as 4 bytes, little-endian.
+//! An entry of the log is a sequence of changes. A change is a byte, 1 for a record that is put and 0 for one that is
+//! removed; then the key; then for a put the value. Key and value each come after their length in 4 bytes, little-endian.
 
 use js_sys::{ArrayBuffer, Uint8Array};
 use paxoskv_core::Opening;
@@ -14,7 +14,8 @@ pub(super) const OPENING: &str = "opening";
 
 const SUM: usize = 8;
 
-/// The browser's own checksums are over what it wrote; this one says that what comes out is what was put in.
+/// The browser's own checksums, if any, are over its own format. This one shows that a value that is read is the value that
+/// was written.
 fn checksum(key: &[u8], value: &[u8]) -> [u8; SUM] {
     let mut hash = Sha256::new();
     // The length keeps a byte from moving from the key's end to the value's start unnoticed.
@@ -27,16 +28,16 @@ fn checksum(key: &[u8], value: &[u8]) -> [u8; SUM] {
     sum
 }
 
-/// Changes of one entry are at most about so long; a longer batch is several entries.
+/// The changes of one entry are about so long at most; a longer batch becomes several entries.
 const ENTRY: usize = 4 << 20;
 
-/// A record that is put, or removed where there is no value.
+/// A record that is put, or removed if there is no value.
 pub(super) struct Change {
     pub(super) key: Vec<u8>,
     pub(super) value: Option<Vec<u8>>,
 }
 
-/// How long a record is in the log.
+/// The length of a record in the log.
 pub(super) fn length(record: &Record) -> usize {
     9 + record.key.len() + record.value.len()
 }
@@ -85,7 +86,7 @@ pub(super) fn seal_entry(number: u64, entry: &[u8]) -> JsValue {
     seal(&number.to_le_bytes(), entry)
 }
 
-/// A number of an entry, as a key. It never comes to where numbers lose their last digits.
+/// A number of an entry, as a key. It stays below 2^53, so the number is exact.
 pub(super) fn number(of: u64) -> JsValue {
     (of as f64).into()
 }
@@ -111,7 +112,7 @@ pub(super) fn sealed_opening(opening: Opening) -> JsValue {
     seal(OPENING.as_bytes(), &opening.0.to_le_bytes())
 }
 
-/// The opening, or none where the store has none yet.
+/// The opening; none where the store is new.
 pub(super) fn read_opening(stored: JsValue) -> Result<Option<Opening>, StorageError> {
     if stored.is_undefined() {
         return Ok(None);

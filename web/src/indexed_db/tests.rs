@@ -54,7 +54,7 @@ async fn what_was_applied_is_there_when_it_is_opened_again() {
     assert_eq!((other.opening, other.records.len()), (Opening(1), 0));
 }
 
-/// How many entries the log has.
+/// The number of entries in the log.
 async fn entries(cluster: &str) -> u32 {
     let database = Database::open(&format!("paxoskv/{cluster}/1"), VERSION, &[META, LOG]).await.unwrap();
     let transaction = database.begin(Mode::Read).unwrap();
@@ -63,7 +63,7 @@ async fn entries(cluster: &str) -> u32 {
 }
 
 #[wasm_bindgen_test]
-async fn a_log_that_is_too_long_is_written_anew() {
+async fn a_log_that_is_too_long_is_rewritten() {
     let cluster = fresh("long");
     let mut store = IndexedDb::new(&cluster, 1);
     store.open().await.unwrap();
@@ -79,7 +79,7 @@ async fn a_log_that_is_too_long_is_written_anew() {
     store.apply(puts(1, vec![record(b"last", b"1")])).await.unwrap();
     drop(store);
     let wanted = [large(count - 1), record(b"last", b"1"), record(b"stays", b"1")];
-    // When it is opened, that is done sooner.
+    // At its opening a log is rewritten sooner.
     let mut store = IndexedDb::new(&cluster, 1);
     assert!(store.open().await.unwrap().records == wanted);
     for n in [1, 2, count - 1] {
@@ -96,7 +96,7 @@ async fn a_log_that_is_too_long_is_written_anew() {
 }
 
 #[wasm_bindgen_test]
-async fn a_store_that_is_opened_twice_fails_for_who_had_it_first() {
+async fn a_store_that_is_opened_twice_fails_for_the_first_opening() {
     let cluster = fresh("twice");
     let (mut first, mut second) = (IndexedDb::new(&cluster, 1), IndexedDb::new(&cluster, 1));
     first.open().await.unwrap();
@@ -107,7 +107,7 @@ async fn a_store_that_is_opened_twice_fails_for_who_had_it_first() {
         first.apply(puts(1, vec![record(b"a", b"2"), record(b"b", b"2")])).await,
         Err(taken_over.clone())
     );
-    // An empty batch asserts the opening, too; and what has failed stays so.
+    // An empty batch asserts the opening, too. A store that has failed stays failed.
     assert_eq!(first.apply(puts(1, Vec::new())).await, Err(taken_over));
     second.apply(puts(2, Vec::new())).await.unwrap();
     drop((first, second));
@@ -203,11 +203,11 @@ fn puts_fail_after(calls: i32) {
 }
 
 #[wasm_bindgen_test]
-async fn a_log_that_cannot_be_written_anew_stays_as_it_was() {
+async fn a_log_that_cannot_be_rewritten_stays_as_it_was() {
     let cluster = fresh("half");
     let mut store = IndexedDb::new(&cluster, 1);
     store.open().await.unwrap();
-    // Three entries when it is written anew.
+    // Three entries when it is rewritten.
     let large = |n: u8| record(&[n], &vec![n; 3 << 20]);
     let all: Vec<Record> = (0..4).map(large).collect();
     for _ in 0..3 {

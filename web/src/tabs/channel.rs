@@ -1,13 +1,13 @@
-//! What tabs say to each other, and by which channels.
+//! The messages between tabs, and their channels.
 //!
-//! | channel | who listens | what is said |
+//! | channel | receivers | messages |
 //! |---|---|---|
-//! | `paxoskv/<cluster>` | every node | [`Call::Here`], by each newcomer |
-//! | `paxoskv/<cluster>/node/<id>` | that node | [`Call::Here`] and [`Call::Open`], by those who want a link to it |
-//! | `paxoskv/<cluster>/link/<n>` | the two ends of a link | frames, as `Uint8Array`, and [`Sign`]s |
+//! | `paxoskv/<cluster>` | every node | [`Call::Here`], from each new node |
+//! | `paxoskv/<cluster>/node/<id>` | that node | [`Call::Here`] and [`Call::Open`], from nodes that want a link to it |
+//! | `paxoskv/<cluster>/link/<n>` | the two ends of a link | frames, as `Uint8Array`, and [`Signal`]s |
 //!
-//! So a frame wakes nobody but whom it is for. All but frames is text, whose first word is [`VERSION`]: a page may be
-//! open since before the last release, and what it says in another version is passed over.
+//! So a frame wakes only the tab that it is for. All messages but frames are text, which begins with [`VERSION`]: a page may
+//! be open since before the last release, and messages in another version are ignored.
 
 use std::fmt;
 use std::str::FromStr;
@@ -21,7 +21,7 @@ use crate::browser::Listener;
 
 const VERSION: &str = "1";
 
-/// Names a node among the tabs, and a link: random, made anew each time.
+/// The random name of a node among the tabs, or of a link.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Id([u8; 16]);
 
@@ -49,19 +49,19 @@ impl FromStr for Id {
     }
 }
 
-/// A node, as others are told of it.
+/// A node, as the others know it.
 #[derive(Clone, Copy)]
 pub(super) struct Node {
     pub(super) id: Id,
-    /// Whether it has a seat: those who have none need no link to each other.
+    /// Whether it has a seat. Nodes without a seat need no link to each other.
     pub(super) seated: bool,
 }
 
-/// What is said to nodes that there is no link to.
+/// A message to nodes that this one has no link to.
 pub(super) enum Call {
-    /// This node is there.
+    /// This node has joined.
     Here(Node),
-    /// This node opens a link of that name, and listens already.
+    /// This node opens a link of that name, and listens there already.
     Open(Node, Id),
 }
 
@@ -89,11 +89,11 @@ impl Call {
     }
 }
 
-/// What is said on a link beside frames.
-pub(super) enum Sign {
+/// A message on a link beside frames.
+pub(super) enum Signal {
     /// The side that did not open the link listens now.
     Up,
-    /// So many frames with so many bytes have been taken in, since the beginning.
+    /// This side has taken in so many frames, with so many bytes, since the link's beginning.
     Taken { frames: u64, bytes: u64 },
     /// This side closes the link.
     Bye { pause: Pause, reason: String },
@@ -108,13 +108,13 @@ pub(super) enum Pause {
     Long,
 }
 
-/// What is heard on a link.
-pub(super) enum Heard {
+/// A message of a link.
+pub(super) enum Message {
     Frame(Vec<u8>),
-    Sign(Sign),
+    Signal(Signal),
 }
 
-impl Sign {
+impl Signal {
     pub(super) fn text(&self) -> String {
         match self {
             Self::Up => format!("{VERSION} up"),
@@ -142,15 +142,15 @@ impl Sign {
     }
 }
 
-/// A message of a link; what makes no sense is none.
-pub(super) fn heard(message: &JsValue) -> Option<Heard> {
+/// Reads a message of a link; none where it makes no sense.
+pub(super) fn read(message: &JsValue) -> Option<Message> {
     if let Some(frame) = message.dyn_ref::<Uint8Array>() {
-        return Some(Heard::Frame(frame.to_vec()));
+        return Some(Message::Frame(frame.to_vec()));
     }
-    Sign::read(&message.as_string()?).map(Heard::Sign)
+    Signal::read(&message.as_string()?).map(Message::Signal)
 }
 
-/// Names of a cluster's channels and locks.
+/// The names of a cluster's channels and locks.
 pub(super) struct Names {
     prefix: String,
 }
@@ -187,21 +187,21 @@ impl Drop for Channel {
 }
 
 impl Channel {
-    pub(super) fn new(name: &str, mut heard: impl FnMut(JsValue) + 'static) -> Result<Self, String> {
+    pub(super) fn new(name: &str, mut handle: impl FnMut(JsValue) + 'static) -> Result<Self, String> {
         let inner = open(name)?;
         let listener = Listener::new(&inner, "message", move |event: Event| {
-            heard(event.unchecked_ref::<MessageEvent>().data());
+            handle(event.unchecked_ref::<MessageEvent>().data());
         });
         Ok(Self { inner, _listener: listener })
     }
 
-    /// Whether the browser has taken it.
-    pub(super) fn say(&self, text: &str) -> bool {
+    /// Posts a text; gives whether the browser has taken it.
+    pub(super) fn post(&self, text: &str) -> bool {
         self.inner.post_message(&text.into()).is_ok()
     }
 
-    /// Whether the browser has taken it.
-    pub(super) fn send(&self, frame: &[u8]) -> bool {
+    /// Posts a frame; gives whether the browser has taken it.
+    pub(super) fn post_frame(&self, frame: &[u8]) -> bool {
         self.inner.post_message(&Uint8Array::from(frame)).is_ok()
     }
 }
@@ -210,7 +210,7 @@ fn open(name: &str) -> Result<BroadcastChannel, String> {
     BroadcastChannel::new(name).map_err(|_| "the browser refuses to open a BroadcastChannel".to_owned())
 }
 
-/// Says something on a channel that this node does not listen to.
+/// Posts a message on a channel that this node does not listen to.
 pub(super) fn call(name: &str, call: &Call) {
     if let Ok(channel) = open(name) {
         let _ = channel.post_message(&call.text().into());

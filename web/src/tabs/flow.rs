@@ -1,17 +1,17 @@
-//! How much may be on its way on a link.
+//! Flow control on a link.
 //!
-//! What is posted to a tab that does not run at the moment is kept by the browser, without a bound. So the receiver
-//! says how much it has taken in, and the sender drops frames rather than be too far ahead.
+//! The browser keeps what is posted to a tab that does not run at the moment, without a bound. So the receiver reports how
+//! much it has taken in, and the sender drops frames rather than be too far ahead.
 
-/// No more is sent while so much is on its way. A frame may be longer than that, and few small ones before it are not
-/// told of: so what counts is what went before.
+/// A sender sends no more while so much is on its way. A frame may be longer than this, and a few small ones before it may
+/// not have been reported yet, so only the frames before it count.
 const FRAMES: u64 = 4096;
 const BYTES: u64 = 16 << 20;
-/// The receiver speaks up after so much.
-const TELL_FRAMES: u64 = FRAMES / 8;
-const TELL_BYTES: u64 = BYTES / 8;
+/// A receiver reports after so much.
+const REPORT_FRAMES: u64 = FRAMES / 8;
+const REPORT_BYTES: u64 = BYTES / 8;
 
-/// Counts from a link's beginning.
+/// Counts since a link's beginning.
 #[derive(Clone, Copy, Default)]
 struct Count {
     frames: u64,
@@ -25,7 +25,7 @@ impl Count {
     }
 }
 
-/// What goes out.
+/// The sender's side.
 #[derive(Default)]
 pub(super) struct Sending {
     sent: Count,
@@ -33,7 +33,7 @@ pub(super) struct Sending {
 }
 
 impl Sending {
-    /// Whether one more frame may go out, however long it is; it counts as sent then.
+    /// Whether one more frame may go out, however long it is. If so, it counts as sent.
     pub(super) fn may_send(&mut self, frame: usize) -> bool {
         let frames = self.sent.frames - self.taken.frames;
         let bytes = self.sent.bytes - self.taken.bytes;
@@ -44,29 +44,29 @@ impl Sending {
         true
     }
 
-    /// The receiver has told.
+    /// The receiver has reported.
     pub(super) fn taken(&mut self, frames: u64, bytes: u64) {
-        // What others say must not make the subtractions above wrap.
+        // A wrong report must not make the subtractions above wrap.
         self.taken = Count { frames: frames.min(self.sent.frames), bytes: bytes.min(self.sent.bytes) };
     }
 }
 
-/// What comes in.
+/// The receiver's side.
 #[derive(Default)]
 pub(super) struct Taking {
     taken: Count,
-    told: Count,
+    reported: Count,
 }
 
 impl Taking {
-    /// One more frame was taken in, or dropped; what to tell the sender, if it is time for that.
+    /// One more frame was taken in, or dropped. Gives the report to the sender, when it is time for one.
     pub(super) fn take(&mut self, frame: usize) -> Option<(u64, u64)> {
         self.taken.add(frame);
-        let due = self.taken.frames - self.told.frames >= TELL_FRAMES
-            || self.taken.bytes - self.told.bytes >= TELL_BYTES;
+        let due = self.taken.frames - self.reported.frames >= REPORT_FRAMES
+            || self.taken.bytes - self.reported.bytes >= REPORT_BYTES;
         due.then(|| {
-            self.told = self.taken;
-            (self.told.frames, self.told.bytes)
+            self.reported = self.taken;
+            (self.reported.frames, self.reported.bytes)
         })
     }
 }

@@ -1,21 +1,22 @@
-//! What a node knows of the other tabs, and its links to them.
+//! A node's links to the other tabs.
 //!
 //! # How a link comes up
 //!
-//! Each node hears its own channel before it says on the common one that it is there, and holds the lock of its name
-//! before that. Of two nodes that want a link the *lower*, by id, opens it, so that they never open two:
+//! Each node first takes the lock of its name, then listens on its own channel, and then sends `here` on the common one. Of
+//! two nodes that want a link, the one with the *lower* id opens it, so that they never open two:
 //!
-//! 1. A newcomer says `here` to all. Who is lower goes on with 2.; who is higher says `here` to the newcomer alone.
-//! 2. The lower listens on a new channel, and says `open` with its name to the higher.
-//! 3. The higher listens there, too; for it the link is up. It says `up` there.
-//! 4. When the lower hears that, the link is up for it as well.
+//! 1. A new node sends `here` to all. A node with a lower id goes on with step 2. A node with a higher id sends `here` to
+//!    the new node alone, which goes on with step 2.
+//! 2. The lower node listens on a new channel, and sends `open` with the channel's name to the higher node.
+//! 3. The higher node listens there, too. For it the link is up. It sends `up` there.
+//! 4. When the lower node receives that, the link is up for it as well.
 //!
-//! So whoever may send knows that the other end listens already, and no frame is lost.
+//! So a node that may send knows that the other end listens already, and no frame is lost.
 //!
 //! # How a link goes down
 //!
-//! By `bye`, after which the lower opens another one in a while; or because the other end's lock is free: then its tab is
-//! closed, has crashed, or shows another page, and is gone for ever. Nobody who is silent is taken for dead.
+//! Either one end sends `bye`; the lower node opens another link after a pause. Or the other end's lock is free: its tab is
+//! closed, has crashed, or shows another page, and has left for ever. A silent tab is never suspected.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -25,21 +26,21 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use paxoskv_core::Timer;
-use paxoskv_core::sorted::Map;
 use paxoskv_core::transport::{CloseReason, Event, LinkId};
+use paxoskv_sorted::Map;
 use wasm_bindgen::JsValue;
 
-use super::channel::{Call, Channel, Heard, Id, Names, Node, Pause, Sign, call, heard};
+use super::channel::{self, Call, Channel, Id, Message, Names, Node, Pause, Signal, call};
 use super::flow::{Sending, Taking};
-use super::locks::{Held, Watch, watch};
+use super::locks::{Lock, Watch, watch};
 use crate::timer::WebTimer;
 
-/// Links of one node.
+/// Links of one node, at most.
 const LINKS: usize = 1024;
-/// Bytes of frames, of all links, that may wait for the core; what comes in beyond that is dropped.
+/// Bytes of frames, of all links, that may wait for the core. Frames beyond that are dropped.
 const WAITING: usize = 64 << 20;
 
-/// The pause before a link is opened again, which doubles up to a limit; and the one after a refusal.
+/// The pause before a link is opened again, which doubles up to a limit; and the pause after a refusal.
 const SHORTEST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(3);
 const REFUSED: Duration = Duration::from_secs(5);
@@ -58,24 +59,24 @@ pub(super) struct Hub {
     events: VecDeque<Event>,
     waiting: usize,
     waker: Option<Waker>,
-    life: Option<Life>,
+    presence: Option<Presence>,
     leaving: bool,
 }
 
-/// What says to others that this node lives.
-struct Life {
+/// What shows the others that this node is here, until it is dropped.
+struct Presence {
     /// The common one, and the node's own.
     _channels: [Channel; 2],
-    _lock: Held,
+    _lock: Lock,
 }
 
 struct Peer {
-    /// Tells when it is gone.
+    /// Notices when it has left.
     _watch: Watch,
     link: Option<Link>,
-    /// Links in a row that did not last.
+    /// How many links in a row did not last.
     failures: u32,
-    /// When this side may open the next.
+    /// When this side opens the next link.
     again_at: Option<Duration>,
 }
 
@@ -88,8 +89,8 @@ struct Link {
 }
 
 impl Hub {
-    /// Starts to listen, and tells the others.
-    pub(super) fn start(names: Names, me: Node, lock: Held, timer: WebTimer) -> Result<Shared, String> {
+    /// Starts to listen, and sends `here` to the others.
+    pub(super) fn start(names: Names, me: Node, lock: Lock, timer: WebTimer) -> Result<Shared, String> {
         let hub = Rc::new_cyclic(|this| {
             RefCell::new(Self {
                 this: Weak::clone(this),
@@ -102,7 +103,7 @@ impl Hub {
                 events: VecDeque::new(),
                 waiting: 0,
                 waker: None,
-                life: None,
+                presence: None,
                 leaving: false,
             })
         });
@@ -110,28 +111,28 @@ impl Hub {
         let mut state = hub.borrow_mut();
         let own = Channel::new(&state.names.node(me.id), calls(&this, false))?;
         let common = Channel::new(state.names.common(), calls(&this, true))?;
-        lock.on_lost(move || with(&this, |hub| hub.die("the browser has taken this tab's lock away")));
-        if !common.say(&Call::Here(me).text()) {
+        lock.on_lost(move || with(&this, |hub| hub.leave("the browser has taken this tab's lock away")));
+        if !common.post(&Call::Here(me).text()) {
             return Err("the browser refuses to carry messages between tabs".into());
         }
-        state.life = Some(Life { _channels: [common, own], _lock: lock });
+        state.presence = Some(Presence { _channels: [common, own], _lock: lock });
         drop(state);
         Ok(hub)
     }
 
-    /// Takes everything down; the other tabs see that this node is gone. There is no way back.
-    pub(super) fn die(&mut self, reason: &str) {
+    /// Takes everything down, for ever. The other tabs notice that this node has left.
+    pub(super) fn leave(&mut self, reason: &str) {
         for peer in mem::take(&mut self.peers).into_values() {
             if let Some(link) = peer.link {
-                self.tell_down(&link, reason.to_owned(), false);
+                self.notify_down(&link, reason.to_owned(), false);
             }
         }
         self.by_link.clear();
-        // After the links' channels: what was sent on them is on its way.
-        self.life = None;
+        // The links' channels were closed first, so what was sent on them is on its way.
+        self.presence = None;
     }
 
-    fn called(&mut self, call: &JsValue, by_all: bool) {
+    fn handle_call(&mut self, call: &JsValue, is_common: bool) {
         let (from, link) = match Call::read(call) {
             Some(Call::Here(from)) => (from, None),
             Some(Call::Open(from, link)) => (from, Some(link)),
@@ -139,23 +140,23 @@ impl Hub {
         };
         let wanted = from.id != self.me.id && (from.seated || self.me.seated);
         let room = self.peers.len() < LINKS || self.peers.contains_key(&from.id);
-        if !wanted || !room || self.leaving || self.life.is_none() {
+        if !wanted || !room || self.leaving || self.presence.is_none() {
             return;
         }
         match link {
             Some(link) if from.id < self.me.id => self.answer(from.id, link),
             None if self.me.id < from.id => self.dial(from.id),
-            None if by_all => self::call(&self.names.node(from.id), &Call::Here(self.me)),
+            None if is_common => self::call(&self.names.node(from.id), &Call::Here(self.me)),
             _ => {}
         }
     }
 
-    /// The peer of that name, whose life is watched from now on.
+    /// The peer of that name, whose lock is watched from now on.
     fn peer(&mut self, id: Id) -> Option<&mut Peer> {
         if !self.peers.contains_key(&id) {
             let this = Weak::clone(&self.this);
-            // Fails where the page is on its way out.
-            let watch = watch(&self.names.node(id), move || with(&this, |hub| hub.gone(id))).ok()?;
+            // This fails where the page is on its way out.
+            let watch = watch(&self.names.node(id), move || with(&this, |hub| hub.handle_left(id))).ok()?;
             self.peers.insert(id, Peer { _watch: watch, link: None, failures: 0, again_at: None });
         }
         self.peers.get_mut(&id)
@@ -165,8 +166,8 @@ impl Hub {
         self.last_link += 1;
         let name = LinkId(self.last_link);
         let this = Weak::clone(&self.this);
-        let hears = move |message| with(&this, |hub| hub.hear(name, &message));
-        let channel = Channel::new(&self.names.link(channel), hears).ok()?;
+        let handle = move |message| with(&this, |hub| hub.handle_message(name, &message));
+        let channel = Channel::new(&self.names.link(channel), handle).ok()?;
         self.by_link.insert(name, to);
         Some(Link { name, channel, up_since: None, sending: Sending::default(), taking: Taking::default() })
     }
@@ -188,38 +189,38 @@ impl Hub {
     /// The other side has opened a link.
     fn answer(&mut self, id: Id, channel: Id) {
         if let Some(old) = self.peer(id).and_then(|peer| peer.link.take()) {
-            self.tell_down(&old, "the other side has opened another link".into(), false);
+            self.notify_down(&old, "the other side has opened another link".into(), false);
         }
         let Some(mut link) = self.new_link(id, channel) else { return };
         link.up_since = Some(self.timer.now());
-        link.channel.say(&Sign::Up.text());
-        self.tell(Event::Up { link: link.name, dialed: false, attested: true });
+        link.channel.post(&Signal::Up.text());
+        self.notify(Event::Up { link: link.name, dialed: false, attested: true });
         if let Some(peer) = self.peers.get_mut(&id) {
             peer.link = Some(link);
         }
     }
 
-    fn hear(&mut self, name: LinkId, message: &JsValue) {
-        let (now, Some(heard)) = (self.timer.now(), heard(message)) else { return };
+    fn handle_message(&mut self, name: LinkId, message: &JsValue) {
+        let (now, Some(message)) = (self.timer.now(), channel::read(message)) else { return };
         let Some(link) = self.link(name) else { return };
-        let is_news = link.up_since.is_none();
+        let is_first = link.up_since.is_none();
         link.up_since.get_or_insert(now);
-        if is_news {
-            self.tell(Event::Up { link: name, dialed: true, attested: true });
+        if is_first {
+            self.notify(Event::Up { link: name, dialed: true, attested: true });
         }
-        match heard {
-            Heard::Frame(bytes) if self.waiting + bytes.len() > WAITING => self.took(name, bytes.len()),
-            Heard::Frame(bytes) => {
+        match message {
+            Message::Frame(bytes) if self.waiting + bytes.len() > WAITING => self.took(name, bytes.len()),
+            Message::Frame(bytes) => {
                 self.waiting += bytes.len();
-                self.tell(Event::Frame { link: name, bytes });
+                self.notify(Event::Frame { link: name, bytes });
             }
-            Heard::Sign(Sign::Up) => {}
-            Heard::Sign(Sign::Taken { frames, bytes }) => {
+            Message::Signal(Signal::Up) => {}
+            Message::Signal(Signal::Taken { frames, bytes }) => {
                 if let Some(link) = self.link(name) {
                     link.sending.taken(frames, bytes);
                 }
             }
-            Heard::Sign(Sign::Bye { pause, reason }) => {
+            Message::Signal(Signal::Bye { pause, reason }) => {
                 self.unlink(name, pause, format!("closed by the other tab: {reason}"));
             }
         }
@@ -230,18 +231,18 @@ impl Hub {
         self.peers.get_mut(id)?.link.as_mut().filter(|link| link.name == name)
     }
 
-    /// A frame has gone to the core, or is dropped.
+    /// A frame has gone to the core, or was dropped.
     fn took(&mut self, name: LinkId, bytes: usize) {
         let Some(link) = self.link(name) else { return };
         if let Some((frames, bytes)) = link.taking.take(bytes) {
-            link.channel.say(&Sign::Taken { frames, bytes }.text());
+            link.channel.post(&Signal::Taken { frames, bytes }.text());
         }
     }
 
-    /// Its lock is free.
-    fn gone(&mut self, id: Id) {
+    /// The peer's lock is free.
+    fn handle_left(&mut self, id: Id) {
         if let Some(link) = self.peers.remove(&id).and_then(|peer| peer.link) {
-            self.tell_down(&link, "the tab is gone".into(), true);
+            self.notify_down(&link, "the tab has left".into(), true);
         }
     }
 
@@ -258,19 +259,19 @@ impl Hub {
             Pause::Long => REFUSED,
         };
         peer.again_at = (opens && !self.leaving).then(|| now + pause);
-        self.tell_down(&link, reason, false);
+        self.notify_down(&link, reason, false);
         self.wake();
     }
 
-    fn tell_down(&mut self, link: &Link, reason: String, gone: bool) {
+    fn notify_down(&mut self, link: &Link, reason: String, gone: bool) {
         self.by_link.remove(&link.name);
-        // A link that never was up does not go down.
+        // A link that was never up does not go down.
         if link.up_since.is_some() {
-            self.tell(Event::Down { link: link.name, reason, gone });
+            self.notify(Event::Down { link: link.name, reason, gone });
         }
     }
 
-    fn tell(&mut self, event: Event) {
+    fn notify(&mut self, event: Event) {
         self.events.push_back(event);
         self.wake();
     }
@@ -285,7 +286,7 @@ impl Hub {
         let Some(link) = self.link(name) else { return };
         if !link.sending.may_send(frame.len()) {
             tracing::debug!(link = name.0, "a frame was dropped: the other tab is too slow");
-        } else if !link.channel.send(frame) {
+        } else if !link.channel.post_frame(frame) {
             tracing::debug!(link = name.0, "a frame was dropped: the browser does not take it");
         }
     }
@@ -293,7 +294,7 @@ impl Hub {
     pub(super) fn close(&mut self, name: LinkId, closing: CloseReason) {
         let (pause, reason) = match closing {
             CloseReason::Leaving => {
-                // The other side is told by what was sent on the link, and by the node's lock at the latest.
+                // The other side knows by what was sent on the link, and by the node's lock at the latest.
                 self.leaving = true;
                 return self.unlink(name, Pause::Long, "closed here: this node is leaving".into());
             }
@@ -303,7 +304,7 @@ impl Hub {
             CloseReason::Duplicate { .. } => (Pause::Long, "the nodes have another link".into()),
         };
         if let Some(link) = self.link(name) {
-            link.channel.say(&Sign::Bye { pause, reason: reason.clone() }.text());
+            link.channel.post(&Signal::Bye { pause, reason: reason.clone() }.text());
         }
         self.unlink(name, pause, format!("closed here: {reason}"));
     }
@@ -320,7 +321,7 @@ impl Hub {
         Poll::Ready(event)
     }
 
-    /// When the next link is to be opened again.
+    /// When the next link is due to be opened again.
     pub(super) fn next_dial(&self) -> Option<Duration> {
         self.peers.values().filter_map(|peer| peer.again_at).min()
     }
@@ -333,14 +334,14 @@ impl Hub {
     }
 }
 
-/// Does something with a node that may be gone.
+/// Calls a function with a hub, if it still exists.
 fn with(hub: &Weak<RefCell<Hub>>, what: impl FnOnce(&mut Hub)) {
     if let Some(hub) = hub.upgrade() {
         what(&mut hub.borrow_mut());
     }
 }
 
-fn calls(hub: &Weak<RefCell<Hub>>, by_all: bool) -> impl FnMut(JsValue) + 'static {
+fn calls(hub: &Weak<RefCell<Hub>>, is_common: bool) -> impl FnMut(JsValue) + 'static {
     let hub = Weak::clone(hub);
-    move |message| with(&hub, |hub| hub.called(&message, by_all))
+    move |message| with(&hub, |hub| hub.handle_call(&message, is_common))
 }

@@ -1,5 +1,5 @@
-//! Web Locks: what one tab holds, no other does, and what a tab held falls free the moment that it closes, crashes or
-//! goes elsewhere.
+//! Web Locks. A lock has one holder at most among the tabs, and is free the moment that its holder closes, crashes or goes
+//! to another page.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -17,7 +17,7 @@ use web_sys::AbortController;
 
 use crate::browser::describe;
 
-// Of web-sys only its unstable part has these.
+// Of web-sys, only the unstable part has these.
 #[wasm_bindgen]
 extern "C" {
     /// What is global, in a window and in a worker alike.
@@ -50,46 +50,46 @@ fn manager() -> Result<LockManager, String> {
     let missing = if scope.is_secure_context() == Some(false) {
         "Web Locks need a secure context (https or localhost)"
     } else {
-        "this browser has no Web Locks, which tell tabs who sits where and who is gone"
+        "this browser has no Web Locks, by which tabs share out seats and notice that others have left"
     };
     scope.navigator().and_then(|navigator| navigator.locks()).ok_or_else(|| missing.to_owned())
 }
 
-/// How a lock is asked for.
+/// How a lock is requested.
 #[derive(Clone, Copy)]
 enum Wanted {
-    /// Alone, and now or not at all.
+    /// Exclusively, now or not at all.
     AtOnce,
-    /// Alone, in turn.
+    /// Exclusively, in turn.
     InTurn,
-    /// Together with all others who watch it: when nobody holds it alone any more.
+    /// Shared by all that watch it, once nobody holds it exclusively any more.
     Watched,
 }
 
 type Lost = Rc<RefCell<Option<Box<dyn FnOnce()>>>>;
 
 /// A lock that is held until this is dropped.
-pub(super) struct Held {
+pub(super) struct Lock {
     release: Function,
     lost: Lost,
 }
 
-impl Held {
-    /// Calls a function should the browser take the lock away, which scripts can make it do.
+impl Lock {
+    /// Calls a function if the browser takes the lock away, which scripts can make it do.
     pub(super) fn on_lost(&self, call: impl FnOnce() + 'static) {
         *self.lost.borrow_mut() = Some(Box::new(call));
     }
 }
 
-impl Drop for Held {
+impl Drop for Lock {
     fn drop(&mut self) {
         self.lost.borrow_mut().take();
-        // To resolve a promise cannot fail.
+        // Resolving a promise cannot fail.
         let _ = self.release.call0(&JsValue::UNDEFINED);
     }
 }
 
-/// A request that has been made. Dropped, it is withdrawn if nothing has come of it yet.
+/// A request. Dropping it withdraws the request, if it was not granted yet.
 struct Request(Option<AbortController>);
 
 impl Drop for Request {
@@ -100,12 +100,12 @@ impl Drop for Request {
     }
 }
 
-/// Asks for a lock, and calls back once: with the lock, without it where it was not free at once, or with the reason
-/// why there are none.
+/// Requests a lock, and calls back once: with the lock, without it where it was not free at once, or with the reason why
+/// there are no locks.
 fn request(
     name: &str,
     wanted: Wanted,
-    call: impl FnOnce(Result<Option<Held>, String>) + 'static,
+    call: impl FnOnce(Result<Option<Lock>, String>) + 'static,
 ) -> Result<Request, String> {
     let options = Object::new();
     // A plain object takes any property.
@@ -128,16 +128,16 @@ fn request(
     let call = Rc::new(RefCell::new(Some(call)));
     let granted = {
         let (call, lost) = (Rc::clone(&call), Rc::clone(&lost));
-        Closure::once(move |lock: JsValue| {
+        Closure::once(move |granted: JsValue| {
             let Some(call) = call.borrow_mut().take() else { return JsValue::UNDEFINED };
-            if lock.is_null() {
+            if granted.is_null() {
                 call(Ok(None));
                 return JsValue::UNDEFINED;
             }
             let mut release = None;
             let held = Promise::new(&mut |resolve, _| release = Some(resolve));
             if let Some(release) = release {
-                call(Ok(Some(Held { release, lost })));
+                call(Ok(Some(Lock { release, lost })));
             }
             held.into()
         })
@@ -146,7 +146,7 @@ fn request(
         .request(name, &options, granted.as_ref().unchecked_ref())
         .map_err(|error| refused(&error))?;
     spawn_local(async move {
-        // Until the lock is released, the request withdrawn, or the lock taken away.
+        // This ends when the lock is released, the request withdrawn, or the lock taken away.
         let outcome = JsFuture::from(over).await;
         drop(granted);
         if let Err(error) = outcome {
@@ -166,10 +166,10 @@ fn refused(error: &JsValue) -> String {
     format!("the browser refuses a Web Lock: {}", describe(error))
 }
 
-/// A lock that is being waited for. Dropped, it is not any more, and if it came meanwhile it is released.
+/// Waits for a lock. Dropping it gives up; a lock that was granted meanwhile is released.
 pub(super) struct Waiting {
     _request: Request,
-    granted: oneshot::Receiver<Result<Option<Held>, String>>,
+    granted: oneshot::Receiver<Result<Option<Lock>, String>>,
 }
 
 impl Waiting {
@@ -181,20 +181,20 @@ impl Waiting {
 }
 
 impl Future for Waiting {
-    type Output = Result<Option<Held>, String>;
+    type Output = Result<Option<Lock>, String>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let gone = |_| Err("the browser has forgotten a request for a Web Lock".to_owned());
-        Pin::new(&mut self.granted).poll(cx).map(|result| result.unwrap_or_else(gone))
+        let dropped = |_| Err("the browser has dropped a request for a Web Lock".to_owned());
+        Pin::new(&mut self.granted).poll(cx).map(|result| result.unwrap_or_else(dropped))
     }
 }
 
-/// The lock, if nobody has it.
-pub(super) async fn try_hold(name: &str) -> Result<Option<Held>, String> {
+/// Takes the lock, if nobody has it.
+pub(super) async fn try_hold(name: &str) -> Result<Option<Lock>, String> {
     Waiting::new(name, Wanted::AtOnce)?.await
 }
 
-/// The lock, in turn.
+/// Waits for the lock, in turn.
 pub(super) fn hold(name: &str) -> Result<Waiting, String> {
     Waiting::new(name, Wanted::InTurn)
 }
@@ -204,12 +204,12 @@ pub(super) struct Watch {
     _request: Request,
 }
 
-/// Calls a function once nobody holds the lock, all who watch it at once.
+/// Calls a function once nobody holds the lock. All watchers are called at once.
 pub(super) fn watch(name: &str, call: impl FnOnce() + 'static) -> Result<Watch, String> {
     let request = request(name, Wanted::Watched, move |result| {
-        // Released at once. An error says that the page is on its way out itself.
-        if let Ok(Some(held)) = result {
-            drop(held);
+        // The lock is released at once. An error means that this page is on its way out itself.
+        if let Ok(Some(lock)) = result {
+            drop(lock);
             call();
         }
     })?;

@@ -1,15 +1,16 @@
 //! Links between the tabs of one origin.
 //!
-//! Tabs, and workers, talk by `BroadcastChannel` and know of each other's lives by Web Locks: a lock is free the moment
-//! that its holder closes, crashes or goes elsewhere, so no heartbeats are needed, which hidden tabs could not keep up.
+//! Tabs, and workers, send messages by `BroadcastChannel`, and notice by Web Locks that others have left: a lock is free the
+//! moment that its holder closes, crashes or goes to another page. So no heartbeats are needed, which hidden tabs could not
+//! keep up.
 //!
 //! | file | what |
 //! |---|---|
 //! | `hub` | a node's links: how they come up and go down |
-//! | `channel` | what is said, and on which channels |
-//! | `flow` | how much may be on its way |
+//! | `channel` | the messages, and their channels |
+//! | `flow` | flow control |
 //! | `locks` | Web Locks |
-//! | [`seats`] | who sits where |
+//! | [`seats`] | seats |
 
 mod channel;
 mod flow;
@@ -35,7 +36,7 @@ use hub::{Hub, Shared};
 use crate::browser::Listener;
 use crate::timer::{Sleep, WebTimer};
 
-/// One node among the tabs of its origin. When it is dropped, or its page goes away, it is gone for all others.
+/// One node among the tabs of its origin. When it is dropped, or its page goes away, it has left for all others.
 pub(crate) struct Tabs {
     hub: Shared,
     timer: WebTimer,
@@ -44,7 +45,7 @@ pub(crate) struct Tabs {
 }
 
 impl Tabs {
-    /// Comes in among the tabs of that cluster. A node with a seat gets links to all others, one without to seats.
+    /// Joins the tabs of that cluster. A node with a seat gets links to all others, a node without one gets links to seats.
     ///
     /// # Errors
     /// Why tabs cannot talk to each other here, for people.
@@ -61,7 +62,7 @@ impl Tabs {
         let hidden = Rc::downgrade(&hub);
         let hiding = Listener::after_page_hide(move || {
             if let Some(hub) = hidden.upgrade() {
-                hub.borrow_mut().die("the page has gone away");
+                hub.borrow_mut().leave("the page has gone away");
             }
         });
         Ok(Self { hub, timer, sleeping: None, _hiding: hiding })
@@ -70,12 +71,12 @@ impl Tabs {
 
 impl Drop for Tabs {
     fn drop(&mut self) {
-        self.hub.borrow_mut().die("closed here");
+        self.hub.borrow_mut().leave("closed here");
     }
 }
 
 impl Transport for Tabs {
-    /// None: tabs find each other by themselves.
+    /// Tabs have no addresses: they find each other by themselves.
     fn addresses(&self) -> Vec<String> {
         Vec::new()
     }
@@ -110,7 +111,7 @@ impl Transport for Tabs {
         }
     }
 
-    /// What was sent is with the browser already.
+    /// The browser has all that was sent already.
     fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<()> {
         Poll::Ready(())
     }

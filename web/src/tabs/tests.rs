@@ -1,4 +1,4 @@
-//! Several nodes in one page: they are among the same tabs as if each had a page of its own.
+//! Several nodes in one page, which find each other as if each one had a tab of its own.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 
 use std::future::poll_fn;
@@ -60,7 +60,7 @@ async fn frames_of_all_sizes_come_through_both_ways_in_order() {
 }
 
 #[wasm_bindgen_test]
-async fn the_first_frame_is_not_lost_whoever_sends_it() {
+async fn the_first_frame_is_not_lost_in_either_direction() {
     for _ in 0..20 {
         let cluster = fresh("first");
         let (one, two) = futures::join!(Tabs::open(&cluster, Some(1)), Tabs::open(&cluster, Some(2)));
@@ -96,7 +96,7 @@ async fn observers_are_linked_to_seats_only() {
     up(&mut seat).await;
     up(&mut seat).await;
     let (of_first, _) = (up(&mut first).await, up(&mut second).await);
-    // Had they a link, it would have come up first.
+    // A link between the observers would have come up first.
     drop(seat);
     assert!(matches!(event(&mut first).await, Event::Down { link, gone: true, .. } if link == of_first));
     assert!(matches!(event(&mut second).await, Event::Down { gone: true, .. }));
@@ -110,7 +110,7 @@ async fn clusters_of_other_names_are_not_met() {
 }
 
 #[wasm_bindgen_test]
-async fn a_dropped_node_is_gone_for_certain() {
+async fn a_dropped_node_has_left_for_certain() {
     let ((mut one, link_one), (two, _)) = pair(&fresh("gone")).await;
     drop(two);
     match event(&mut one).await {
@@ -155,7 +155,7 @@ async fn what_a_slow_tab_does_not_take_is_dropped_and_then_it_goes_on() {
     for n in 0..16 {
         assert!(event(&mut two).await == Event::Frame { link: link_two, bytes: vec![n; 1 << 20] }, "{n}");
     }
-    // That these were taken is told before this comes, on the same link.
+    // The report that these were taken in comes before this frame, on the same link.
     two.send(link_two, vec![1]);
     assert_eq!(event(&mut one).await, Event::Frame { link: link_one, bytes: vec![1] });
     one.send(link_one, vec![99; 1 << 20]);
@@ -163,7 +163,7 @@ async fn what_a_slow_tab_does_not_take_is_dropped_and_then_it_goes_on() {
 }
 
 #[wasm_bindgen_test]
-async fn seats_are_taken_from_the_lowest_and_freed_ones_go_to_who_waits() {
+async fn the_lowest_free_seat_is_taken_and_a_freed_one_goes_to_a_tab_that_waits() {
     let cluster = fresh("seats");
     let first = try_lowest(&cluster, 1..=3).await.unwrap().unwrap();
     let second = try_lowest(&cluster, 1..=3).await.unwrap().unwrap();
@@ -182,7 +182,7 @@ async fn seats_are_taken_from_the_lowest_and_freed_ones_go_to_who_waits() {
     drop(second);
     let freed = waiting.await.unwrap();
     assert_eq!(freed.seat, 2);
-    // Those that it waited for as well are not its own.
+    // The other seats that it waited for are not its own.
     drop(first);
     let next = wait_for_any(&cluster, 1..=3).await.unwrap();
     assert_eq!(next.seat, 1);
@@ -235,7 +235,7 @@ async fn three_tabs_agree_and_remember_after_all_of_them_were_closed() {
 }
 
 #[wasm_bindgen_test]
-async fn what_hangs_on_a_tab_ends_when_the_tab_is_closed() {
+async fn keys_that_are_bound_to_a_tab_are_vacant_when_it_is_closed() {
     let cluster = fresh("session");
     let mut handles = three(&cluster).await.to_vec();
     // A node without a farewell: its driver is dropped, as it is when a tab crashes.
@@ -252,13 +252,13 @@ async fn what_hangs_on_a_tab_ends_when_the_tab_is_closed() {
     drop(stop);
     let seat = handles.remove(0);
     let mut states = seat.watch("chief");
-    // Within a grace of an hour: it was known to be gone.
+    // The grace is an hour, so the node was known to have left.
     while states.next().await.unwrap().unwrap().found.is_some() {}
     drop(session);
 }
 
 #[wasm_bindgen_test]
-async fn a_seat_that_is_closed_is_lost_at_once_and_comes_back_with_its_store() {
+async fn a_seat_that_is_closed_is_free_at_once_and_comes_back_with_its_store() {
     let cluster = fresh("back");
     let seats = three(&cluster).await;
     assert!(seats[2].put("a", &1).await.unwrap().won());

@@ -18,7 +18,7 @@ const put = cluster.put("changing", changing);
 changing.n = 2;
 equal((await put).value, { n: 1 });
 
-// What can be erased, and generations.
+// Erasable keys, and generations.
 equal((await cluster.put("brief", 1, { erasable: true })).generation, 0);
 equal([await cluster.erase("brief"), await cluster.erase("brief")], [true, false]);
 equal((await cluster.put("brief", 2)).generation, 1);
@@ -56,7 +56,7 @@ for (const call of [() => cluster.keys(1), () => cluster.watchPrefix({}), () => 
   equal([String(call), (await fails((async () => call())())).code], [String(call), "InvalidArgument"]);
 }
 
-// What is aborted is rejected with the signal's reason.
+// An aborted call is rejected with the signal's reason.
 const controller = new AbortController();
 const waiting = cluster.get("later", { wait: true, signal: controller.signal });
 const watching = cluster.watch("later", { signal: controller.signal });
@@ -176,6 +176,12 @@ equal([(await fails(cluster.get("k"))).code, cluster.seat], ["Closed", undefined
 // The time that a session takes to open is the put's time.
 const lonely = await join("lonely", { transport: [], memory: true });
 equal((await fails(lonely.put("k", 1, { session: lonely.session, timeout: 50 }))).code, "NoQuorum");
+// And it is taken from the put's time: both together have no more.
+const began = performance.now();
+const late = new Promise((resolve) => setTimeout(() => resolve(session.id), 400));
+equal((await fails(lonely.put("k", 1, { session: late, timeout: 500 }))).code, "NoQuorum");
+const took = performance.now() - began;
+if (took > 800) throw new Error(`the put took ${took} ms`);
 await lonely.leave();
 
 // A lock that was lost while the thread was busy was lost, though nobody could say so meanwhile.

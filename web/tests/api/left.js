@@ -1,4 +1,4 @@
-// A page that is left in the middle of joining, and comes back, does not sit in a seat that it let go.
+// A page that is left in the middle of joining, and comes back, does not use a seat that it has released.
 const name = `left ${Math.random()}`;
 const { request } = LockManager.prototype;
 let go;
@@ -20,7 +20,7 @@ const again = await join(name);
 equal(again.seat, 1);
 await again.leave();
 
-// Nor where it was about to move up into one.
+// The same where an observer was about to take a seat.
 const alone = { clusterSize: 1 };
 const sits = await join(`${name} too`, alone);
 const waits = await join(`${name} too`, alone);
@@ -41,6 +41,6 @@ const rightful = await join(`${name} too`, alone);
 equal([rightful.seat, (await rightful.put("k", 1)).won], [1, true]);
 goOn();
 equal((await waits.closed).code, "Closed");
-// Whoever opened the store meanwhile would have thrown this one out.
+// If the other tab had opened the store meanwhile, this one would have lost it.
 for (let n = 0; n < 20; n += 1) equal((await rightful.put(n, n)).won, true);
 await rightful.leave();

@@ -11,7 +11,7 @@ for (const cluster of [second, third, fourth]) {
   equal(await cluster.get("leader"), { value: { at: new Date(0), big: 5n }, generation: 0 });
 }
 
-// Who observes takes part in everything.
+// An observer takes part in everything.
 await fourth.put("there", 4, { session: fourth.session });
 equal(await first.owner("there"), (await fourth.session).id);
 
@@ -32,24 +32,24 @@ for await (const { seats } of fourth.statuses()) {
 equal((await fourth.status()).seats[2], { seat: 3, state: "self" });
 equal(await first.owner("there"), (await fourth.session).id);
 
-// What hangs on who leaves is vacant.
+// Keys that are bound to a tab that leaves become vacant.
 const left = fourth.leave();
 for await (const { vacant } of first.watch("there")) if (vacant) break;
 await left;
 
-// All leave, and what was put is there for those who come next.
+// All leave, and the keys are there for tabs that join later.
 await Promise.all([first.leave(), second.leave()]);
 const [again, another] = await Promise.all([join(name), join(name)]);
 equal((await again.get("leader")).value.big, 5n);
 equal(await again.get("there"), undefined);
 
-// A cluster of another size is another one: the free seat's store is of this one, and who has no store is refused.
+// A cluster of another size is another cluster. The free seat's store belongs to this one, and a tab without a store is refused.
 equal((await fails(join(name, { clusterSize: 5 }))).code, "Storage");
-const stranger = await join(name, { clusterSize: 5, seat: 5 });
-equal((await stranger.closed).code, "Refused");
-equal((await fails(stranger.get("leader"))).code, "Refused");
+const outsider = await join(name, { clusterSize: 5, seat: 5 });
+equal((await outsider.closed).code, "Refused");
+equal((await fails(outsider.get("leader"))).code, "Refused");
 
-// Joining that is given up.
+// Joining that is aborted, or has wrong options.
 equal(await fails(join(name, { signal: AbortSignal.abort("no") })), "no");
 for (const [options, code] of [
   [{ seat: 4 }, "InvalidArgument"],
@@ -85,7 +85,7 @@ const rest = [await join(spoilt), await join(spoilt), await join(spoilt)];
 equal(rest.map(({ seat }) => seat), [2, 3, undefined]);
 equal((await rest[2].get("kept")).value, 1);
 equal((await fails(join(spoilt, { seat: 1 }))).code, "Storage");
-// And who waits for a seat does not wait for that one.
+// A tab that waits for a seat does not wait for that one.
 await rest[0].leave();
 for await (const { quorum } of rest[2].statuses()) if (quorum && rest[2].seat === 2) break;
 await Promise.all(rest.map((cluster) => cluster.leave()));

@@ -7,7 +7,7 @@ use wasm_bindgen::closure::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-/// What scripts compare with: everything but functions, with the order of parts.
+/// Functions for comparing in scripts: values of all types but functions, including the order of their parts.
 const HELP: &str = r#"
 const show = (value) => {
   if (typeof value === "bigint") return `${value}n`;

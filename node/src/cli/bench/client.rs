@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
-use super::history::{Line, Said, Writer};
+use super::history::{Answer, Line, Writer};
 use super::plan::{Call, Calls, Plan};
 use super::report::{Kind, Report};
 
@@ -23,11 +23,11 @@ pub(super) struct Client {
     pub(super) timeout: Duration,
     /// The zero of all clients' clocks.
     pub(super) start: Instant,
-    /// When no more calls are made.
+    /// When the client makes no more calls.
     pub(super) end: Instant,
-    /// When those under way are given up.
+    /// When the calls that are under way are given up.
     pub(super) last: Instant,
-    /// True when it is to end early.
+    /// True when the client has to end early.
     pub(super) stopped: watch::Receiver<bool>,
     /// Calls of all clients.
     pub(super) done: Arc<AtomicU64>,
@@ -42,7 +42,7 @@ impl Client {
             let call = calls.next();
             let called = Instant::now();
             let result = tokio::select! {
-                result = perform(&self.node, &call, self.timeout) => result.map_err(|e| e.to_string()),
+                result = perform(self.node.cluster(), &call, self.timeout) => result.map_err(|e| e.to_string()),
                 () = sleep_until(self.last) => Err("pending at the end".into()),
                 _ = self.stopped.wait_for(|stopped| *stopped) => Err("pending at the end".into()),
             };
@@ -60,7 +60,7 @@ impl Client {
         report
     }
 
-    fn line(&self, call: Call, called: Instant, returned: Instant, result: Result<Said, String>) -> Line {
+    fn line(&self, call: Call, called: Instant, returned: Instant, result: Result<Answer, String>) -> Line {
         let (op, key, value) = match call {
             Call::Put { key, value, .. } => ("put", key, Some(value)),
             Call::Get { key } => ("get", key, None),
@@ -68,7 +68,7 @@ impl Client {
         };
         let nanoseconds = |at: Instant| u64::try_from((at - self.start).as_nanos()).unwrap_or(u64::MAX);
         let (ok, error) = match result {
-            Ok(said) => (Some(said), None),
+            Ok(answer) => (Some(answer), None),
             Err(error) => (None, Some(error)),
         };
         Line {
@@ -92,8 +92,8 @@ fn kind(call: &Call) -> Kind {
     }
 }
 
-async fn perform(cluster: &Cluster, call: &Call, timeout: Duration) -> Result<Said, Error> {
-    let value = |cbor: &[u8], generation: Generation| Said {
+async fn perform(cluster: &Cluster, call: &Call, timeout: Duration) -> Result<Answer, Error> {
+    let value = |cbor: &[u8], generation: Generation| Answer {
         value: json::from_cbor(cbor),
         generation: Some(generation),
         erased: None,
@@ -109,11 +109,11 @@ async fn perform(cluster: &Cluster, call: &Call, timeout: Duration) -> Result<Sa
         }
         Call::Get { key } => {
             let found = cluster.get(key).timeout(timeout).await?;
-            Ok(found.map_or_else(Said::default, |found| value(found.cbor(), found.generation())))
+            Ok(found.map_or_else(Answer::default, |found| value(found.cbor(), found.generation())))
         }
         Call::Erase { key } => {
             let erased = cluster.erase(key).timeout(timeout).await?;
-            Ok(Said { value: Json::Null, generation: None, erased: Some(erased) })
+            Ok(Answer { value: Json::Null, generation: None, erased: Some(erased) })
         }
     }
 }

@@ -21,18 +21,18 @@ pub(super) struct Line {
     pub(super) client: u32,
     pub(super) op: &'static str,
     pub(super) key: String,
-    /// What a put was to put.
+    /// The value of a put.
     pub(super) value: Option<String>,
     /// On one monotonic clock.
     pub(super) call_ns: u64,
     pub(super) return_ns: u64,
-    pub(super) ok: Option<Said>,
+    pub(super) ok: Option<Answer>,
     pub(super) error: Option<String>,
 }
 
-/// What the cluster said.
+/// What the cluster answered.
 #[derive(Clone, Debug, Default, Serialize)]
-pub(super) struct Said {
+pub(super) struct Answer {
     pub(super) value: Json,
     pub(super) generation: Option<Generation>,
     /// Of an erase: whether there was a value.
@@ -40,7 +40,7 @@ pub(super) struct Said {
     pub(super) erased: Option<bool>,
 }
 
-/// A file that is written by a thread of its own, so that the disk holds no client up.
+/// A file that a thread of its own writes, so that no client waits for the disk.
 pub(super) struct History {
     lines: mpsc::Sender<Line>,
     thread: JoinHandle<io::Result<()>>,
@@ -52,7 +52,7 @@ pub(super) struct Writer(mpsc::Sender<Line>);
 
 impl Writer {
     pub(super) fn write(&self, line: Line) {
-        // Where the thread has failed, `finish` tells.
+        // If the thread has failed, `finish` reports it.
         self.0.send(line).ok();
     }
 }
@@ -69,7 +69,7 @@ impl History {
         Writer(self.lines.clone())
     }
 
-    /// Writes what is left, once all writers are gone.
+    /// Writes the remaining lines, once all writers are dropped.
     pub(super) fn finish(self) -> Result<(), Failure> {
         drop(self.lines);
         let written = self.thread.join().unwrap_or_else(|_| Err(io::Error::other("the writer panicked")));
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn a_line_has_the_names_that_checkers_read() {
-        let said = Said { value: "v".into(), generation: Some(Generation::default()), erased: None };
+        let answer = Answer { value: "v".into(), generation: Some(Generation::default()), erased: None };
         let line = Line {
             client: 3,
             op: "put",
@@ -104,7 +104,7 @@ mod tests {
             value: Some("v".into()),
             call_ns: 1,
             return_ns: 2,
-            ok: Some(said),
+            ok: Some(answer),
             error: None,
         };
         let expected = r#"{"client":3,"op":"put","key":"k","value":"v","call_ns":1,"return_ns":2,"ok":{"value":"v","generation":0},"error":null}"#;
@@ -125,7 +125,7 @@ mod tests {
                 value: None,
                 call_ns: 0,
                 return_ns: 0,
-                ok: Some(Said::default()),
+                ok: Some(Answer::default()),
                 error: None,
             });
         }

@@ -38,7 +38,7 @@ const CONNECTIONS: usize = 64;
 /// How long a node on this machine may take to accept a connection.
 const PROBE: Duration = Duration::from_millis(300);
 
-/// How long calls that are under way at the end may take to be done.
+/// How long calls that are under way at the end may still take.
 const LAST_CALLS: Duration = Duration::from_secs(2);
 
 /// Runs the benchmark.
@@ -81,7 +81,7 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), Failure> {
     };
     let took = start.elapsed().min(end - start);
     bar.abort();
-    // Aborted, the task drops the bar, which clears it.
+    // The task drops the bar when it is aborted, which clears the line.
     bar.await.ok();
 
     let mut report = Report::default();
@@ -96,7 +96,7 @@ pub(crate) async fn run(args: BenchArgs) -> Result<(), Failure> {
     report.failure().map_or(Ok(()), Err)
 }
 
-/// Observers, spread over the addresses: each starts at one of them, and learns of the others from there.
+/// Observers, spread over the addresses. Each joins at one of them, and learns of the others there.
 async fn connect(args: &BenchArgs, limit: Duration) -> Result<Vec<NativeNode>, Failure> {
     let mut addresses = oneshot::addresses(&args.reach);
     if args.reach.at.is_empty() {
@@ -108,7 +108,10 @@ async fn connect(args: &BenchArgs, limit: Duration) -> Result<Vec<NativeNode>, F
         if addresses.is_empty() {
             return Err(Failure::new(
                 Exit::Unavailable,
-                format!("no node listens at {}: start some, or say where they are with --at", all.join(", ")),
+                format!(
+                    "no node listens at {}: start some, or name their addresses with --at",
+                    all.join(", ")
+                ),
             ));
         }
     }
@@ -117,8 +120,8 @@ async fn connect(args: &BenchArgs, limit: Duration) -> Result<Vec<NativeNode>, F
         let at = std::slice::from_ref(address);
         let node = oneshot::observer(&args.reach, at).await?;
         let linked = tokio::select! {
-            status = node.status().timeout(limit) => status.map(drop).map_err(Failure::from),
-            refused = node.refused() => Err(refused.into()),
+            status = node.cluster().status().timeout(limit) => status.map(drop).map_err(Failure::from),
+            refused = node.cluster().refused() => Err(refused.into()),
         };
         match linked {
             Ok(()) => Ok(node),
@@ -131,7 +134,7 @@ async fn connect(args: &BenchArgs, limit: Duration) -> Result<Vec<NativeNode>, F
     try_join_all(nodes).await
 }
 
-/// A bar on standard error, if somebody watches.
+/// A progress bar on standard error, if that is a terminal.
 async fn progress(seconds: f64, done: Arc<AtomicU64>) {
     if !std::io::stderr().is_terminal() {
         return;

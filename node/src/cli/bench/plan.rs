@@ -1,4 +1,4 @@
-//! Which calls a client makes.
+//! The calls that a client makes.
 
 use std::collections::VecDeque;
 
@@ -12,14 +12,14 @@ const REMEMBERED: usize = 1024;
 const KEY: usize = 16;
 const VALUE: usize = 64;
 
-/// What all clients go by.
+/// The plan that all clients follow.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
     keys: Option<u64>,
     prefix: String,
     gets: u8,
     erases: u8,
-    /// Tells apart values of this run from those of others.
+    /// Marks the values of this run.
     run: u64,
 }
 
@@ -70,7 +70,7 @@ impl Calls {
         self.put()
     }
 
-    /// A key that may have a value: one of all, or one that this client has put.
+    /// A key that may have a value: any of the keys of --keys, or one that this client has put.
     fn some_key(&self) -> Option<String> {
         match self.plan.keys {
             Some(keys) => Some(self.numbered(fastrand::u64(..keys))),
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_drawn_from_as_many_as_told() {
+    fn keys_are_drawn_from_as_many_as_the_option_says() {
         let mut calls = Calls::new(plan(Some(3), 40, 30), 0);
         let mut seen = std::collections::BTreeSet::new();
         for _ in 0..300 {

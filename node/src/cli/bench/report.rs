@@ -7,7 +7,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::cli::failure::{Exit, Failure};
 
-/// What was called.
+/// The kind of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Put,
@@ -20,7 +20,7 @@ const KINDS: [(Kind, &str); 3] = [(Kind::Put, "puts"), (Kind::Get, "gets"), (Kin
 /// Counts and times of one kind of call.
 #[derive(Default)]
 struct Times {
-    /// In microseconds; none before the first call.
+    /// How long calls took, in microseconds; none before the first call.
     took: Option<Histogram<u64>>,
     failed: u64,
     error: Option<String>,
@@ -72,7 +72,7 @@ impl Report {
         }
     }
 
-    /// What to print: a line for each kind of call, or JSON.
+    /// The figures: a line for each kind of call, or JSON.
     pub(super) fn render(&self, took: Duration, clients: u32, as_json: bool) -> String {
         let seconds = took.as_secs_f64().max(f64::EPSILON);
         let mut lines = vec![format!("{clients} clients, {seconds:.1} s")];
@@ -98,7 +98,7 @@ impl Report {
         if as_json { Json::Object(object).to_string() } else { lines.join("\n") }
     }
 
-    /// Why the run is worth nothing, if nothing was done.
+    /// The failure of a run in which no call succeeded.
     pub(super) fn failure(&self) -> Option<Failure> {
         if self.times.iter().any(|times| times.count() > 0) {
             return None;

@@ -24,7 +24,7 @@ const KEYED: [&str; 5] = ["put", "get", "erase", "owner", "watch"];
 /// Lines that are kept from one session to the next.
 const HISTORY: usize = 1000;
 
-/// Reads lines at the terminal, below whatever is printed meanwhile.
+/// Reads lines at the terminal, below all that is printed meanwhile.
 pub(super) fn start() -> Result<Input, Failure> {
     terminal::save();
     let failed = |e: ReadlineError| Failure::error(format!("cannot read from the terminal: {e}"));
@@ -33,10 +33,10 @@ pub(super) fn start() -> Result<Input, Failure> {
     editor.set_helper(Some(Words::default()));
     let history = history_file();
     if let Some(file) = &history {
-        // A first session has no history, and what cannot be read can be done without.
+        // The first session has no history, and a history that cannot be read is not needed.
         editor.load_history(file).ok();
     }
-    // Without a printer, on a dumb terminal, lines go to standard error as ever.
+    // Without a printer, as on a dumb terminal, lines go to standard error.
     if let Ok(printer) = editor.create_external_printer() {
         logs::set_prompt(print_above(printer).ok());
     }
@@ -59,12 +59,12 @@ pub(super) fn start() -> Result<Input, Failure> {
     }))
 }
 
-/// A printer may wait for the prompt, and so must not be called by those who have other things to do.
+/// Prints on a thread of its own, since the printer may wait for the prompt.
 fn print_above(mut printer: impl ExternalPrinter + Send + 'static) -> io::Result<Arc<Lines>> {
     Lines::start(move |line| printer.print(line).map_err(io::Error::other))
 }
 
-/// `$XDG_STATE_HOME/paxoskv/history`, by default below `~/.local/state`; `None` where it cannot be.
+/// `$XDG_STATE_HOME/paxoskv/history`, by default below `~/.local/state`; `None` where there is no such folder.
 fn history_file() -> Option<PathBuf> {
     let xdg = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let state = xdg.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")))?;

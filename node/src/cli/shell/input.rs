@@ -1,5 +1,4 @@
-//! Lines of input. Reading them blocks, so it has a thread of its own, which reads the next line when the last is
-//! done.
+//! Lines of input. Reading them blocks, so a thread of its own does it, which reads the next line when the last one is done.
 
 use std::io::BufRead;
 use std::sync::mpsc;
@@ -10,7 +9,7 @@ use futures::channel::mpsc::{UnboundedReceiver, unbounded};
 use crate::cli::failure::Failure;
 use crate::cli::logs;
 
-/// A line, and whom to tell when it is done.
+/// A line, and the channel that reports when it is done.
 pub(super) struct Typed {
     pub(super) text: String,
     pub(super) done: mpsc::Sender<()>,
@@ -51,8 +50,7 @@ pub(super) fn script() -> Input {
             Ok(0) => None,
             Ok(_) => Some(String::from_utf8_lossy(&line).trim_end().to_owned()),
             Err(e) => {
-                let failure = Failure::error(format!("cannot read standard input: {e}"));
-                logs::print(format!("error: {}\n", failure.message));
+                logs::report(&Failure::error(format!("cannot read standard input: {e}")));
                 None
             }
         }

@@ -1,8 +1,8 @@
-//! Commands by hand, or from a pipe: the same as the one-shots, at a node of this process.
+//! Commands that are typed, or come from a pipe: the same as the one-shot commands, at a node of this process.
 //!
-//! At a terminal there is a prompt, with history and completion; Ctrl-C ends the call or clears the line, `exit` or
-//! Ctrl-D leaves. Else standard input is a script: one command a line, `#` starts a comment, and it goes on after
-//! errors; the exit status is that of the last command that failed, or 0.
+//! At a terminal there is a prompt, with history and completion. Ctrl-C ends the call or clears the line; `exit` or Ctrl-D
+//! leaves. Otherwise standard input is a script: one command a line, `#` starts a comment, and an error does not end the
+//! script. The exit status is that of the last command that failed, or 0.
 
 mod editor;
 mod input;
@@ -11,13 +11,15 @@ mod line;
 use std::io::IsTerminal;
 
 use futures::StreamExt;
-use paxoskv::{Cluster, NativeNode, Statuses};
+use paxoskv::{NativeNode, Statuses};
 
 use super::args::Operation;
+use super::deadline::Deadline;
 use super::failure::{Exit, Failure};
+use super::leave::leave;
 use super::operation::{self, Dash};
-use super::signals::{self, Signals, Told};
-use super::{logs, node, output};
+use super::signals::{self, Signal, Signals};
+use super::{logs, output};
 use input::{Input, Typed};
 use line::Line;
 
@@ -35,7 +37,7 @@ pub(crate) async fn run(nodes: &[NativeNode], introduction: &str) -> Result<Exit
     };
     let mut shell = Shell {
         node: first,
-        statuses: first.statuses(),
+        statuses: first.cluster().statuses(),
         last_status: String::new(),
         signals: signals::listen()?,
         interactive,
@@ -48,7 +50,7 @@ pub(crate) async fn run(nodes: &[NativeNode], introduction: &str) -> Result<Exit
     if interactive && end.is_ok() {
         output::line("Goodbye.")?;
     }
-    node::goodbye(nodes).await;
+    leave(nodes).await;
     end.map(|()| if interactive { Exit::Done } else { failed })
 }
 
@@ -71,20 +73,20 @@ impl Shell<'_> {
                         if !self.line(&text).await? {
                             return Ok(());
                         }
-                        // Only now is there another prompt.
+                        // The thread shows the next prompt only now.
                         done.send(()).ok();
                     }
                     None => return Ok(()),
                 },
-                Some(status) = self.statuses.next() => self.tell(&status.to_string()),
-                refused = node.refused() => return Err(refused.into()),
+                Some(status) = self.statuses.next() => self.show(&status.to_string()),
+                refused = node.cluster().refused() => return Err(refused.into()),
                 stopped = node.stopped() => return Ok(stopped?),
                 _ = self.signals.next() => return Ok(()),
             }
         }
     }
 
-    /// Does one line; false where it was the last.
+    /// Does one line; gives false where it was the last.
     async fn line(&mut self, text: &str) -> Result<bool, Failure> {
         let operation = match line::parse(text) {
             Ok(Line::Nothing) => return Ok(true),
@@ -97,8 +99,10 @@ impl Shell<'_> {
             }
         };
         let node = self.node;
-        let cluster: &Cluster = node;
-        let call = operation::run(cluster, &operation, operation.timeout(), Dash::Commands);
+        let call = async {
+            let input = operation::read_input(&operation, Dash::Commands).await?;
+            operation::run(node.cluster(), &operation, input, Deadline::after(operation.timeout())).await
+        };
         let mut call = std::pin::pin!(call);
         loop {
             tokio::select! {
@@ -108,18 +112,18 @@ impl Shell<'_> {
                     }
                     return Ok(true);
                 }
-                Some(status) = self.statuses.next() => self.tell(&status.to_string()),
-                refused = node.refused() => return Err(refused.into()),
+                Some(status) = self.statuses.next() => self.show(&status.to_string()),
+                refused = node.cluster().refused() => return Err(refused.into()),
                 stopped = node.stopped() => return stopped.map(|()| false).map_err(Into::into),
-                told = self.signals.next() => {
-                    if told == Told::Terminate || !self.interactive {
+                signal = self.signals.next() => {
+                    if signal == Signal::Terminate || !self.interactive {
                         return Ok(false);
                     }
-                    // At once, before the next prompt.
+                    // This has to be printed before the next prompt.
                     if matches!(operation, Operation::Watch(_)) {
-                        logs::say("");
+                        logs::print_now("");
                     } else {
-                        logs::say("\ncancelled; a put may have happened all the same");
+                        logs::print_now("\ncancelled; a put may have happened all the same");
                     }
                     return Ok(true);
                 }
@@ -128,14 +132,14 @@ impl Shell<'_> {
     }
 
     fn report(&mut self, failure: &Failure) {
-        failure.report();
+        logs::report(failure);
         if failure.exit != Exit::Done {
             self.failed = failure.exit;
         }
     }
 
-    /// Tells how the cluster is, if that has changed.
-    fn tell(&mut self, status: &str) {
+    /// Shows the cluster's state, if it has changed.
+    fn show(&mut self, status: &str) {
         if self.interactive && status != self.last_status {
             logs::print(format!("{status}\n"));
         }

@@ -1,4 +1,4 @@
-// What the types must refuse; `tsc` complains about each that passes.
+// Calls that the types must refuse; `tsc` reports each one that passes.
 
 import { type Cluster, PaxosError, join } from "paxoskv";
 
@@ -13,9 +13,9 @@ export async function wrong(cluster: Cluster): Promise<void> {
   await cluster.put("k", 1, { forever: true });
   // @ts-expect-error a deadline is a moment
   await cluster.put("k", 1, { until: "30s" });
-  // @ts-expect-error what was found may be absent
+  // @ts-expect-error a key may be absent
   (await cluster.get<number>("k")).value;
-  // @ts-expect-error what was put by whomever is of unknown type
+  // @ts-expect-error a value that any node may have put is of unknown type
   (await cluster.get("k"))?.value.length;
   // @ts-expect-error a vacant key has no value
   for await (const state of cluster.watch<number>("k")) state.value.toFixed();

@@ -39,7 +39,7 @@ impl From<JsValue> for Unfit {
 
 type Written = Result<(), Unfit>;
 
-// All that can run somebody's code, or find an object that is not what it seems to be: a proxy, a getter that throws, a
+// All that can run code of the page's, or find an object that is not what it seems to be: a proxy, a getter that throws, a
 // buffer that was given away. What is thrown there must not fly past Rust, whose stack would stay where it was.
 #[wasm_bindgen]
 extern "C" {
