@@ -1,4 +1,4 @@
-//! Where seats can be reached, among nodes that tell one another.
+//! Where seats can be reached, among nodes that relay addresses to one another.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 use std::collections::{BTreeMap, VecDeque};
@@ -17,7 +17,7 @@ struct Nodes {
     disks: Vec<BTreeMap<Vec<u8>, Vec<u8>>>,
     /// Which of them are linked.
     links: Vec<(usize, usize)>,
-    /// What each has been told to dial.
+    /// The addresses that each has dialed.
     dialed: Vec<Vec<String>>,
     frames: usize,
 }
@@ -75,7 +75,7 @@ impl Nodes {
         self.run([(one, up(true, at_one)), (other, up(false, at_other))]);
     }
 
-    /// All links of one go down, and it is never heard of again.
+    /// All links of one go down, for ever.
     fn lose(&mut self, lost: usize) {
         let mut down = Vec::new();
         for (n, (one, other)) in self.links.iter().enumerate() {
@@ -117,7 +117,7 @@ impl Nodes {
         }
     }
 
-    fn was_told(&self, at: usize, address: &str) -> bool {
+    fn has_dialed(&self, at: usize, address: &str) -> bool {
         self.dialed[at].iter().any(|dialed| dialed == address)
     }
 }
@@ -137,29 +137,29 @@ fn a_seat_that_is_somewhere_else_each_time_leaves_nothing_behind() {
     assert_eq!(nodes.dialed[comes], ["stays:1", "tab:300"]);
 }
 
-/// A node that listens everywhere knows its addresses by its links alone, and they are news to those who are linked.
+/// A node that listens everywhere knows its addresses by its links alone, and its peers are notified of them.
 #[test]
-fn what_a_seat_knows_late_of_itself_is_told_on() {
+fn an_address_that_a_seat_learns_late_is_relayed() {
     let mut nodes = Nodes::new();
     let [seat, beside, outside] = [1, 2, 3].map(|seat| nodes.seat(seat));
     nodes.link((beside, &[]), (seat, &["loopback"]));
     nodes.link((outside, &[]), (beside, &[]));
-    assert!(nodes.was_told(outside, "loopback") && !nodes.was_told(outside, "lan"));
+    assert!(nodes.has_dialed(outside, "loopback") && !nodes.has_dialed(outside, "lan"));
     let observer = nodes.observer();
     nodes.link((observer, &[]), (seat, &["lan", "loopback"]));
-    assert!(nodes.was_told(outside, "lan"));
+    assert!(nodes.has_dialed(outside, "lan"));
     // It starts anew, and again learns of the second later.
     let seat = nodes.restart(1, seat, 2);
     nodes.link((seat, &["loopback"]), (beside, &[]));
     nodes.dialed[outside].clear();
     let observer = nodes.observer();
     nodes.link((observer, &[]), (seat, &["lan", "loopback"]));
-    assert!(nodes.was_told(outside, "lan"));
+    assert!(nodes.has_dialed(outside, "lan"));
 }
 
 /// Which of its addresses a transport knows may change with each link.
 #[test]
-fn addresses_that_come_and_go_are_news_once() {
+fn addresses_that_come_and_go_are_dialed_once() {
     let mut nodes = Nodes::new();
     let [seat, beside] = [1, 2].map(|seat| nodes.seat(seat));
     nodes.link((seat, &["a", "b"]), (beside, &[]));
@@ -173,9 +173,9 @@ fn addresses_that_come_and_go_are_news_once() {
     assert_eq!(nodes.dialed[beside], ["a", "b", "c", "a", "b"]);
 }
 
-/// Everybody tells everybody, and no news comes back to go around again.
+/// Every node relays addresses to every peer, and none of them goes around twice.
 #[test]
-fn news_goes_around_once() {
+fn a_new_address_goes_around_once() {
     let mut nodes = Nodes::new();
     let [a, b, c] = [1, 2, 3].map(|seat| nodes.seat(seat));
     let (d, e) = (nodes.observer(), nodes.observer());
@@ -187,39 +187,43 @@ fn news_goes_around_once() {
     let before = nodes.frames;
     let observer = nodes.observer();
     nodes.link((a, &["new"]), (observer, &[]));
-    assert!([b, c, d, e].iter().all(|at| nodes.was_told(*at, "new")));
+    assert!([b, c, d, e].iter().all(|at| nodes.has_dialed(*at, "new")));
     // To its four peers and the newcomer, and by each of the four to no more than the three others.
     assert!(nodes.frames - before < 40, "{} frames", nodes.frames - before);
 }
 
-/// What a node with these links is told of addresses, and then tells a newcomer.
-fn told_on(told: impl IntoIterator<Item = Message>) -> Vec<String> {
+/// The addresses that a node relays to a newcomer after it has received these messages.
+fn relayed(received: impl IntoIterator<Item = Message>) -> Vec<String> {
     let mut nodes = Nodes::new();
     let [one, two, comes] = [1, 2, 3].map(|seat| nodes.seat(seat));
     nodes.link((one, &[]), (two, &[]));
-    for message in told {
+    for message in received {
         nodes.run([(one, Input::Frame { link: LinkId(1), bytes: write_frame(&[message]) })]);
     }
     nodes.link((comes, &[]), (one, &[]));
     std::mem::take(&mut nodes.dialed[comes])
 }
 
-fn says(store: u8, opening: u64, revision: u64, addresses: &[&str]) -> Message {
+fn addresses_of(store: u8, opening: u64, revision: u64, addresses: &[&str]) -> Message {
     let claim = Claim { seat: Seat::new(3).unwrap(), store: StoreId([store; 16]), opening: Opening(opening) };
     Message::Addresses { claim, revision, addresses: addresses.iter().map(ToString::to_string).collect() }
 }
 
 #[test]
-fn only_what_is_newer_is_news() {
-    let [old, again, later] = [says(7, 4, 9, &["old"]), says(7, 5, 1, &["again"]), says(7, 5, 2, &["later"])];
+fn only_a_newer_revision_is_relayed() {
+    let [old, again, later] = [
+        addresses_of(7, 4, 9, &["old"]),
+        addresses_of(7, 5, 1, &["again"]),
+        addresses_of(7, 5, 2, &["later"]),
+    ];
     for order in [[&old, &again, &later], [&later, &again, &old], [&again, &later, &old]] {
-        assert_eq!(told_on(order.map(Clone::clone)), ["later"]);
+        assert_eq!(relayed(order.map(Clone::clone)), ["later"]);
     }
 }
 
-/// It may have been given up meanwhile.
+/// The transport may have given the address up meanwhile.
 #[test]
-fn what_is_told_again_is_dialed_again() {
+fn what_is_relayed_again_is_dialed_again() {
     let mut nodes = Nodes::new();
     let [seat, beside] = [1, 2].map(|seat| nodes.seat(seat));
     for _ in 0..2 {
@@ -234,16 +238,16 @@ fn what_is_told_again_is_dialed_again() {
 fn of_seats_that_are_none_nothing_is_remembered() {
     let claim = Claim { seat: Seat::new(4).unwrap(), store: StoreId([7; 16]), opening: Opening(1) };
     let message = Message::Addresses { claim, revision: 1, addresses: vec!["nowhere".into()] };
-    assert_eq!(told_on([message]), Vec::<String>::new());
+    assert_eq!(relayed([message]), Vec::<String>::new());
 }
 
-/// Until they are founded, any number of stores may claim a seat.
+/// Before the bootstrap, any number of stores may claim a seat.
 #[test]
 fn so_much_is_remembered_and_no_more() {
     let long = "x".repeat(513);
     let many: Vec<String> = (0..99).map(|n| format!("at:{n}")).collect();
     let addresses: Vec<&str> = [long.as_str()].into_iter().chain(many.iter().map(String::as_str)).collect();
-    let told = told_on((1..=200).map(|store| says(store, 1, 1, &addresses)));
-    assert_eq!(told.len(), 64 * 32);
-    assert!(told.iter().all(|address| address.len() < 10));
+    let addresses = relayed((1..=200).map(|store| addresses_of(store, 1, 1, &addresses)));
+    assert_eq!(addresses.len(), 64 * 32);
+    assert!(addresses.iter().all(|address| address.len() < 10));
 }

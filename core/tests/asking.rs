@@ -1,8 +1,8 @@
 //! A node without a seat asks seats.
 
-mod fed;
+mod stepped;
 
-use fed::{World, get, key, put};
+use stepped::{World, get, key, put};
 
 /// Every seat's answer takes longer than the first that is asked may take.
 #[test]

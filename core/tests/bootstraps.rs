@@ -1,32 +1,32 @@
 //! How a cluster begins, where not all goes well.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
-mod fed;
+mod stepped;
 
-use fed::{World, key, peek};
 use paxoskv_core::transport::CloseReason;
 use paxoskv_core::wire::{Message, Outcome};
+use stepped::{World, key, peek};
 
 /// The other store that seat 2 was given to.
-const TWIN: u8 = 12;
+const DUPLICATE: u8 = 12;
 /// It is linked to all.
 const OBSERVER: u8 = 4;
 
-/// Seat 2 was given to two stores, and each founds a cluster with one of the others, which do not see each other.
-fn founded_apart() -> World {
+/// Seat 2 was given to two stores, and each bootstraps a cluster with one of the others, which are not linked.
+fn bootstrapped_apart() -> World {
     let mut world = World::default();
     [1, 2, 3, OBSERVER].into_iter().for_each(|name| world.start(name));
-    world.start_twin(TWIN, 2);
-    [1, 2, TWIN, 3].into_iter().for_each(|seat| world.link(OBSERVER, seat));
+    world.start_duplicate(DUPLICATE, 2);
+    [1, 2, DUPLICATE, 3].into_iter().for_each(|seat| world.link(OBSERVER, seat));
     world.link(1, 2);
-    world.link(TWIN, 3);
+    world.link(DUPLICATE, 3);
     world
 }
 
 /// It has greeted all of them when they were of no cluster yet, and need not greet them again.
 #[test]
-fn an_observer_is_told_of_one_of_two_clusters() {
-    let mut world = founded_apart();
+fn an_observer_takes_answers_of_one_of_two_clusters_only() {
+    let mut world = bootstrapped_apart();
     world.arrives = Some(|_, to, message| {
         to == OBSERVER || !matches!(message, Message::Hello { hello } if hello.claim.is_none())
     });
@@ -40,10 +40,10 @@ fn an_observer_is_told_of_one_of_two_clusters() {
     assert_eq!(world.closed.iter().filter(refused).count(), 2);
 }
 
-/// Which cluster a seat is in says its Hello, and that may be lost.
+/// A Hello names the cluster that its seat is in, and may be lost.
 #[test]
 fn an_observer_counts_nothing_that_is_of_no_cluster_that_it_knows() {
-    let mut world = founded_apart();
+    let mut world = bootstrapped_apart();
     world.arrives = Some(|_, to, message| {
         to != OBSERVER || !matches!(message, Message::Hello { hello } if hello.cluster_id.is_some())
     });
@@ -55,7 +55,7 @@ fn an_observer_counts_nothing_that_is_of_no_cluster_that_it_knows() {
     assert_eq!(world.opened, 1);
 }
 
-/// What a seat has learned is nothing before it is of a cluster, and that it can say.
+/// A seat has learned nothing before it is in a cluster, and it can answer that.
 #[test]
 fn a_seat_of_no_cluster_yet_has_learned_nothing() {
     let mut world = World::default();
@@ -65,10 +65,10 @@ fn a_seat_of_no_cluster_yet_has_learned_nothing() {
     assert!(matches!(world.outcome(peek), Some(Outcome::Absent { .. })));
 }
 
-/// A store that was deleted is a new one, which the cluster will not have in that seat. It is told so also where it has
-/// waited for long, by who has just started and may say nothing before that is on its disk.
+/// A store that was deleted is a new one, which the cluster refuses in that seat. It is refused also where it has waited
+/// for long, by a seat that has just started and may send nothing before its start is on its disk.
 #[test]
-fn a_seat_that_has_lost_its_store_is_told_so() {
+fn a_seat_that_has_lost_its_store_is_refused() {
     let mut world = World::new();
     (1..=3).for_each(|seat| world.kill(seat));
     world.forget(1);
@@ -82,10 +82,10 @@ fn a_seat_that_has_lost_its_store_is_told_so() {
     assert_eq!(world.refused, [1]);
 }
 
-/// Seats that keep their votes in memory: the second dies before it has said anything about the founding, and what comes
-/// back in it is another store.
+/// Seats that keep their votes in memory: the second crashes before it has sent anything about the bootstrap, and comes
+/// back with another store.
 #[test]
-fn a_founding_names_those_who_are_there() {
+fn a_bootstrap_lists_the_stores_that_are_linked() {
     let mut world = World::default();
     [1, 2].into_iter().for_each(|seat| world.start(seat));
     world.link(1, 2);
@@ -94,20 +94,20 @@ fn a_founding_names_those_who_are_there() {
     world.kill(2);
     world.arrives = None;
     world.start(3);
-    world.start_twin(TWIN, 2);
-    world.link_all(&[1, TWIN]);
-    world.link_all(&[1, TWIN, 3]);
-    for (n, seat) in [(1, 1), (2, TWIN), (3, 3)] {
+    world.start_duplicate(DUPLICATE, 2);
+    world.link_all(&[1, DUPLICATE]);
+    world.link_all(&[1, DUPLICATE, 3]);
+    for (n, seat) in [(1, 1), (2, DUPLICATE), (3, 3)] {
         assert_eq!(world.put_number(seat, "key", n), Some((1, n == 1)));
     }
 }
 
-/// The founding left the third seat empty, and while there is no quorum two come for it, one after the other.
+/// The bootstrap left the third seat empty, and while there is no quorum two stores claim it, one after the other.
 #[test]
-fn an_empty_seat_is_for_who_is_there() {
+fn an_empty_seat_is_filled_by_the_store_that_is_linked() {
     let mut world = World::default();
     [1, 2, 3].into_iter().for_each(|seat| world.start(seat));
-    world.start_twin(13, 3);
+    world.start_duplicate(13, 3);
     world.link(1, 2);
     world.pass(2);
     world.unlink(1, 2);
@@ -118,10 +118,10 @@ fn an_empty_seat_is_for_who_is_there() {
     assert_eq!(world.put_number(13, "key", 1), Some((1, true)));
 }
 
-/// Five seats. Two have promised to the first when the second dies and leaves too few to found anything; the third's
+/// Five seats. Two have promised to the first when the second crashes and leaves too few for a bootstrap. The third's
 /// promise comes then, and would make the second a seat's holder for ever.
 #[test]
-fn a_founding_is_not_proposed_on_the_promise_of_who_is_gone() {
+fn a_bootstrap_is_not_proposed_on_the_promise_of_a_store_that_is_gone() {
     let mut world = World::default();
     world.size = Some(5);
     [1, 2, 3].into_iter().for_each(|seat| world.start(seat));
@@ -141,8 +141,8 @@ fn a_founding_is_not_proposed_on_the_promise_of_who_is_gone() {
     assert_eq!(world.put_number(4, "key", 1), Some((1, true)));
 }
 
-/// The third seat proposes, the second votes for it, and it dies; what comes in its place has another store, which was
-/// opened as often, and proposes another founding to the first. Votes for the one must not count for the other.
+/// The third seat proposes, the second votes for it, and it crashes. Its seat comes back with another store, which was
+/// opened as often, and proposes another bootstrap to the first. Votes for the one must not count for the other.
 #[test]
 fn stores_of_one_seat_use_no_ballot_twice() {
     const ANEW: u8 = 13;
@@ -157,7 +157,7 @@ fn stores_of_one_seat_use_no_ballot_twice() {
     });
     [(1, 2), (2, 3), (1, 3)].into_iter().for_each(|(one, other)| world.link(one, other));
     world.kill(3);
-    world.start_twin(ANEW, 3);
+    world.start_duplicate(ANEW, 3);
     world.link(ANEW, 2);
     world.link(ANEW, 1);
     world.arrives = None;
@@ -168,14 +168,14 @@ fn stores_of_one_seat_use_no_ballot_twice() {
 
 /// A node that waits for its cluster meets a seat of another one first, and then its own.
 #[test]
-fn who_is_refused_waits_a_moment_for_others() {
+fn a_refused_node_waits_a_moment_for_other_peers() {
     let mut world = World::new();
-    world.start_twin(13, 3);
+    world.start_duplicate(13, 3);
     world.pass(60);
     world.link(13, 2);
     world.pass_milliseconds(800);
-    world.start_twin(TWIN, 2);
-    world.link(13, TWIN);
+    world.start_duplicate(DUPLICATE, 2);
+    world.link(13, DUPLICATE);
     world.pass(5);
     assert!(world.refused.is_empty());
 }

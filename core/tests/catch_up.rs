@@ -1,13 +1,13 @@
 //! What a seat has missed it learns later.
 
-mod fed;
+mod stepped;
 
-use fed::{World, get, key, key_at, put};
 use paxoskv_core::wire::{Message, Op, Outcome};
 use paxoskv_core::{CallId, KeyId, Lease};
+use stepped::{World, get, key, key_at, put};
 
 /// The number under which a seat has learned something is never given to anything else, also where it has to do with
-/// that key in a newer generation and forgets what it learned: whoever has seen as much never asks for it again.
+/// that key in a newer generation and forgets what it learned: a seat that has seen as much never asks for it again.
 #[test]
 fn numbers_of_what_was_learned_are_given_out_once() {
     let mut world = World::new();
@@ -16,7 +16,7 @@ fn numbers_of_what_was_learned_are_given_out_once() {
     let first = world.call(1, put(&id, "value", vec![latch.clone()]), None);
     world.pass(3);
     assert!(world.has_value(first));
-    // What is asked in the next generation is all that seat 1 hears of the end.
+    // What is asked in the next generation is all that seat 1 receives of the end.
     world.arrives = Some(|from, to, message| match message {
         Message::Read { register, .. } if register.generation.0 == 1 => from != 1,
         _ => from != 1 && to != 1,
@@ -43,7 +43,7 @@ fn numbers_of_what_was_learned_are_given_out_once() {
     assert!(world.knows(2, &later));
 }
 
-/// 3 MB that a seat has missed, over links of 1 Mbit/s each: beats, and what else there is to say meanwhile, do not wait for
+/// 3 MB that a seat has missed, over links of 1 Mbit/s each: heartbeats and all other messages do not wait for
 /// all of that.
 #[test]
 fn what_was_missed_is_fetched_bit_by_bit() {
@@ -68,10 +68,10 @@ fn what_was_missed_is_fetched_bit_by_bit() {
     assert!(world.longest.as_millis() < 3_000, "{:?}", world.longest);
 }
 
-/// 400 kB that are said at once to a seat that comes back: if that were one frame, over a slow link nothing would be heard
+/// 400 kB that are sent at once to a seat that comes back: if that were one frame, over a slow link nothing would arrive
 /// for as long as that takes.
 #[test]
-fn what_is_said_at_once_is_in_frames_of_a_bounded_size() {
+fn what_is_sent_at_once_is_in_frames_of_a_bounded_size() {
     let mut world = World::new();
     world.kill(3);
     world.unlink(1, 2);

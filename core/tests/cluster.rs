@@ -9,14 +9,14 @@ use paxoskv_core::memory::Network;
 use paxoskv_core::storage::{Batch, Loaded, StorageError};
 use paxoskv_core::{Cluster, Effect, Error, Opening, SeatState, Status, Storage, Timer};
 
-mod house;
+mod harness;
 
-use house::{Clock, House, test};
+use harness::{Clock, Harness, test};
 
 #[test]
 async fn three_seats_agree_and_a_key_is_written_once() {
-    let house = House::new();
-    let seats = [1, 2, 3].map(|seat| house.seat(seat));
+    let harness = Harness::new();
+    let seats = [1, 2, 3].map(|seat| harness.seat(seat));
     let first = seats[0].put("leader", "anna").await.unwrap();
     assert_eq!((first.won(), first.generation().0), (true, 0));
     for seat in &seats {
@@ -29,8 +29,8 @@ async fn three_seats_agree_and_a_key_is_written_once() {
 
 #[test]
 async fn an_erased_key_is_put_anew_with_a_higher_token() {
-    let house = House::new();
-    let seats = [1, 2, 3].map(|seat| house.seat(seat));
+    let harness = Harness::new();
+    let seats = [1, 2, 3].map(|seat| harness.seat(seat));
     for round in 0..5u64 {
         let chosen = seats[0].put("lock", &round).erasable().await.unwrap();
         assert_eq!((chosen.won(), chosen.generation().0), (true, round));
@@ -44,11 +44,11 @@ async fn an_erased_key_is_put_anew_with_a_higher_token() {
 
 #[test]
 async fn one_node_may_have_several_transports() {
-    let house = House::new();
+    let harness = Harness::new();
     let other = Network::new();
     let both =
-        paxoskv_core::transport::Joined::new(house.network.endpoint("seat 2"), other.endpoint("seat 2"));
-    let seats = [house.seat(1), house.seat_at(2, both), house.seat_at(3, other.endpoint("seat 3"))];
+        paxoskv_core::transport::Joined::new(harness.network.endpoint("seat 2"), other.endpoint("seat 2"));
+    let seats = [harness.seat(1), harness.seat_at(2, both), harness.seat_at(3, other.endpoint("seat 3"))];
     // Seats 1 and 3 have no link to each other.
     for key in 0..20 {
         assert!(seats[key % 3].put(&key, &key).await.unwrap().won());
@@ -59,45 +59,45 @@ async fn one_node_may_have_several_transports() {
 }
 
 #[test]
-async fn without_a_quorum_a_put_waits_or_says_so_in_time() {
-    let house = House::new();
-    let one = house.seat(1);
+async fn without_a_quorum_a_put_waits_or_fails_in_time() {
+    let harness = Harness::new();
+    let one = harness.seat(1);
     let error = one.put("a", &1).timeout(Duration::from_millis(50)).await.unwrap_err();
     let effect = Effect::Unknown;
     assert_eq!(error, Error::NoQuorum { connected: 1, quorum: 2, cluster_size: 3, effect });
-    // A get changes nothing, and does not say that it may.
+    // A get changes nothing, and does not report that it may.
     let error = one.get("a").timeout(Duration::from_millis(50)).await.unwrap_err();
     assert_eq!(error.code(), "NoQuorum");
     assert!(!error.to_string().contains("effect"), "{error}");
 
     let waiting = one.put("b", &2).into_future();
-    let two = house.seat(2);
+    let two = harness.seat(2);
     assert!(waiting.await.unwrap().won());
     assert_eq!(two.get("a").await.unwrap(), None);
 }
 
 #[test]
 async fn to_drop_a_call_is_to_cancel_it() {
-    let house = House::new();
-    let one = house.seat(1);
+    let harness = Harness::new();
+    let one = harness.seat(1);
     let timer = Clock::new();
     let put = one.put("a", &1).into_future();
     let pause = timer.sleep_until(timer.now() + Duration::from_millis(20));
     pin_mut!(pause);
     assert!(matches!(select(put, pause).await, Either::Right(_)));
-    let two = house.seat(2);
+    let two = harness.seat(2);
     two.put("b", &2).await.unwrap(); // by then there is a quorum, and nobody asks for "a" any more
     assert_eq!(two.get("a").await.unwrap(), None);
 }
 
 #[test]
-async fn states_are_told_as_they_change() {
-    let house = House::new();
-    let one = house.seat(1);
+async fn a_watch_yields_states_as_they_change() {
+    let harness = Harness::new();
+    let one = harness.seat(1);
     let mut states = one.statuses();
     let first = states.next().await.unwrap();
     assert_eq!((first.up(), first.quorum), (1, false));
-    let two = house.seat(2);
+    let two = harness.seat(2);
     while !states.next().await.unwrap().quorum {}
     two.leave().await;
     while states.next().await.unwrap().quorum {}
@@ -108,15 +108,15 @@ async fn states_are_told_as_they_change() {
 
 #[test]
 async fn an_observer_asks_the_seats_and_goes_on_when_one_leaves() {
-    let house = House::new();
-    let seats = [1, 2, 3].map(|seat| house.seat(seat));
-    let observer = house.observer();
+    let harness = Harness::new();
+    let seats = [1, 2, 3].map(|seat| harness.seat(seat));
+    let observer = harness.observer();
     assert!(observer.put("a", &1).erasable().await.unwrap().won());
     seats[0].leave().await;
     for n in 0..10 {
         assert!(observer.put(&n, &n).await.unwrap().won());
     }
-    // Generation 1: the observer is told of it, and asks again.
+    // Generation 1: the observer is notified of it, and asks again.
     assert!(observer.erase("a").await.unwrap());
     let again = observer.put("a", &2).await.unwrap();
     assert_eq!((again.won(), again.generation().0), (true, 1));
@@ -126,13 +126,13 @@ async fn an_observer_asks_the_seats_and_goes_on_when_one_leaves() {
 }
 
 #[test]
-async fn an_observer_is_told_the_view_of_the_seat_that_it_found_first() {
-    let house = House::new();
-    let _two = house.seat(2);
-    let observer = house.observer();
+async fn an_observer_shows_the_status_of_the_seat_that_it_found_first() {
+    let harness = Harness::new();
+    let _two = harness.seat(2);
+    let observer = harness.observer();
     let own = |status: Status| status.seats.into_iter().find(|seat| seat.state == SeatState::Own).unwrap();
     assert_eq!(own(observer.status().await.unwrap()).seat.get(), 2);
-    let _others = [1, 3].map(|seat| house.seat(seat));
+    let _others = [1, 3].map(|seat| harness.seat(seat));
     observer.put("a", &1).await.unwrap();
     for _ in 0..10 {
         assert_eq!(own(observer.status().await.unwrap()).seat.get(), 2);
@@ -141,8 +141,8 @@ async fn an_observer_is_told_the_view_of_the_seat_that_it_found_first() {
 
 #[test]
 async fn what_is_too_large_is_refused_at_once() {
-    let house = House::new();
-    let one = house.seat(1);
+    let harness = Harness::new();
+    let one = harness.seat(1);
     let value = vec![0u8; 2 << 20];
     let code = |result: Result<_, Error>| result.map(drop).unwrap_err().code();
     let put = one.put("a", value.as_slice()).await;
@@ -155,8 +155,8 @@ async fn what_is_too_large_is_refused_at_once() {
 
 #[test]
 async fn a_timeout_may_be_for_ever() {
-    let house = House::new();
-    let (one, two) = (house.seat(1), house.seat(2));
+    let harness = Harness::new();
+    let (one, two) = (harness.seat(1), harness.seat(2));
     assert!(one.put("a", &1).timeout(Duration::MAX).await.unwrap().won());
     assert!(two.get("a").timeout(Duration::MAX).await.unwrap().is_some());
 }

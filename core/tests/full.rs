@@ -1,11 +1,11 @@
 //! Nodes with as many links as they may have.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
-mod fed;
+mod stepped;
 
-use fed::World;
 use paxoskv_core::Settings;
 use paxoskv_core::wire::Message;
+use stepped::World;
 
 fn with_links(max_links: usize) -> World {
     World::with(Settings { max_links, ..Settings::default() })
@@ -31,7 +31,7 @@ fn observers_do_not_shut_seats_out() {
     assert_eq!(observers.filter(|observer| world.are_linked(*observer, 1)).count(), 5);
 }
 
-/// Peers that have not said whether they are seats leave room for a seat that comes then and says so.
+/// Peers that have not sent Hello leave room for a seat that comes then and sends it.
 #[test]
 fn unauthenticated_peers_do_not_shut_seats_out() {
     let mut world = with_links(8);
@@ -63,9 +63,9 @@ fn an_observer_takes_the_place_of_one_that_left() {
     assert!(world.are_linked(5, 1));
 }
 
-/// Peers have a while to say whether they are seats, and no more, though they are not silent.
+/// Peers have a short time to send Hello, and no more, though they are not silent.
 #[test]
-fn a_peer_that_never_says_what_it_is_is_unlinked() {
+fn a_link_without_a_hello_is_closed() {
     let mut world = with_links(4);
     world.unlink(1, 3);
     world.arrives = Some(|from, to, _| from < 4 || to != 1);
@@ -76,7 +76,7 @@ fn a_peer_that_never_says_what_it_is_is_unlinked() {
     }
     for _ in 0..5 {
         world.pass(1);
-        peers.clone().for_each(|peer| world.say_nothing(peer, 1));
+        peers.clone().for_each(|peer| world.send_empty_frame(peer, 1));
     }
     world.link(1, 3);
     assert!(world.are_linked(1, 3));

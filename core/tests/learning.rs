@@ -1,12 +1,12 @@
-//! What was chosen is learned, whatever has become of those who wanted it.
+//! What was chosen is learned, whatever has become of its proposers.
 
-mod fed;
+mod stepped;
 
-use fed::{World, key_at, put, watch};
 use paxoskv_core::wire::{Message, Outcome};
+use stepped::{World, key_at, put, watch};
 
-/// One of the two seats that voted for an entry dies before its vote is heard, and the put is given up while the other
-/// is alone. Whoever watches the key from then on is told all the same.
+/// One of the two seats that voted for an entry crashes before its vote arrives, and the put is given up while the other
+/// is alone. Watchers of the key are notified of the entry all the same.
 #[test]
 fn what_was_accepted_for_a_put_that_was_given_up_is_finished() {
     let mut world = World::new();

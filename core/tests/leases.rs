@@ -7,9 +7,9 @@ use futures::StreamExt;
 use futures::future::join;
 use paxoskv_core::{BucketKind, Cluster, Generation, Key, State};
 
-mod house;
+mod harness;
 
-use house::{House, now, test};
+use harness::{Harness, now, test};
 
 fn value(state: Option<Result<State, paxoskv_core::Error>>) -> (u64, Option<String>) {
     let state = state.unwrap().unwrap();
@@ -17,16 +17,16 @@ fn value(state: Option<Result<State, paxoskv_core::Error>>) -> (u64, Option<Stri
 }
 
 /// The cluster of three, and an observer.
-fn house() -> ([Cluster; 3], Cluster) {
-    let house = House::new();
-    let seats = [1, 2, 3].map(|seat| house.seat(seat));
-    let observer = house.observer();
+fn harness() -> ([Cluster; 3], Cluster) {
+    let harness = Harness::new();
+    let seats = [1, 2, 3].map(|seat| harness.seat(seat));
+    let observer = harness.observer();
     (seats, observer)
 }
 
 #[test]
 async fn a_closed_session_takes_all_its_keys_with_it() {
-    let ([one, two, _], observer) = house();
+    let ([one, two, _], observer) = harness();
     for owner in [&one, &observer] {
         let session = owner.open_session().await.unwrap();
         for key in 0..3 {
@@ -50,7 +50,7 @@ async fn a_closed_session_takes_all_its_keys_with_it() {
 
 #[test]
 async fn a_dropped_session_ends_and_its_owner_is_refused() {
-    let ([one, two, _], _) = house();
+    let ([one, two, _], _) = harness();
     let session = one.open_session().await.unwrap();
     let id = session.id();
     one.put("key", "mine").bound_to(&session).await.unwrap();
@@ -64,8 +64,8 @@ async fn a_dropped_session_ends_and_its_owner_is_refused() {
 }
 
 #[test]
-async fn a_node_that_says_goodbye_leaves_nothing_behind() {
-    let ([one, two, three], observer) = house();
+async fn a_node_that_leaves_has_its_leases_ended_at_once() {
+    let ([one, two, three], observer) = harness();
     for leaver in [&observer, &three] {
         let session = leaver.session().await.unwrap();
         assert_eq!(leaver.session().await.unwrap().id(), session.id());
@@ -80,7 +80,7 @@ async fn a_node_that_says_goodbye_leaves_nothing_behind() {
 
 #[test]
 async fn a_child_goes_with_its_parent() {
-    let ([one, two, _], observer) = house();
+    let ([one, two, _], observer) = harness();
     one.put("parent", "p").erasable().await.unwrap();
     observer.put("child", "c").bound_to_key("parent").await.unwrap();
     two.put("grandchild", "g").bound_to_key("child").erasable().await.unwrap();
@@ -96,7 +96,7 @@ async fn a_child_goes_with_its_parent() {
 
 #[test]
 async fn a_deadline_passes() {
-    let ([one, two, _], _) = house();
+    let ([one, two, _], _) = harness();
     let soon = now() + Duration::from_secs(3);
     assert!(one.put("key", "short").until(soon).await.unwrap().won());
     let mut states = two.watch("key");
@@ -111,7 +111,7 @@ async fn a_deadline_passes() {
 
 #[test]
 async fn a_dropped_bucket_is_empty_at_once_and_can_be_filled_anew() {
-    let ([one, two, _], observer) = house();
+    let ([one, two, _], observer) = harness();
     assert_eq!(one.create_bucket("jobs", BucketKind::Droppable).await.unwrap(), BucketKind::Droppable);
     for key in 0..3 {
         observer.put(&key, &key).bucket("jobs").await.unwrap();
@@ -131,7 +131,7 @@ async fn a_dropped_bucket_is_empty_at_once_and_can_be_filled_anew() {
 
 #[test]
 async fn watchers_see_states_in_order_and_the_last() {
-    let ([one, two, _], observer) = house();
+    let ([one, two, _], observer) = harness();
     let mut watches = [one.watch("key"), observer.watch("key")];
     for watch in &mut watches {
         assert_eq!(value(watch.next().await), (0, None));
@@ -161,7 +161,7 @@ async fn watchers_see_states_in_order_and_the_last() {
 
 #[test]
 async fn a_bucket_is_watched_by_prefix() {
-    let ([one, two, _], observer) = house();
+    let ([one, two, _], observer) = harness();
     one.put("a1", "x").erasable().await.unwrap();
     one.put("b1", "x").await.unwrap();
     // A listing is what one seat has learned: all seats know it by then.
@@ -187,7 +187,7 @@ async fn a_bucket_is_watched_by_prefix() {
 
 #[test]
 async fn a_get_may_wait_for_a_value() {
-    let ([one, two, _], observer) = house();
+    let ([one, two, _], observer) = harness();
     let waiting = join(one.get("key").wait().into_future(), observer.get("key").wait().into_future());
     let (found, put) = join(waiting, two.put("key", "here").into_future()).await;
     put.unwrap();

@@ -1,4 +1,4 @@
-//! One node, fed by hand: what its outputs may be, and when.
+//! One stepped node: what its outputs may be, and when.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 use std::time::Duration;
@@ -48,7 +48,7 @@ fn hello_from(seat: u8) -> Message {
     }
 }
 
-/// An observer whose session is answered late: it says whether that opened it.
+/// Whether an observer opens a session whose first heartbeat is answered late.
 fn opens_on_a_late_answer(rules: Rules) -> bool {
     let at = |ms| Moment { steady: Duration::from_millis(ms), ..Moment::default() };
     let setup = Setup {
@@ -59,48 +59,48 @@ fn opens_on_a_late_answer(rules: Rules) -> bool {
         entropy: [9; 32],
     };
     let mut node = Replica::with_rules(setup, Loaded::default(), rules).unwrap();
-    let mut told = |now, input| {
+    let mut outputs_at = |now, input| {
         node.handle(now, input);
         node.end_turn();
         std::iter::from_fn(|| node.next_output()).collect::<Vec<_>>()
     };
     for (link, seat) in [(1, 1), (2, 2)] {
-        told(
+        outputs_at(
             at(0),
             Input::LinkUp { link: LinkId(link), dialed: true, attested: false, addresses: Vec::new() },
         );
         let Message::Hello { hello } = hello_from(seat) else { unreachable!() };
         let hello = Hello { cluster_id: Some(ClusterId([7; 16])), ..hello };
         let bytes = write_frame(&[Message::Hello { hello }]);
-        told(at(0), Input::Frame { link: LinkId(link), bytes });
+        outputs_at(at(0), Input::Frame { link: LinkId(link), bytes });
     }
-    let opening = told(at(1), Input::OpenSession { call: CallId(1), timeout: None });
-    let said = opening.into_iter().filter_map(|output| match output {
+    let opening = outputs_at(at(1), Input::OpenSession { call: CallId(1), timeout: None });
+    let sent = opening.into_iter().filter_map(|output| match output {
         Output::Send { frame, .. } => Some(read_frame(&frame).unwrap()),
         _ => None,
     });
-    let beat = said.flatten().find_map(|message| match message {
+    let heartbeat = sent.flatten().find_map(|message| match message {
         Message::Heartbeat { number, .. } => Some(number),
         _ => None,
     });
-    let number = beat.unwrap();
+    let number = heartbeat.unwrap();
     let mut outputs = Vec::new();
-    // 500 ms after it was sent an answer says nothing any more.
+    // A heartbeat that is answered more than 500 ms after it was sent does not count.
     for (link, seat) in [(1, 1), (2, 2)] {
-        let beaten = Message::HeartbeatAck { number, seat: Seat::new(seat).unwrap(), suspend_after: 500 };
-        let bytes = write_frame(&[beaten]);
-        outputs.extend(told(at(600), Input::Frame { link: LinkId(link), bytes }));
+        let ack = Message::HeartbeatAck { number, seat: Seat::new(seat).unwrap(), suspend_after: 500 };
+        let bytes = write_frame(&[ack]);
+        outputs.extend(outputs_at(at(600), Input::Frame { link: LinkId(link), bytes }));
     }
     outputs.iter().any(|output| matches!(output, Output::Opened { result: Ok(_), .. }))
 }
 
 #[test]
-fn a_session_lives_from_when_its_beat_was_sent() {
+fn a_session_counts_from_when_its_heartbeat_was_sent() {
     assert!(!opens_on_a_late_answer(Rules::default()));
     assert!(opens_on_a_late_answer(Rules::without(Rule::HeartbeatsFromSending)));
 }
 
-/// Whether a link is taken down on which nothing is heard for 10 s.
+/// Whether a link is closed that was silent for 10 s.
 fn closes_in_silence(attested: bool) -> bool {
     let mut node = fresh(1);
     outputs(&mut node, Input::Tick);
@@ -119,7 +119,7 @@ fn closes_in_silence(attested: bool) -> bool {
     closed
 }
 
-/// Whom a seat pings that is linked to a seat and an observer, every 600 ms.
+/// The links that a seat pings, every 600 ms, where it is linked to a seat and an observer.
 fn pinged(observer_pings: bool) -> [Vec<LinkId>; 3] {
     let mut node = fresh(1);
     outputs(&mut node, Input::Tick);
@@ -157,30 +157,30 @@ fn a_seat_pings_seats_and_of_observers_those_that_are_silent() {
 }
 
 #[test]
-fn silence_fells_only_links_that_nobody_attests_to() {
+fn silence_closes_only_links_that_the_transport_does_not_attest_to() {
     assert!(closes_in_silence(false));
     assert!(!closes_in_silence(true));
 }
 
-/// The store's name is random, and may never come to be: were it told, a seat could be given to it for ever.
+/// The store's name is random, and may never be on disk: were it sent, a seat could be given to it for ever.
 #[test]
-fn nothing_is_said_before_the_boot_is_durable() {
+fn nothing_is_sent_before_the_boot_is_durable() {
     let mut node = fresh(3);
-    let is_said = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::Send { .. }));
+    let sends = |outputs: &[Output]| outputs.iter().any(|output| matches!(output, Output::Send { .. }));
     let first = outputs(&mut node, Input::Tick);
-    assert!(first.iter().any(|output| matches!(output, Output::Persist(_))) && !is_said(&first));
+    assert!(first.iter().any(|output| matches!(output, Output::Persist(_))) && !sends(&first));
     // Two links to one peer, of which one is closed, and a peer that is refused.
     for (link, dialed) in [(1, true), (2, false), (3, true)] {
         let up = Input::LinkUp { link: LinkId(link), dialed, attested: false, addresses: Vec::new() };
-        assert!(!is_said(&outputs(&mut node, up)));
+        assert!(!sends(&outputs(&mut node, up)));
     }
     for link in [1, 2] {
-        assert!(!is_said(&outputs(&mut node, Input::Frame { link: LinkId(link), bytes: hello(1) })));
+        assert!(!sends(&outputs(&mut node, Input::Frame { link: LinkId(link), bytes: hello(1) })));
     }
     let bytes = vec![0xff];
-    assert!(!is_said(&outputs(&mut node, Input::Frame { link: LinkId(3), bytes })));
+    assert!(!sends(&outputs(&mut node, Input::Frame { link: LinkId(3), bytes })));
 
-    assert!(is_said(&outputs(&mut node, Input::Persisted)));
+    assert!(sends(&outputs(&mut node, Input::Persisted)));
 }
 
 #[test]
@@ -194,8 +194,8 @@ fn another_version_is_refused_for_what_it_is() {
     );
     // A Hello of version 9, of a shape that this version does not know.
     let bytes = vec![0x81, 0x82, 0x00, 0x82, 0x09, 0x61, 0x78];
-    let said = outputs(&mut node, Input::Frame { link: LinkId(1), bytes });
-    let refusal = said.iter().find_map(|output| match output {
+    let sent = outputs(&mut node, Input::Frame { link: LinkId(1), bytes });
+    let refusal = sent.iter().find_map(|output| match output {
         Output::Send { frame, .. } => {
             read_frame(frame).unwrap().into_iter().find_map(|message| match message {
                 Message::Refuse { reason } => Some(reason),

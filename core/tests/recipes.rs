@@ -11,15 +11,15 @@ use futures::{StreamExt, poll};
 use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::{Cluster, Error, Generation, Settings};
 
-mod house;
+mod harness;
 
-use house::{Clock, House, block, test};
+use harness::{Clock, Harness, block, test};
 
 #[test]
 async fn a_lock_has_one_holder_and_everybody_gets_a_turn() {
-    let house = House::new();
-    let mut nodes: Vec<Cluster> = [1, 2, 3].map(|seat| house.seat(seat)).into();
-    nodes.push(house.observer());
+    let harness = Harness::new();
+    let mut nodes: Vec<Cluster> = [1, 2, 3].map(|seat| harness.seat(seat)).into();
+    nodes.push(harness.observer());
     let (holders, last) = (Cell::new(0), Cell::new(None));
     let all = (0..20).map(async |n| {
         let held = nodes[n % 4].lock("printer").await.unwrap();
@@ -35,8 +35,8 @@ async fn a_lock_has_one_holder_and_everybody_gets_a_turn() {
 
 #[test]
 async fn a_lock_that_is_taken_can_be_left_to_its_holder() {
-    let house = House::new();
-    let [one, two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
+    let harness = Harness::new();
+    let [one, two, _three] = [1, 2, 3].map(|seat| harness.seat(seat));
     let held = one.lock("a").await.unwrap();
     assert!(two.lock("a").try_now().await.unwrap().is_none());
     let late = two.lock("a").timeout(Duration::from_millis(100)).await;
@@ -48,11 +48,11 @@ async fn a_lock_that_is_taken_can_be_left_to_its_holder() {
     next.release().await.unwrap();
 }
 
-/// A thread that is busy with something else runs no driver, which could say that the lock may be lost.
+/// A thread that is busy with something else runs no driver, which would publish that the lock may be lost.
 #[test]
 async fn a_holder_on_a_busy_thread_knows_that_it_may_have_lost() {
-    let house = House::new();
-    let [one, _two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
+    let harness = Harness::new();
+    let [one, _two, _three] = [1, 2, 3].map(|seat| harness.seat(seat));
     let held = one.lock("a").await.unwrap();
     assert!(held.is_held());
     block(Duration::from_millis(600));
@@ -61,8 +61,8 @@ async fn a_holder_on_a_busy_thread_knows_that_it_may_have_lost() {
 
 #[test]
 async fn a_leader_that_leaves_is_followed_by_another() {
-    let house = House::new();
-    let [one, two, three] = [1, 2, 3].map(|seat| house.seat(seat));
+    let harness = Harness::new();
+    let [one, two, three] = [1, 2, 3].map(|seat| harness.seat(seat));
     let mut seen = three.election("chief").observe();
     let mut next = async || {
         let state = seen.next().await.unwrap().unwrap();
@@ -88,8 +88,8 @@ async fn a_leader_that_leaves_is_followed_by_another() {
 
 #[test]
 async fn a_barrier_opens_when_all_have_come() {
-    let house = House::new();
-    let nodes = [1, 2, 3].map(|seat| house.seat(seat));
+    let harness = Harness::new();
+    let nodes = [1, 2, 3].map(|seat| harness.seat(seat));
     let arrived = Cell::new(0);
     let all = (0..6).map(async |n: usize| {
         arrived.set(arrived.get() + 1);
@@ -124,7 +124,7 @@ async fn step(
 async fn a_party_that_finds_no_place_at_a_barrier_takes_one_that_has_fallen_free_meanwhile() {
     // However slow this test is run, no session is suspended.
     let (session_grace, suspend_after) = (Duration::from_secs(3600), Duration::from_secs(1800));
-    let one = House::new().spawn(
+    let one = Harness::new().spawn(
         Cluster::builder("test")
             .cluster_size(1)
             .seat(1)
@@ -147,15 +147,15 @@ async fn a_party_that_finds_no_place_at_a_barrier_takes_one_that_has_fallen_free
     }
     drop(first);
     assert!(!step(&one, &mut third, 20).await);
-    // It goes on with the first place; so all three are there, and those who wait are told.
+    // It goes on with the first place; so all three are there, and those that wait are notified.
     assert!(step(&one, &mut fourth, 50).await);
     assert!(step(&one, &mut second, 50).await && step(&one, &mut third, 50).await);
 }
 
 #[test]
 async fn a_name_has_one_bearer() {
-    let house = House::new();
-    let [one, two, _three] = [1, 2, 3].map(|seat| house.seat(seat));
+    let harness = Harness::new();
+    let [one, two, _three] = [1, 2, 3].map(|seat| harness.seat(seat));
     let held = one.register("db", "host-1").try_now().await.unwrap().unwrap();
     assert!(two.register("db", "host-2").try_now().await.unwrap().is_none());
     assert_eq!(two.whereis("db").await.unwrap().unwrap().value::<String>().unwrap(), "host-1");

@@ -1,4 +1,4 @@
-//! Testimony that comes late, at a seat that is fed by hand: it says of then that a node was lost, and not of now.
+//! The failure detector of a stepped seat, where suspicion replies come late: a reply is about the time of its query.
 #![allow(clippy::unwrap_used)] // a test that cannot go on has failed
 
 use std::collections::VecDeque;
@@ -16,10 +16,10 @@ use paxoskv_core::{
 
 const GRACE: Duration = Duration::from_secs(3);
 const SUSPENDED: Duration = Duration::from_secs(2);
-/// The link to whoever owns the session. A link to a seat has the seat's number.
+/// The link to the owner of the session. A link to a seat has the seat's number.
 const OWNER: LinkId = LinkId(9);
 
-/// Three seats, of which the first knows of a key that hangs on the owner's session.
+/// Three seats, of which the first knows of a key that is bound to the owner's session.
 struct Seats {
     nodes: Vec<Replica>,
     now: Duration,
@@ -48,18 +48,18 @@ impl Seats {
         for (one, other) in [(1, 2), (1, 3), (2, 3)] {
             seats.settle([(one, up(LinkId(other.into()), true)), (other, up(LinkId(one.into()), false))]);
         }
-        seats.owner_comes();
+        seats.link_owner();
         let lease = Lease::Session { node: NodeId([9; 16]), boot: 1, n: 0 };
         let entry =
             Entry { value: Value::new(&1).unwrap(), leases: vec![lease], request: RequestId([1; 16]) };
         let id = KeyId::new(Bucket::default(), Key::new("key").unwrap());
         let op = Op::Put { id, entry, within: None, wait: false };
-        let said = seats.settle([(1, Input::Call { call: CallId(1), op, timeout: None })]);
-        assert!(said.iter().any(|output| matches!(output, Output::Reply { .. })), "{said:?}");
+        let outputs = seats.settle([(1, Input::Call { call: CallId(1), op, timeout: None })]);
+        assert!(outputs.iter().any(|output| matches!(output, Output::Reply { .. })), "{outputs:?}");
         seats
     }
 
-    /// What one seat has to say to something.
+    /// The outputs of one seat after an input.
     fn turn(&mut self, seat: u8, input: Input) -> Vec<Output> {
         let node = &mut self.nodes[usize::from(seat) - 1];
         node.handle(Moment { steady: self.now, unix: self.now }, input);
@@ -67,7 +67,7 @@ impl Seats {
         std::iter::from_fn(|| node.next_output()).collect()
     }
 
-    /// Lets everybody hear everything that comes of it.
+    /// Carries out inputs and all that comes of them: every frame arrives.
     fn settle<const N: usize>(&mut self, happens: [(u8, Input); N]) -> Vec<Output> {
         let mut all = Vec::new();
         let mut waiting = VecDeque::from(happens);
@@ -87,7 +87,7 @@ impl Seats {
         all
     }
 
-    fn owner_comes(&mut self) {
+    fn link_owner(&mut self) {
         let hello = Hello {
             protocol: PROTOCOL,
             cluster: Some("test".into()),
@@ -102,7 +102,7 @@ impl Seats {
         self.turn(1, Input::Frame { link: OWNER, bytes: write_frame(&[Message::Hello { hello }]) });
     }
 
-    /// Time passes at the first seat, and no frame arrives anywhere. What it said.
+    /// Time passes at the first seat, and no frame arrives anywhere. Returns its outputs.
     fn pass(&mut self, time: Duration) -> Vec<Output> {
         let end = self.now + time;
         let mut all = Vec::new();
@@ -113,8 +113,8 @@ impl Seats {
         all
     }
 
-    /// The owner's link breaks. The first seat asks the others about it, as soon as it has lost it.
-    fn owner_is_lost(&mut self) -> QueryId {
+    /// The owner's link goes down. The first seat sends the others a suspicion query, as soon as it suspects the owner.
+    fn suspect_owner(&mut self) -> QueryId {
         self.turn(1, Input::LinkDown { link: OWNER, gone: false });
         let mut all = Vec::new();
         while self.now < Duration::from_secs(60) {
@@ -123,23 +123,24 @@ impl Seats {
                 Output::Send { link: LinkId(2), frame } => Some(read_frame(&frame).unwrap()),
                 _ => None,
             });
-            let ask = frames.flatten().find_map(|message| match message {
+            let sent = frames.flatten().find_map(|message| match message {
                 Message::SuspicionQuery { query, .. } => Some(query),
                 _ => None,
             });
-            if let Some(query) = ask {
+            if let Some(query) = sent {
                 return query;
             }
         }
-        panic!("it never asks");
+        panic!("it never sends a query");
     }
 
-    /// The second seat's answer comes, which it gave when it had just lost the owner. Whether that ends the session.
-    fn ends(&mut self, query: QueryId) -> bool {
+    /// The second seat's reply arrives, which it sent when it had just begun to suspect the owner. Whether that ends the
+    /// session.
+    fn reply_ends(&mut self, query: QueryId) -> bool {
         let lost_for = u64::try_from(GRACE.as_millis()).unwrap();
         let bytes = write_frame(&[Message::SuspicionReply { query, lost_for }]);
-        let said = self.turn(1, Input::Frame { link: LinkId(2), bytes });
-        said.iter().any(|output| matches!(output, Output::Lost { .. }))
+        let outputs = self.turn(1, Input::Frame { link: LinkId(2), bytes });
+        outputs.iter().any(|output| matches!(output, Output::Lost { .. }))
     }
 }
 
@@ -151,31 +152,31 @@ fn stale() -> Rules {
     Rules::without(Rule::SuspicionIsFresh)
 }
 
-/// Lost, back, and lost again: the other seat said of the first time only that it has lost the owner as well.
+/// The owner is suspected, comes back, and is suspected again: the other seat has replied to the first query only.
 #[test]
-fn testimony_is_of_the_ask_that_it_answers() {
+fn a_suspicion_reply_counts_for_its_own_query_only() {
     let ends = |rules| {
         let mut seats = Seats::new(rules);
-        let first = seats.owner_is_lost();
-        seats.owner_comes();
+        let first = seats.suspect_owner();
+        seats.link_owner();
         seats.pass(GRACE);
-        let second = seats.owner_is_lost();
+        let second = seats.suspect_owner();
         assert_ne!(first, second);
-        [seats.ends(first), seats.ends(second)]
+        [seats.reply_ends(first), seats.reply_ends(second)]
     };
     assert_eq!(ends(Rules::default()), [false, true]);
     assert!(ends(stale())[0]);
 }
 
-/// The owner was suspended, and then lost; an answer that was on its way for longer than from the one to the other says
-/// nothing any more, for the owner may have been heard since.
+/// The owner was suspended, and then suspected. A reply that was on its way for longer than from the one to the other
+/// does not count, for heartbeats of the owner may have arrived since.
 #[test]
-fn testimony_counts_for_as_long_as_the_owner_was_suspended() {
+fn a_suspicion_reply_counts_for_as_long_as_the_owner_was_suspended() {
     let ends = |rules, late| {
         let mut seats = Seats::new(rules);
-        let query = seats.owner_is_lost();
+        let query = seats.suspect_owner();
         seats.pass(late);
-        seats.ends(query)
+        seats.reply_ends(query)
     };
     let (soon, late) = (GRACE - SUSPENDED, GRACE - SUSPENDED + Duration::from_millis(100));
     assert!(ends(Rules::default(), soon));
@@ -183,44 +184,44 @@ fn testimony_counts_for_as_long_as_the_owner_was_suspended() {
     assert!(ends(stale(), late));
 }
 
-/// The others have lost an owner that this seat hears again.
+/// The others suspect an owner that is linked to this seat again.
 #[test]
-fn who_hears_of_the_owner_ends_nothing() {
+fn a_seat_that_does_not_suspect_the_owner_ends_nothing() {
     let ends = |rules| {
         let mut seats = Seats::new(rules);
-        let query = seats.owner_is_lost();
-        seats.owner_comes();
-        seats.ends(query)
+        let query = seats.suspect_owner();
+        seats.link_owner();
+        seats.reply_ends(query)
     };
     assert!(!ends(Rules::default()));
     assert!(ends(stale()));
 }
 
-/// The others know that the owner is gone, and end its session. The ask of this seat, which nobody has heard, is not kept
-/// for ever.
+/// The others know that the owner has left, and end its session. The query of this seat, which has not arrived anywhere,
+/// is not kept for ever.
 #[test]
-fn what_has_ended_is_asked_about_no_longer() {
+fn the_query_about_an_ended_session_is_dropped() {
     let mut seats = Seats::new(Rules::default());
-    let query = seats.owner_is_lost();
+    let query = seats.suspect_owner();
     let incarnation = Incarnation { node: NodeId([9; 16]), boot: 1 };
     let bytes = write_frame(&[Message::Left { incarnation }]);
-    let gone = |from| Input::Frame { link: LinkId(from), bytes: bytes.clone() };
-    let said = seats.settle([(2, gone(3)), (3, gone(2))]);
-    assert!(said.iter().any(|output| matches!(output, Output::Lost { .. })));
+    let left = |from| Input::Frame { link: LinkId(from), bytes: bytes.clone() };
+    let outputs = seats.settle([(2, left(3)), (3, left(2))]);
+    assert!(outputs.iter().any(|output| matches!(output, Output::Lost { .. })));
     seats.pass(Duration::from_millis(500));
-    assert!(!seats.ends(query));
+    assert!(!seats.reply_ends(query));
 }
 
-/// Else they do not know what to answer, and each has to ask the others itself.
+/// Otherwise the other seats would not know what to reply, and each would have to query the others itself.
 #[test]
-fn that_the_owner_is_gone_is_said_before_it_is_asked() {
+fn left_is_sent_before_the_suspicion_query() {
     let mut seats = Seats::new(Rules::default());
     let goodbye = write_frame(&[Message::Goodbye {}]);
-    let said = seats.turn(1, Input::Frame { link: OWNER, bytes: goodbye });
-    let frames = said.into_iter().filter_map(|output| match output {
+    let outputs = seats.turn(1, Input::Frame { link: OWNER, bytes: goodbye });
+    let frames = outputs.into_iter().filter_map(|output| match output {
         Output::Send { link: LinkId(2), frame } => Some(read_frame(&frame).unwrap()),
         _ => None,
     });
-    let said: Vec<Message> = frames.flatten().collect();
-    assert!(matches!(said[..], [Message::Left { .. }, Message::SuspicionQuery { .. }]), "{said:?}");
+    let sent: Vec<Message> = frames.flatten().collect();
+    assert!(matches!(sent[..], [Message::Left { .. }, Message::SuspicionQuery { .. }]), "{sent:?}");
 }

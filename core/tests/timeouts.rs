@@ -19,7 +19,7 @@ const WRITE: Duration = Duration::from_secs(2);
 const SHORT: Duration = Duration::from_secs(3);
 const LONG: Duration = Duration::from_secs(60);
 
-/// A cluster whose sessions stand slow writes.
+/// A cluster whose sessions outlast slow writes.
 fn world() -> (World, Cluster) {
     let (session_grace, suspend_after) = (Duration::from_secs(3600), Duration::from_secs(1800));
     let mut world = World::with(Settings { session_grace, suspend_after, ..Settings::default() });
@@ -128,7 +128,7 @@ fn a_session() {
 }
 
 #[test]
-fn a_call_where_the_disk_hangs() {
+fn a_call_while_the_disk_is_slow() {
     let (mut world, cluster) = world();
     let begun = world.begin(cluster.put("a", &1).timeout(WRITE / 2));
     world.pass(WRITE / 2);

@@ -20,7 +20,7 @@ use paxoskv_core::{
     Value,
 };
 
-/// Three seats on one thread, linked and founded.
+/// Three seats on one thread, linked and bootstrapped.
 struct Three {
     pool: LocalPool,
     seats: Vec<Cluster>,

@@ -2,7 +2,7 @@
 //!
 //! It looks for one order of operations that agrees with real time (what had returned before another was called comes
 //! before it) and with what write-once keys do. Keys are independent, and each is checked alone, unless entries of
-//! several hang on one lease: that ends for all of them in one instant.
+//! several are bound to one lease: that ends for all of them in one instant.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -77,10 +77,10 @@ struct State {
     ended: BTreeSet<u64>,
 }
 
-/// On which leases each entry hangs.
+/// The leases that each entry is bound to.
 pub type Leases = BTreeMap<u64, Vec<u64>>;
 
-/// Judges one key's history, whose entries hang on nothing but what [`Kind::Erase`] ends.
+/// Judges one key's history, whose entries are bound to nothing but what [`Kind::Erase`] ends.
 ///
 /// # Errors
 /// What is wrong with it, for people.
@@ -126,7 +126,7 @@ fn judge(history: &[Operation], leases: &Leases) -> Result<(), String> {
             return Err(format!("entry {entry} was seen in two generations"));
         }
     }
-    // What never returned and was never seen changes nothing that anyone saw, so it need not be placed.
+    // An operation that never returned and was never seen has changed nothing that was seen, so it need not be placed.
     let operations: Vec<&Operation> = history
         .iter()
         .filter(|operation| match (&operation.returned, operation.kind) {
@@ -139,10 +139,10 @@ fn judge(history: &[Operation], leases: &Leases) -> Result<(), String> {
     if search.place(&Done::default(), &State::default(), &mut Vec::new()) {
         return Ok(());
     }
-    let tell = |at: &usize| format!("{:?}", search.operations[*at]);
-    let placed: Vec<String> = search.furthest.iter().map(tell).collect();
+    let show = |at: &usize| format!("{:?}", search.operations[*at]);
+    let placed: Vec<String> = search.furthest.iter().map(show).collect();
     let rest = (0..search.operations.len()).filter(|at| !search.furthest.contains(at));
-    let rest: Vec<String> = rest.map(|at| tell(&at)).collect();
+    let rest: Vec<String> = rest.map(|at| show(&at)).collect();
     Err(format!(
         "not linearizable; the longest order found:\n  {}\nleft:\n  {}\nleases: {leases:?}",
         placed.join("\n  "),
@@ -284,7 +284,7 @@ mod tests {
     }
 
     #[test]
-    fn what_hangs_on_an_ended_lease_is_not_put() {
+    fn an_entry_that_is_bound_to_an_ended_lease_is_not_put() {
         let leases = Leases::from([(1, vec![9])]);
         let end = op(Kind::End(9), 0, 1, Answer::Ended);
         let put = op(Kind::Put(1), 2, 3, Answer::Entry(1, 0));

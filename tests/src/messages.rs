@@ -17,7 +17,7 @@ use proptest::{prop_compose, prop_oneof};
 
 /// Any message.
 pub fn message() -> impl Strategy<Value = Message> {
-    prop_oneof![links(), votes(), lives(), requests()]
+    prop_oneof![links(), votes(), incarnations(), requests()]
 }
 
 /// A frame's messages.
@@ -100,8 +100,8 @@ fn votes() -> impl Strategy<Value = Message> {
     ]
 }
 
-/// What is said of nodes that live, or do not.
-fn lives() -> impl Strategy<Value = Message> {
+/// Messages about incarnations: heartbeats, suspicion, clocks.
+fn incarnations() -> impl Strategy<Value = Message> {
     prop_oneof![
         (number(), vec(seat(), 0..4)).prop_map(|(number, relay)| Message::Heartbeat { number, relay }),
         (number(), seat(), number()).prop_map(|(number, seat, suspend_after)| Message::HeartbeatAck {
@@ -337,7 +337,7 @@ prop_compose! {
         protocol in any::<u32>(),
         cluster in option::of(text()),
         cluster_size in option::of(any::<u32>()),
-        founding in option::of(id()),
+        cluster_id in option::of(id()),
         node in id(),
         boot in number(),
         claim in option::of(claim()),
@@ -347,7 +347,7 @@ prop_compose! {
             protocol,
             cluster,
             cluster_size,
-            cluster_id: founding.map(ClusterId),
+            cluster_id: cluster_id.map(ClusterId),
             node: NodeId(node),
             boot,
             claim,

@@ -40,7 +40,7 @@ fn run(words: &[&str]) {
     });
     assert!(
         output.status.success(),
-        "these tests need root, network namespaces and nftables: `ip {}` said: {}",
+        "these tests need root, network namespaces and nftables: `ip {}` printed: {}",
         words.join(" "),
         String::from_utf8_lossy(&output.stderr).trim()
     );
@@ -104,7 +104,7 @@ impl Network {
         ip(&format!("-n {machine} route add default via 10.77.{bridge}.{router}"));
     }
 
-    /// Pulls a machine's cable out of a bridge. Nobody is told.
+    /// Pulls a machine's cable out of a bridge. No process is notified.
     #[track_caller]
     pub fn pull(&self, machine: u8, bridge: u8) {
         ip(&format!("-n {} link set {} down", self.hub(), plug(bridge, machine)));

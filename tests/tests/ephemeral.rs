@@ -1,4 +1,4 @@
-//! What is bound to a node's session is vacant once the node is gone, however it goes, and not before.
+//! A key that is bound to a node's session is vacant once the node has left or crashed, and not before.
 #![cfg(unix)]
 
 use paxoskv_tests::processes::{Cluster, Process, Shell, Signal, until};
@@ -12,7 +12,7 @@ fn owned(options: &[&str]) -> (Cluster, Shell, Process) {
     cluster.start(1);
     cluster.start(2);
     let mut shell = cluster.shell(3);
-    // Answered once the cluster is founded. Who asks for a session before that may wait for a third of half the grace.
+    // Answered once the cluster is bootstrapped. A client that asks for a session before that may wait for a third of half the grace.
     assert_eq!(shell.ask("get here --default nobody"), "nobody");
     let put = shell.json("put here me --ephemeral");
     assert_eq!(put, serde_json::json!({ "value": "me", "generation": 0, "won": true }));
@@ -40,9 +40,9 @@ fn a_killed_owner_is_succeeded() {
 }
 
 #[test]
-fn an_owner_that_says_goodbye_is_succeeded_at_once() {
+fn an_owner_that_leaves_is_succeeded_at_once() {
     for signal in [Signal::SIGINT, Signal::SIGTERM] {
-        // Nobody is taken for gone for being silent, in the time that this test has.
+        // No node is suspected for being silent, in the time that this test has.
         let (cluster, shell, watch) = owned(&["--peer-timeout", "10m", "--session-grace", "10m"]);
         shell.signal(signal);
         succeeded(&cluster, &watch);
@@ -83,7 +83,7 @@ fn an_owner_outlives_every_seat() {
         cluster.start(seat);
         cluster.complete();
         cluster.observers(seat, 1);
-        assert!(lock.is_running(), "{:?}", lock.said());
+        assert!(lock.is_running(), "{:?}", lock.printed());
     }
     let address = cluster.address(1);
     let second = ["lock", "printer", "--at", &address, "--timeout", "500ms", "--", "true"];

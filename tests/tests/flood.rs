@@ -20,7 +20,7 @@ use paxoskv_tests::processes::Cluster;
 use paxoskv_transport_libp2p::{Libp2pConfig, Libp2pTransport, LinkSettings};
 use paxoskv_transport_ws::{WsConfig, WsTransport};
 
-/// How many connections strangers make at once: more than they may have.
+/// How many connections unauthenticated peers make at once: more than they may have.
 const CONNECTIONS: usize = 100;
 
 /// How many streams each of them tries to open.
@@ -86,7 +86,7 @@ async fn pour(address: &Multiaddr) -> usize {
     gone.iter().sum()
 }
 
-/// By how many MiB the memory of a node with a secret grows at most while strangers flood it.
+/// By how many MiB the memory of a node with a secret grows at most while unauthenticated peers flood it.
 async fn flooded(way: &str, suffix: &str) -> u64 {
     let cluster = Cluster::default();
     let file = cluster.folder().join("secret");
@@ -111,12 +111,12 @@ async fn flooded(way: &str, suffix: &str) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_strangers_send_over_tcp_is_not_kept() {
+async fn what_unauthenticated_peers_send_over_tcp_is_not_kept() {
     assert!(flooded("/tcp/", "").await < 64);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_strangers_send_over_quic_is_bounded() {
+async fn what_unauthenticated_peers_send_over_quic_is_bounded() {
     assert!(flooded("/udp/", "/quic-v1").await < 160);
 }
 
@@ -153,7 +153,7 @@ async fn asked<T: Transport>(at: impl Fn(&Cluster) -> String, peer: impl AsyncFn
         ask_and_do_not_read(&mut peer, &at(&cluster), cluster.name(), n).await;
         peers.push(peer);
     }
-    // Who asked first is answered first.
+    // The first to ask is answered first.
     assert_eq!(cluster.run(1, &["get", "long"]).done().line().len(), 1_000_000);
     let grown = (cluster.node(1).memory("VmHWM") - before) >> 10;
     println!("{} MiB were asked for, and the node has grown by {grown}", DEAF as u64 * ANSWERS);

@@ -5,7 +5,7 @@
 use paxoskv_tests::processes::{Cluster, Signal};
 
 #[test]
-fn a_node_that_is_asked_to_stop_says_goodbye() {
+fn a_node_that_is_stopped_leaves() {
     // Nobody is taken for lost for being silent, in the time that this test has.
     let mut cluster = Cluster::up(&["--peer-timeout", "10m", "--log", "warn,paxoskv=debug"]);
     cluster.run(3, &["put", "leader", "anna"]).done();

@@ -162,7 +162,7 @@ fn withstands(attack: impl FnOnce(&Cluster)) {
             cluster.run(seat, &["get", "leader", "--json"]).done().line(),
             r#"{"value":"anna","generation":0}"#
         );
-        let log = cluster.node(seat).said().err;
+        let log = cluster.node(seat).printed().err;
         assert!(!log.iter().any(|line| line.contains("panicked")), "{log:#?}");
     }
 }
@@ -248,7 +248,7 @@ fn whole_frames_that_make_no_sense_from_a_store_that_claims_a_seat() {
 }
 
 #[test]
-fn frames_before_any_hello_and_a_link_that_says_nothing() {
+fn frames_before_any_hello_and_a_silent_link() {
     withstands(|cluster| {
         let mut hostile = Hostile::new(6);
         let silent = [link(cluster), link(cluster)];

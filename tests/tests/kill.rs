@@ -69,20 +69,24 @@ fn nothing_is_lost_and_histories_are_linearizable() {
                 .map(|line| serde_json::from_str(line).expect("JSON"))
                 .map(|line: Json| (text(&line["key"]), line))
                 .collect();
-            for (key, said) in &acknowledged {
+            for (key, answer) in &acknowledged {
                 let now = listed.get(key)?;
                 assert_eq!(
                     (&now["value"], &now["generation"]),
-                    (&said["value"], &said["generation"]),
+                    (&answer["value"], &answer["generation"]),
                     "{key}"
                 );
             }
             Some(())
         });
         // A listing is what the seat has learned; a get asks a quorum.
-        for (key, said) in acknowledged.iter().step_by(acknowledged.len() / 5) {
+        for (key, answer) in acknowledged.iter().step_by(acknowledged.len() / 5) {
             let now = cluster.json(seat, &["get", key]);
-            assert_eq!((&now["value"], &now["generation"]), (&said["value"], &said["generation"]), "{key}");
+            assert_eq!(
+                (&now["value"], &now["generation"]),
+                (&answer["value"], &answer["generation"]),
+                "{key}"
+            );
         }
     }
 }

@@ -118,7 +118,7 @@ fn a_get_waits_for_a_value() {
 }
 
 #[test]
-fn a_watch_tells_all_states_in_their_order() {
+fn a_watch_prints_all_states_in_their_order() {
     let cluster = Cluster::up(&[]);
     let one = cluster.command(1, &["watch", "leader"]);
     let later = cluster.command(3, &["watch", "leader", "--from", "1"]);

@@ -1,19 +1,19 @@
 //! `paxoskv lock`: one command at a time, each with a higher token, whatever becomes of those who held it.
 #![cfg(unix)]
 
-use paxoskv_tests::processes::{Cluster, Process, Said, Signal};
+use paxoskv_tests::processes::{Cluster, Printed, Process, Signal};
 
 /// Times that are short enough to wait for.
 const SOON: &[&str] = &["--peer-timeout", "1s", "--session-grace", "1s"];
 
 /// Runs a command under a lock.
 #[track_caller]
-fn locked(cluster: &Cluster, options: &[&str], command: &[&str]) -> Said {
+fn locked(cluster: &Cluster, options: &[&str], command: &[&str]) -> Printed {
     let at = cluster.address(1);
     Process::start(&[&["lock", "printer", "--at", &at], options, &["--"], command].concat(), b"").end()
 }
 
-/// The token that a command said.
+/// The token that a command printed.
 #[track_caller]
 fn token(lock: &Process) -> u64 {
     let line = lock.prints(0);
@@ -44,7 +44,7 @@ fn a_command_has_a_token_and_its_status_is_the_locks() {
 }
 
 #[test]
-fn who_does_not_get_the_lock_in_time_is_status_4() {
+fn a_lock_that_is_not_granted_in_time_is_status_4() {
     let mut cluster = Cluster::up(&[]);
     let mut lock = cluster.lock(&[1, 2, 3], "printer");
     lock.prints(0);
@@ -64,7 +64,7 @@ fn who_does_not_get_the_lock_in_time_is_status_4() {
     cluster.kill(1);
     let nobody = locked(&cluster, &["--timeout", "500ms"], &["echo", "ran"]);
     assert!(nobody.failed(4).contains("no node answered"), "{nobody:?}");
-    assert!([late, alone, nobody].iter().all(|said| said.out.is_empty()));
+    assert!([late, alone, nobody].iter().all(|printed| printed.out.is_empty()));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_killed_holder_is_succeeded_with_a_higher_token() {
     let before = token(&first);
     let mut second = cluster.lock(&[1, 2, 3], "printer");
     cluster.observers(1, 2);
-    assert!(second.said().out.is_empty(), "{:?}", second.said());
+    assert!(second.printed().out.is_empty(), "{:?}", second.printed());
     first.signal(Signal::SIGKILL);
     assert!(token(&second) > before);
     // Its command is left alone, and may be at it still: that is what the token is for.

@@ -15,12 +15,12 @@ const TIME: Duration = Duration::from_secs(60);
 /// And how many where only the nearest is looked at.
 const FEW: usize = 20_000;
 
-/// `ONLY=name` looks at one world, or one rule; `STEPS=1` tells what led to what was found.
+/// `ONLY=name` looks at one world, or one rule; `STEPS=1` prints what led to what was found.
 fn wanted(name: &str) -> bool {
     std::env::var("ONLY").map_or(true, |only| name.contains(&only))
 }
 
-fn told(name: &str, explored: &Explored, started: Instant) -> String {
+fn summary(name: &str, explored: &Explored, started: Instant) -> String {
     format!("{name}: {explored}, {:.1?}", started.elapsed())
 }
 
@@ -34,7 +34,7 @@ fn nothing_is_found_with_all_rules() {
             // What has to be seen whole may take its time, also on a machine that is busy.
             let (states, time) = if plan.whole { (10 * STATES, 5 * TIME) } else { (STATES, TIME) };
             let found = explore(Small::new(Rules::default(), *plan), search, states, time);
-            println!("{}, {search:?}", told(plan.name, &found, started));
+            println!("{}, {search:?}", summary(plan.name, &found, started));
             if let Some((what, steps)) = found.wrong {
                 panic!("{}: {what}\n{}", plan.name, steps.join("\n"));
             }
@@ -59,8 +59,8 @@ fn messages_that_are_taken_for_idle_change_nothing() {
     for plan in WORLDS.iter().filter(|plan| wanted(plan.name)) {
         for search in [Search::Breadth, Search::Depth] {
             let started = Instant::now();
-            let found = explore(Small::new(Rules::default(), *plan).suspicious(), search, TRIED, TIME);
-            println!("tried: {}, {search:?}", told(plan.name, &found, started));
+            let found = explore(Small::new(Rules::default(), *plan).trying_idle(), search, TRIED, TIME);
+            println!("tried: {}, {search:?}", summary(plan.name, &found, started));
             if let Some((what, steps)) = found.wrong {
                 panic!("{}: {what}\n{}", plan.name, steps.join("\n"));
             }
@@ -77,7 +77,7 @@ fn each_broken_rule_is_found() {
         for search in [Search::Breadth, Search::Depth] {
             let started = Instant::now();
             let explored = explore(Small::new(rules, *plan), search, 4 * STATES, TIME);
-            print!("{}, {search:?}", told(rule, &explored, started));
+            print!("{}, {search:?}", summary(rule, &explored, started));
             let Some((what, steps)) = explored.wrong else {
                 println!(": nothing");
                 continue;

@@ -1,11 +1,11 @@
-//! Nodes on machines of their own, with nothing said but the secret: they find each other, and cables are pulled.
+//! Nodes on machines of their own, which are given nothing but the secret: they find each other, and cables are pulled.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(target_os = "linux")]
 
 use std::time::{Duration, Instant};
 
 use paxoskv_tests::network::Network;
-use paxoskv_tests::processes::{PATIENCE, Process, Said, Shell, Signal, until};
+use paxoskv_tests::processes::{PATIENCE, Printed, Process, Shell, Signal, until};
 use serde_json::{Value as Json, json};
 use tempfile::TempDir;
 
@@ -62,7 +62,7 @@ impl Lab {
 
     /// Runs a command on a seat's machine.
     #[track_caller]
-    fn run(&self, seat: u8, arguments: &[&str]) -> Said {
+    fn run(&self, seat: u8, arguments: &[&str]) -> Printed {
         let mut all: Vec<String> = arguments.iter().map(ToString::to_string).collect();
         all.extend(self.secret());
         self.network.start(seat, &all).end()
@@ -77,7 +77,7 @@ impl Lab {
 const ONE_BRIDGE: [&[u8]; 3] = [&[1], &[1], &[1]];
 
 #[test]
-fn three_machines_find_each_other_with_nothing_said_and_agree() {
+fn three_machines_find_each_other_without_addresses_and_agree() {
     let lab = Lab::up(ONE_BRIDGE, &[]);
     assert_eq!(lab.json(1, &["put", "leader", "anna"])["won"], true);
     for seat in 1..=3 {
@@ -86,7 +86,7 @@ fn three_machines_find_each_other_with_nothing_said_and_agree() {
 }
 
 #[test]
-fn who_has_another_secret_or_another_clusters_name_stays_outside_and_harms_nobody() {
+fn a_node_with_another_secret_or_cluster_name_stays_outside_and_does_no_harm() {
     let lab = Lab::up(ONE_BRIDGE, &[]);
     std::fs::write(lab.folder.path().join("wrong"), "something else").unwrap();
     let wrong = lab.folder.path().join("wrong").display().to_string();
@@ -94,15 +94,15 @@ fn who_has_another_secret_or_another_clusters_name_stays_outside_and_harms_nobod
     for (secret, cluster, words) in
         [(&wrong, "default", "wrong secret"), (&right, "another", "cluster names differ")]
     {
-        let stranger = ["node", "3", "--transport", "libp2p", "--memory", "--listen", "127.0.0.1:7409"];
+        let node = ["node", "3", "--transport", "libp2p", "--memory", "--listen", "127.0.0.1:7409"];
         let its_own = ["--secret-file", secret, "--cluster", cluster];
-        let stranger = lab.network.start(3, &[&stranger[..], &its_own].concat());
-        // It hears why from those that the local network told of, and goes on: they may be none of its business.
-        stranger.logs(words);
-        stranger.seats(false, 1);
-        assert!(stranger.is_running());
-        stranger.signal(Signal::SIGKILL);
-        stranger.end();
+        let outsider = lab.network.start(3, &[&node[..], &its_own].concat());
+        // The nodes that it finds on the local network refuse it with a reason. It goes on: they may be of another cluster.
+        outsider.logs(words);
+        outsider.seats(false, 1);
+        assert!(outsider.is_running());
+        outsider.signal(Signal::SIGKILL);
+        outsider.end();
     }
     assert_eq!(lab.json(3, &["put", "unharmed", "yes"])["won"], true);
 }
@@ -123,7 +123,7 @@ fn a_ticket_is_all_that_a_machine_needs() {
 }
 
 #[test]
-fn a_node_that_is_started_again_is_where_it_was_and_who_it_was() {
+fn a_node_that_is_started_again_has_its_address_and_identity() {
     let mut lab = Lab::up(ONE_BRIDGE, &["--peer-timeout", "1s"]);
     let place = |node: &Process| {
         let line = node.logs("listening on");
@@ -180,7 +180,7 @@ fn a_pulled_cable_is_noticed_within_the_peer_timeout_and_put_back_it_was_nothing
 }
 
 #[test]
-fn what_hangs_on_a_machine_that_is_cut_off_ends() {
+fn leases_of_a_machine_that_is_cut_off_end() {
     let mut lab = Lab::new(ONE_BRIDGE);
     let options = ["--peer-timeout", "1s", "--session-grace", "1s"];
     for seat in 1..=2 {
@@ -256,7 +256,7 @@ fn two_machines_behind_two_nats_find_a_straight_way() {
     // Whichever finds it first closes the old link for both.
     until("a straight link", || {
         let words = "a straight link takes the place of a relayed one";
-        let found = |node: &&Process| node.said().err.iter().any(|line| line.contains(words));
+        let found = |node: &&Process| node.printed().err.iter().any(|line| line.contains(words));
         [one, three].iter().any(found).then_some(())
     });
     [relay, one, three].iter().for_each(|node| node.seats(true, 3));

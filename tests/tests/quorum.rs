@@ -22,7 +22,7 @@ fn puts_wait_for_a_quorum_and_nothing_is_lost() {
     assert_eq!((&status["quorum"], &status["cluster_size"]), (&false.into(), &3.into()), "{status}");
     let states: Vec<_> = (0..3).map(|at| status["seats"][at]["state"].clone()).collect();
     assert_eq!(states, ["self", "lost", "lost"]);
-    // What a seat has learned for ever, it can tell without the others.
+    // A seat answers from what it has learned for ever without the others.
     for command in [&["get", "before"] as &[_], &["get", "before", "--local"], &["put", "before", "x"]] {
         assert_eq!(cluster.run(1, command).done().line(), "1");
     }

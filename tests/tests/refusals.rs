@@ -1,11 +1,11 @@
-//! Who does not belong is turned away with a reason, ends with status 1, and does the cluster no harm.
+//! A node that does not belong is refused with a reason, ends with status 1, and does the cluster no harm.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on has failed
 #![cfg(unix)]
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use paxoskv_tests::processes::{Cluster, Process, Said};
+use paxoskv_tests::processes::{Cluster, Printed, Process};
 
 fn secret(cluster: &Cluster, text: &str) -> PathBuf {
     let file = cluster.folder().join(text);
@@ -18,8 +18,8 @@ fn all(cluster: &Cluster) -> String {
 }
 
 #[track_caller]
-fn says(said: &Said, words: &str) {
-    let error = said.ended_by_error();
+fn reports(printed: &Printed, words: &str) {
+    let error = printed.ended_by_error();
     assert!(error.contains(words), "{error:?} does not say {words:?}");
 }
 
@@ -27,20 +27,20 @@ fn says(said: &Said, words: &str) {
 fn a_second_process_for_a_taken_seat() {
     let cluster = Cluster::up(&[]);
     let again = cluster.arguments(2);
-    says(&again.start().end(), &format!("{} is in use", cluster.address(2)));
+    reports(&again.start().end(), &format!("{} is in use", cluster.address(2)));
 
     let same_folder = again.clone().elsewhere();
-    says(&same_folder.start().end(), "store.redb is in use by another process");
+    reports(&same_folder.start().end(), "store.redb is in use by another process");
     cluster.unharmed();
 
     let other_folder =
         same_folder.with("--data", cluster.folder().join("other").display()).with("--join", all(&cluster));
-    says(&other_folder.start().end(), "seat 2 is held by store");
+    reports(&other_folder.start().end(), "seat 2 is held by store");
     // With nothing but memory it is a store of its own as well.
     let mut in_memory = other_folder.list();
     let data = in_memory.iter().position(|argument| argument == "--data").expect("a folder");
     in_memory.splice(data..data + 2, ["--memory".to_owned()]);
-    says(&Process::start(&in_memory, b"").end(), "seat 2 is held by store");
+    reports(&Process::start(&in_memory, b"").end(), "seat 2 is held by store");
     cluster.unharmed();
 }
 
@@ -57,29 +57,29 @@ fn an_older_copy_of_a_seats_folder() {
     cluster.start_all();
     cluster.kill(2);
     cluster.start_all();
-    // The store has been opened twice since, its copy once: only the later opening is heard.
-    let twin =
+    // The store has been opened twice since, its copy once: only the later opening counts.
+    let copied =
         cluster.arguments(2).with("--data", copy.display()).elsewhere().with("--join", all(&cluster)).start();
-    twin.logs("its data folder was copied");
-    twin.seats(false, 1);
+    copied.logs("its data folder was copied");
+    copied.seats(false, 1);
     cluster.unharmed();
     // It was a member once, so it goes on trying.
-    assert!(twin.is_running());
-    drop(twin);
+    assert!(copied.is_running());
+    drop(copied);
     cluster.unharmed();
 }
 
 #[test]
 fn another_name_or_size() {
     let cluster = Cluster::up(&[]);
-    let stranger = |n: u8| {
+    let other = |n: u8| {
         // A store, too, knows which cluster it is of.
-        let data = cluster.folder().join(format!("stranger-{n}")).display().to_string();
+        let data = cluster.folder().join(format!("other-{n}")).display().to_string();
         cluster.arguments(2).with("--data", data).elsewhere().with("--join", all(&cluster))
     };
-    says(&stranger(1).with("--cluster", "another").start().end(), "cluster names differ");
-    says(&stranger(2).with("--cluster-size", 5).start().end(), "cluster sizes differ");
-    says(&stranger(3).with("--cluster-size", 2).start().end(), "cluster sizes differ");
+    reports(&other(1).with("--cluster", "another").start().end(), "cluster names differ");
+    reports(&other(2).with("--cluster-size", 5).start().end(), "cluster sizes differ");
+    reports(&other(3).with("--cluster-size", 2).start().end(), "cluster sizes differ");
     for option in [["--cluster", "another"], ["--cluster-size", "5"]] {
         let failed = cluster.run(1, &[&["get", "k"], option.as_slice()].concat());
         assert!(failed.failed(1).contains("differ"), "{failed:?}");
@@ -97,13 +97,13 @@ fn a_wrong_secret_or_none() {
         (1..=3).map(|seat| cluster.arguments(seat).with("--secret-file", &right).start()).collect();
     nodes.iter().for_each(|node| node.seats(true, 3));
 
-    let stranger = cluster
+    let outsider = cluster
         .arguments(2)
-        .with("--data", cluster.folder().join("stranger").display())
+        .with("--data", cluster.folder().join("outsider").display())
         .elsewhere()
         .with("--join", all(&cluster));
-    says(&stranger.clone().with("--secret-file", &wrong).start().end(), "secret");
-    says(&stranger.start().end(), "the other side's cluster has a secret, this node has none");
+    reports(&outsider.clone().with("--secret-file", &wrong).start().end(), "secret");
+    reports(&outsider.start().end(), "the other side's cluster has a secret, this node has none");
     for option in [&[] as &[_], &["--secret-file", &wrong]] {
         for command in [&["put", "k", "v"] as &[_], &["get", "k"], &["status"], &["bench", "--seconds", "1"]]
         {
@@ -118,7 +118,7 @@ fn a_wrong_secret_or_none() {
     assert!(nodes.iter().all(Process::is_running));
     drop(nodes);
 
-    // And the other way round: who has a secret does not talk to those who have none.
+    // And the other way round: a node with a secret does not talk to nodes without one.
     cluster = Cluster::up(&[]);
     let file = secret(&cluster, "the right secret").display().to_string();
     let failed = cluster.run(1, &["get", "k", "--secret-file", &file]);
@@ -130,7 +130,7 @@ fn a_wrong_secret_or_none() {
 const YOUTH: Duration = Duration::from_millis(3500);
 
 #[test]
-fn a_stranger_that_is_turned_away_does_not_stop_a_lone_node() {
+fn an_unauthenticated_peer_that_is_turned_away_does_not_stop_a_lone_node() {
     let cluster = Cluster::default();
     let file = secret(&cluster, "the right secret").display().to_string();
     let node = |seat| cluster.arguments(seat).with("--secret-file", &file).start();
@@ -147,11 +147,11 @@ fn a_stranger_that_is_turned_away_does_not_stop_a_lone_node() {
 }
 
 #[test]
-fn a_strange_cluster_on_the_usual_ports_does_not_stop_a_node_that_was_told_where_to_look() {
+fn another_cluster_on_the_usual_ports_does_not_stop_a_node_that_has_its_own_addresses() {
     let mut cluster = Cluster::default();
     // It takes the usual ports, if nobody else has them; and it stays while its input does.
-    let (_keep, stranger) = Process::interactive(&["demo"]);
-    stranger.logs("seat 3 listens on");
+    let (_keep, demo) = Process::interactive(&["demo"]);
+    demo.logs("seat 3 listens on");
     cluster.start(1).stays(YOUTH);
     cluster.start_all();
 }

@@ -59,7 +59,7 @@ impl Member {
         timeout(PATIENCE, poll_fn(|cx| self.transport.poll_event(cx))).await.expect("an event was to come")
     }
 
-    /// A link to whoever is at this address, which has been greeted.
+    /// A link to the node at this address, which has been greeted.
     async fn link(&mut self, address: &str) -> LinkId {
         self.transport.dial(&[address.to_owned()]);
         loop {
@@ -70,13 +70,13 @@ impl Member {
         }
     }
 
-    async fn hears(&mut self, wanted: &[u8]) {
+    async fn receives(&mut self, wanted: &[u8]) {
         while !matches!(self.event().await, Event::Frame { bytes, .. } if bytes == wanted) {}
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_relays_cannot_read() {
+async fn a_relay_cannot_read_what_it_carries() {
     // Behind it there are tasks of libp2p's, of which nobody asks how they ended.
     let panicked = Arc::new(AtomicBool::new(false));
     std::panic::set_hook(Box::new({
@@ -108,7 +108,7 @@ async fn who_relays_cannot_read() {
     let private = format!("a says to b alone: {}", cluster.name()).into_bytes();
     for _ in 0..100 {
         a.transport.send(at_a, private.clone());
-        b.hears(&private).await;
+        b.receives(&private).await;
     }
     assert_eq!(count(&relay, &private), 0);
 

@@ -28,7 +28,7 @@ fn unread(cluster: &Cluster, seat: u8) -> Process {
 }
 
 #[test]
-fn a_seat_whose_log_nobody_reads_votes_and_can_be_stopped() {
+fn a_seat_whose_log_is_not_read_votes_and_can_be_stopped() {
     let mut cluster = Cluster::default();
     let first = unread(&cluster, 1);
     cluster.start(2);
@@ -61,7 +61,7 @@ fn a_shell_that_reads_a_value_can_be_stopped() {
     let mut shell = cluster.shell(1);
     cluster.start(2);
     shell.ask("put before 1");
-    shell.tell(&format!("put k @{}", path.display()));
+    shell.enter(&format!("put k @{}", path.display()));
     // Opened for writing, it has a reader: the shell.
     let _writer = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     shell.signal(Signal::SIGTERM);
@@ -69,7 +69,7 @@ fn a_shell_that_reads_a_value_can_be_stopped() {
 }
 
 #[test]
-fn a_watch_whose_output_nobody_reads_can_be_stopped() {
+fn a_watch_whose_output_is_not_read_can_be_stopped() {
     let cluster = Cluster::up(&[]);
     let file = cluster.folder().join("long");
     std::fs::write(&file, "x".repeat(200_000)).unwrap();
@@ -85,13 +85,13 @@ fn a_watch_whose_output_nobody_reads_can_be_stopped() {
 }
 
 #[test]
-fn output_that_nobody_reads_is_no_error_and_errors_that_nobody_reads_do_not_change_the_status() {
+fn output_that_is_not_read_is_no_error_and_errors_that_are_not_read_do_not_change_the_status() {
     let cluster = Cluster::up(&[]);
     let at = cluster.address(1);
     cluster.run(1, &["put", "k", "v"]).done();
     for command in [&["keys", "--at", &at] as &[_], &["ticket", "--at", &at]] {
-        let said = Process::start_by(&by("{ \"$@\"; echo $? >&2; } | true"), command, b"").end();
-        assert_eq!(said.err, ["0"], "{command:?}");
+        let printed = Process::start_by(&by("{ \"$@\"; echo $? >&2; } | true"), command, b"").end();
+        assert_eq!(printed.err, ["0"], "{command:?}");
     }
     let full = Process::start_by(&by("exec \"$@\" 2>/dev/full"), &["get", "nobody", "--at", &at], b"");
     assert_eq!(full.end().status, Some(3));
@@ -129,7 +129,7 @@ fn a_variable_that_is_empty_is_unset_and_a_switchs_can_be_a_number() {
         assert_eq!(put(&[no]).done().line(), "v", "{no}");
     }
     assert!(put(&["PAXOSKV_JSON=perhaps"]).failed(2).contains("--json"));
-    // A switch that is off is in the way of nothing. It ends by what it is told last.
+    // A switch that is off is in the way of nothing. It ends by the last option.
     let node = ["node", "1", "--data", &data, "--listen", "nowhere"];
     assert!(with(&["PAXOSKV_MEMORY=0"], &node).failed(1).contains("nowhere"));
 }
@@ -137,7 +137,7 @@ fn a_variable_that_is_empty_is_unset_and_a_switchs_can_be_a_number() {
 #[test]
 fn times_that_are_too_short_are_named_as_options() {
     for option in ["--peer-timeout", "--session-grace"] {
-        let said = paxoskv_tests::processes::run(&[
+        let printed = paxoskv_tests::processes::run(&[
             "node",
             "1",
             "--memory",
@@ -146,7 +146,7 @@ fn times_that_are_too_short_are_named_as_options() {
             option,
             "0s",
         ]);
-        assert!(said.failed(2).contains(&format!("{option} must be at least")), "{said:?}");
+        assert!(printed.failed(2).contains(&format!("{option} must be at least")), "{printed:?}");
     }
 }
 
@@ -154,7 +154,7 @@ fn times_that_are_too_short_are_named_as_options() {
 fn an_integer_that_would_lose_digits_is_refused() {
     let mut demo = Shell::start(&["demo"]);
     assert_eq!(demo.ask("put 18446744073709551615 a"), "a");
-    demo.tell("put 100000000000000000001 b");
+    demo.enter("put 100000000000000000001 b");
     demo.logs("100000000000000000001 has more than 64 bits: quote it");
     assert_eq!(demo.ask("put '\"100000000000000000001\"' c"), "c");
     assert_eq!(demo.close().status, Some(2));

@@ -1,4 +1,4 @@
-//! Three processes are one store: what one of them was told, all of them say, in the words of the command line.
+//! Three processes are one store: what is put at one of them, all of them answer, on the command line.
 #![cfg(unix)]
 
 use paxoskv_tests::processes::Cluster;

@@ -15,7 +15,7 @@ fn two_of_three() -> (Cluster, [Process; 2], String) {
     (cluster, nodes, file)
 }
 
-/// Starts a node that is told of nothing but a ticket; the address is another only because tests share a machine.
+/// Starts a node that is given nothing but a ticket; the address is another only because tests share a machine.
 fn newcomer(cluster: &Cluster, ticket: &str, home: &str) -> Process {
     let home = format!("XDG_DATA_HOME={}", cluster.folder().join(home).display());
     let at = format!("127.0.0.1:{}", free_port());
@@ -36,7 +36,7 @@ fn a_node_comes_in_by_a_ticket_and_back_into_its_seat() {
     drop(third);
     nodes[0].seats(true, 2);
 
-    // All seats are held now: a stranger's machine gets none, and its own machine gets its own.
+    // All seats are held now: another machine gets none, and its own machine gets its own.
     let late = newcomer(&cluster, &ticket.to_lowercase(), "elsewhere").end();
     assert!(late.ended_by_error().contains("all 3 seats of cluster"), "{late:?}");
     let back = newcomer(&cluster, ticket, "home");

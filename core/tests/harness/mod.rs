@@ -11,11 +11,11 @@ mod host;
 pub use host::{Clock, block, now, test};
 
 /// The nodes of a test, all of which its thread runs.
-pub struct House {
+pub struct Harness {
     pub network: Network,
 }
 
-impl House {
+impl Harness {
     pub fn new() -> Self {
         Self { network: Network::new() }
     }

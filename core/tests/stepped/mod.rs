@@ -1,31 +1,37 @@
-//! A cluster of three seats whose nodes are fed by hand, on a clock of their own: what is said arrives at once and in
-//! order, unless a test has it lost or its link is slow.
+//! A cluster of three seats whose nodes a test steps, on a clock of its own: messages arrive at once and in order, unless
+//! a test has them lost or their link is slow.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // a test that cannot go on has failed, and none needs all of this
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use paxoskv_core::replica::{Input, Output, Replica, Setup};
+use paxoskv_core::paxos::AcceptorState;
+use paxoskv_core::replica::{Input, Output, Replica, Setup, stored_acceptor};
 use paxoskv_core::storage::{Loaded, Record};
 use paxoskv_core::transport::{CloseReason, LinkId};
-use paxoskv_core::wire::{Message, Op, Outcome, Version, read_frame, write_frame};
+use paxoskv_core::wire::{Claim, Hello, Message, Op, Outcome, PROTOCOL, Version, read_frame, write_frame};
 use paxoskv_core::{
-    Bucket, CallId, Entry, Key, KeyId, Lease, Moment, Opening, RequestId, Roster, Seat, Settings, Value,
+    Bucket, CallId, Entry, Epoch, Key, KeyId, Lease, Moment, NodeId, Opening, RequestId, Roster, Seat,
+    Settings, StoreId, Value,
 };
 
-/// The nodes by name: those in the seats 1, 2 and 3 have these names, and whoever has a higher one has no seat, unless
-/// it was given one.
+/// The outcomes of calls from here on are not kept.
+pub const UNRECORDED: u64 = 1 << 32;
+
+/// The nodes by name: those in the seats 1, 2 and 3 have these names, and a node with a higher one has no seat,
+/// unless it was given one.
 #[derive(Default)]
 pub struct World {
     settings: Settings,
     /// How many seats there are, if not three.
     pub size: Option<u8>,
     nodes: BTreeMap<u8, Replica>,
-    /// Whoever has the seat of another name.
-    twins: BTreeMap<u8, u8>,
+    /// Nodes in the seat of another name.
+    duplicates: BTreeMap<u8, u8>,
     disks: BTreeMap<u8, BTreeMap<Vec<u8>, Vec<u8>>>,
-    /// Whose disk writes only while time passes, and who waits for it.
+    /// The node whose disk writes only while time passes.
     pub slow_disk: Option<u8>,
+    /// Nodes that wait for such a write.
     writing: Vec<u8>,
     /// How often each disk was opened, and how many nodes were started.
     openings: BTreeMap<u8, u64>,
@@ -33,13 +39,13 @@ pub struct World {
     links: BTreeMap<LinkId, (u8, u8)>,
     links_so_far: u64,
     now: Duration,
-    /// Whether what one says to another arrives; all does unless it is said.
+    /// Whether a message from one node to another arrives; all do where this is left open.
     pub arrives: Option<fn(u8, u8, &Message) -> bool>,
-    /// Whose links are slow, and how many bytes a millisecond each carries in each direction.
+    /// The node with slow links, and how many bytes a millisecond each of them carries in each direction.
     pub slow: Option<(u8, u64)>,
-    /// Until when the slow links carry what was put on them, by who did.
+    /// Until when the slow links carry what was put on them, by link and sender.
     busy: BTreeMap<(LinkId, u8), Duration>,
-    /// Frames on slow links: when each arrives, and at whom.
+    /// Frames on slow links: when each arrives, and where.
     under_way: VecDeque<(Duration, LinkId, u8, Vec<u8>)>,
     /// How long what was put on a slow link had to wait at most until it was there.
     pub longest: Duration,
@@ -48,14 +54,14 @@ pub struct World {
     replies: Vec<Option<Outcome>>,
     /// How many sessions were opened.
     pub opened: usize,
-    /// Who has closed links, and why.
+    /// Nodes that have closed links, and why.
     pub closed: Vec<(u8, CloseReason)>,
-    /// Who has found that nobody will have it.
+    /// Nodes that found that every seat refuses them.
     pub refused: Vec<u8>,
 }
 
 impl World {
-    /// Three seats that are linked and founded.
+    /// Three seats that are linked and bootstrapped.
     pub fn new() -> Self {
         Self::with(Settings::default())
     }
@@ -70,8 +76,8 @@ impl World {
     }
 
     /// Starts a node in the seat of another name.
-    pub fn start_twin(&mut self, name: u8, of: u8) {
-        self.twins.insert(name, of);
+    pub fn start_duplicate(&mut self, name: u8, of: u8) {
+        self.duplicates.insert(name, of);
         self.start(name);
     }
 
@@ -82,7 +88,7 @@ impl World {
         let opening = self.openings.entry(name).or_default();
         *opening += 1;
         let size = self.size.unwrap_or(3);
-        let seat = *self.twins.get(&name).unwrap_or(&name);
+        let seat = *self.duplicates.get(&name).unwrap_or(&name);
         let disk = self.disks.entry(name).or_default();
         let records = disk.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() });
         let loaded = Loaded { opening: Opening(*opening), records: records.collect() };
@@ -146,7 +152,7 @@ impl World {
         }
     }
 
-    /// Lets happen what comes of something at once.
+    /// Handles inputs, and all that comes of them at once.
     fn run(&mut self, happens: impl IntoIterator<Item = (u8, Input)>) {
         let mut waiting: VecDeque<(u8, Input)> = happens.into_iter().collect();
         for steps in 0.. {
@@ -168,8 +174,8 @@ impl World {
                         }
                     }
                     Output::Send { link, frame } => waiting.extend(self.send(at, link, &frame)),
-                    Output::Close { link, reason: closing } => {
-                        self.closed.push((at, closing));
+                    Output::Close { link, reason } => {
+                        self.closed.push((at, reason));
                         // After what was sent before it.
                         if let Some((one, other)) = self.links.remove(&link) {
                             let down = Input::LinkDown { link, gone: false };
@@ -178,7 +184,9 @@ impl World {
                     }
                     Output::Refused(_) => self.refused.push(at),
                     Output::Opened { result: Ok(_), .. } => self.opened += 1,
-                    Output::Reply { call, outcome } => self.replies[call.0 as usize] = Some(outcome),
+                    Output::Reply { call, outcome } if call.0 < UNRECORDED => {
+                        self.replies[call.0 as usize] = Some(outcome);
+                    }
                     _ => {}
                 }
             }
@@ -241,11 +249,40 @@ impl World {
         call
     }
 
-    /// One says nothing to another, in a frame.
-    pub fn say_nothing(&mut self, from: u8, to: u8) {
+    /// One sends another a frame without messages.
+    pub fn send_empty_frame(&mut self, from: u8, to: u8) {
+        self.frame(from, to, write_frame(&[]));
+    }
+
+    /// A frame arrives, if the two are linked. Its sender need not run.
+    pub fn frame(&mut self, from: u8, to: u8, bytes: Vec<u8>) {
         if let Some(link) = self.link_of(from, to) {
-            self.run([(to, Input::Frame { link, bytes: write_frame(&[]) })]);
+            self.run([(to, Input::Frame { link, bytes })]);
         }
+    }
+
+    /// Makes a call whose outcome is not kept.
+    pub fn call_unrecorded(&mut self, at: u8, call: CallId, op: Op, timeout: Duration) {
+        assert!(call.0 >= UNRECORDED);
+        self.run([(at, Input::Call { call, op, timeout: Some(timeout) })]);
+    }
+
+    /// The caller gives up a call.
+    pub fn cancel(&mut self, at: u8, call: CallId) {
+        self.run([(at, Input::Cancel { call })]);
+    }
+
+    /// When a node has to be woken.
+    pub fn wake_at(&self, name: u8) -> Option<Duration> {
+        self.nodes.get(&name)?.wake_at()
+    }
+
+    /// The acceptor's state of the first key of a bucket on a node's disk, if there is one.
+    pub fn stored(&self, name: u8, bucket: &str) -> Option<AcceptorState> {
+        let disk = self.disks.get(&name)?.iter();
+        let records = disk.map(|(key, value)| Record { key: key.clone(), value: value.clone() });
+        let mut rows = records.filter_map(|record| stored_acceptor(&record));
+        rows.find(|(id, _)| id.bucket().name() == bucket).map(|(_, acceptor)| acceptor.state)
     }
 
     /// Has a node open a session.
@@ -253,7 +290,7 @@ impl World {
         self.run([(at, Input::OpenSession { call: CallId(u64::MAX), timeout: None })]);
     }
 
-    /// Puts a number, and gives it time: whose number is there then, and whether it is this one.
+    /// Puts a number, and gives it time. Returns the number that is there then, and whether it is this one.
     pub fn put_number(&mut self, at: u8, name: &str, n: u8) -> Option<(u8, bool)> {
         let entry = Entry { value: Value::new(&n).unwrap(), leases: Vec::new(), request: RequestId([n; 16]) };
         let call = self.call(at, Op::Put { id: key(name), entry, within: None, wait: false }, None);
@@ -264,20 +301,37 @@ impl World {
         }
     }
 
-    /// What came of a call by now.
+    /// The outcome of a call, if there is one by now.
     pub fn outcome(&self, call: CallId) -> Option<&Outcome> {
         self.replies[call.0 as usize].as_ref()
     }
 
-    /// Whether a call was told of a value.
+    /// Whether a call is answered with a value.
     pub fn has_value(&self, call: CallId) -> bool {
         matches!(self.outcome(call), Some(Outcome::Value { .. }))
     }
 
-    /// Whether a seat has learned of a value, without asking anybody.
+    /// Whether a seat has learned of a value, without asking other seats.
     pub fn knows(&mut self, seat: u8, id: &KeyId) -> bool {
         let peek = self.call(seat, peek(id), None);
         self.has_value(peek)
+    }
+}
+
+/// The Hello of a store that claims a seat, and is in no cluster yet.
+pub fn hello(seat: u8) -> Message {
+    let claim = Claim { seat: Seat::new(seat).unwrap(), store: StoreId([seat; 16]), opening: Opening(1) };
+    Message::Hello {
+        hello: Hello {
+            protocol: PROTOCOL,
+            cluster: Some("test".into()),
+            cluster_size: Some(3),
+            cluster_id: None,
+            node: NodeId([seat; 16]),
+            boot: 1,
+            claim: Some(claim),
+            epoch: Epoch(0),
+        },
     }
 }
 
@@ -285,7 +339,7 @@ pub fn key(name: &str) -> KeyId {
     KeyId::new(Bucket::default(), Key::new(name).unwrap())
 }
 
-/// A key whose home is that seat.
+/// A key that has that home seat.
 pub fn key_at(home: u8) -> KeyId {
     let keys = (0..).map(|n| key(&format!("key {n}")));
     let roster = Roster::empty(3);

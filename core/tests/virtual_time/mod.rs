@@ -1,5 +1,5 @@
-//! Whole nodes in one thread, whose time passes only when a test says so. So a test of hours takes no time, is the same
-//! each time it runs, and says to the microsecond when something has to happen.
+//! Whole nodes in one thread, whose time passes only when a test makes it pass. So a test of hours takes no time, is the same
+//! each time it runs, and shows to the microsecond when something has to happen.
 #![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // a test that cannot go on has failed, and none needs all of this
 
 use std::cell::RefCell;

@@ -23,7 +23,7 @@ struct Args {
     /// The first seed.
     #[arg(long, default_value_t = 0)]
     from: u64,
-    /// Print all that nodes take in and what callers are told.
+    /// Print the inputs of nodes and the answers of calls.
     #[arg(long, requires = "seed")]
     trace: bool,
     /// Take this safety rule out, to see it missed.
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
 }
 
 fn one(seed: u64, rules: Rules, trace: bool) -> ExitCode {
-    match sim::run_told(seed, rules, trace) {
+    match sim::run_traced(seed, rules, trace) {
         Ok(report) => {
             println!("{report:?}");
             println!("digest {:016x}", report.digest);

@@ -1,8 +1,8 @@
 //! For each rule that is taken out, a small world in which that shows.
 
 use super::plan::Before::{Ask, Call, CutOff, Late, Lose, Pass, Written};
+use super::plan::Goal::{End, Get, Put, PutLeased};
 use super::plan::Plan;
-use super::plan::Wish::{End, Get, Put, PutLeased};
 use super::worlds::{A, OWN_SUCCESS, PLAIN, TWO_KEYS};
 
 /// For each rule whose absence is found here within the limits, a world in which it shows. The others are left to the

@@ -1,11 +1,11 @@
-//! Explores a world, and tells what was found.
+//! Explores a world, and reports what was found.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use stateright::{Checker, HasDiscoveries, Model};
 
-use super::said::Told;
+use super::messages::Shown;
 use super::{Event, Small};
 
 /// What an exploration came to.
@@ -57,14 +57,14 @@ pub fn explore(model: Small, search: Search, states: usize, time: Duration) -> E
             explored(&random.join(), states)
         }
     };
-    // Who ran out of time has left something, and who found something has stopped there.
+    // A search that ran out of time has left something, and one that found something has stopped there.
     found.whole &= started.elapsed() < time && found.wrong.is_none();
     found
 }
 
 fn explored(checker: &impl Checker<Small>, states: usize) -> Explored {
     let discoveries = checker.discoveries();
-    let wrong = discoveries.get("what callers are told is right").map(|path| {
+    let wrong = discoveries.get("answers are right").map(|path| {
         let what = path.last_state().wrong.clone().unwrap_or_default();
         let mut steps = Vec::new();
         for (world, event) in path.clone().into_vec() {
@@ -73,7 +73,7 @@ fn explored(checker: &impl Checker<Small>, states: usize) -> Explored {
                 Event::Arrive(print) => {
                     let arrived = world.flying.iter().find(|flying| flying.print == *print);
                     arrived.map_or_else(String::new, |envelope| {
-                        format!("{} -> {}: {}", envelope.from, envelope.to, Told(&envelope.message))
+                        format!("{} -> {}: {}", envelope.from, envelope.to, Shown(&envelope.message))
                     })
                 }
                 other => format!("{other:?}"),

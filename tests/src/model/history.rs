@@ -1,7 +1,6 @@
-//! What callers were told, for the checker of linearizability.
+//! The answers of calls, for the checker of linearizability.
 
-use super::plan::Wish;
-use super::said::On;
+use super::plan::{Goal, On};
 use crate::linear;
 
 /// The lease, as the checker knows it.
@@ -11,8 +10,8 @@ const LEASE: u64 = 0;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Called {
     pub(super) seat: u8,
-    pub(super) wish: Wish,
-    /// Which ones had returned, by place.
+    pub(super) goal: Goal,
+    /// Which operations had returned before, by their index.
     pub(super) before: u32,
     pub(super) over: bool,
     pub(super) answer: Option<linear::Answer>,
@@ -22,7 +21,7 @@ pub(super) fn check(history: &[Called]) -> Result<(), String> {
     linear::check_leased(&operations(history), &leases(history))
 }
 
-/// The operations in times that agree with who came before whom.
+/// The operations, at times that agree with which of them returned before which was called.
 fn operations(history: &[Called]) -> Vec<linear::Operation> {
     let returned_at = |at: usize| {
         let later = history.iter().filter(|other| other.before & 1 << at != 0);
@@ -30,12 +29,12 @@ fn operations(history: &[Called]) -> Vec<linear::Operation> {
     };
     let mut operations = Vec::new();
     for (at, called) in history.iter().enumerate() {
-        let kind = match called.wish {
-            Wish::Put(_, n) | Wish::PutLeased(_, n) => linear::Kind::Put(u64::from(n)),
-            Wish::Get(_) => linear::Kind::Get,
-            Wish::End => linear::Kind::End(LEASE),
+        let kind = match called.goal {
+            Goal::Put(_, n) | Goal::PutLeased(_, n) => linear::Kind::Put(u64::from(n)),
+            Goal::Get(_) => linear::Kind::Get,
+            Goal::End => linear::Kind::End(LEASE),
         };
-        let key = match called.wish.on() {
+        let key = match called.goal.on() {
             On::Key(key) => u64::from(key),
             On::End => 0,
         };
@@ -53,10 +52,10 @@ fn operations(history: &[Called]) -> Vec<linear::Operation> {
     operations
 }
 
-/// On which lease each entry hangs.
+/// Which lease each entry is bound to.
 fn leases(history: &[Called]) -> linear::Leases {
-    let leased = |called: &Called| match called.wish {
-        Wish::PutLeased(_, n) => Some((u64::from(n), vec![LEASE])),
+    let leased = |called: &Called| match called.goal {
+        Goal::PutLeased(_, n) => Some((u64::from(n), vec![LEASE])),
         _ => None,
     };
     history.iter().filter_map(leased).collect()

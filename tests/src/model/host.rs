@@ -1,4 +1,4 @@
-//! One real node, its disk and its clock.
+//! One real node and its clock.
 
 use std::hash::{DefaultHasher, Hasher};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use paxoskv_core::{CallId, Error, Moment, Rules, Seat, Settings};
 
 use super::SEATS;
 
-/// What is due by then is an attempt's alarm. Everything else that a node tells the time for is due after this, and so
+/// What is due by then is an attempt's timer. Everything else that a node sets a timer for is due after this, and so
 /// never: what it would do, the model leaves out.
 const SOON: Duration = Duration::from_millis(1);
 const NEVER: Duration = Duration::from_secs(1 << 32);
@@ -32,14 +32,14 @@ fn settings() -> Settings {
     }
 }
 
-/// A node in its place.
+/// A node and its clock.
 #[derive(Clone)]
-pub(super) struct Place {
+pub(super) struct Host {
     node: Replica,
     /// Where its randomness comes from, the same with each input: so what is drawn does not depend on the way.
     entropy: [u8; 32],
     now: Duration,
-    /// Whether it is told in a step of its own that what it wrote is durable.
+    /// Whether what it wrote becomes durable in a step of its own.
     slow: bool,
     /// What it is now, as far as that can make a difference.
     digest: u64,
@@ -55,7 +55,7 @@ pub(super) struct Done {
     pub(super) waits: bool,
 }
 
-impl Place {
+impl Host {
     /// A node that starts with this on its disk; without a seat, an observer.
     pub(super) fn new(number: u8, seat: Option<Seat>, rules: Rules, loaded: Loaded) -> Result<Self, Error> {
         let entropy = [number; 32];
@@ -78,9 +78,9 @@ impl Place {
         &self.node
     }
 
-    /// Hears something.
-    pub(super) fn hear(&mut self, from: u8, frame: &[u8]) -> Done {
-        self.take_in(Input::Frame { link: LinkId(u64::from(from)), bytes: frame.to_vec() })
+    /// A frame arrives.
+    pub(super) fn handle_frame(&mut self, from: u8, frame: &[u8]) -> Done {
+        self.handle(Input::Frame { link: LinkId(u64::from(from)), bytes: frame.to_vec() })
     }
 
     /// Whether its disk is slow from now on.
@@ -88,8 +88,8 @@ impl Place {
         self.slow = slow;
     }
 
-    /// Takes something in.
-    pub(super) fn take_in(&mut self, input: Input) -> Done {
+    /// Handles an input, and what becomes due by it.
+    pub(super) fn handle(&mut self, input: Input) -> Done {
         let mut done = Done::default();
         let mut next = Some(input);
         loop {
@@ -130,11 +130,11 @@ impl Place {
     }
 
     /// Time passes until an attempt has waited long enough, if one is under way.
-    pub(super) fn ring(&mut self) -> Option<Done> {
+    pub(super) fn expire(&mut self) -> Option<Done> {
         while let Some(at) = self.node.wake_at().filter(|at| *at < self.now + SOON) {
             self.now = self.now.max(at);
-            let done = self.take_in(Input::Tick);
-            // Other alarms are of attempts that are over.
+            let done = self.handle(Input::Tick);
+            // Other timers are of attempts that are over.
             if !done.sent.is_empty() || !done.replies.is_empty() {
                 return Some(done);
             }

@@ -1,4 +1,4 @@
-//! What is decided in a world, what is said about it, and which of that can still matter.
+//! What the registers of a world are called, what messages say about them, and which messages can still matter.
 
 use std::fmt;
 
@@ -9,16 +9,7 @@ use paxoskv_core::wire::Message;
 use paxoskv_core::{Bucket, Generation, Key, KeyId, Lease, Register, Roster, Rules};
 
 use super::SEATS;
-use super::plan::Plan;
-
-/// What is decided here: keys, and the end of the lease.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum On {
-    /// A key, by its number.
-    Key(u8),
-    /// The end of the lease.
-    End,
-}
+use super::plan::{On, Plan};
 
 /// What the things of a world are called, so that their homes are where the plan has them.
 #[derive(Clone, Debug)]
@@ -56,12 +47,12 @@ impl Names {
     }
 }
 
-/// What tells one message from another.
-pub(super) struct Told<'a>(pub(super) &'a Message);
+/// A message, written so that it can be told from others.
+pub(super) struct Shown<'a>(pub(super) &'a Message);
 
-impl fmt::Display for Told<'_> {
+impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let held = |held: &AcceptorState| match held {
+        let content = |state: &AcceptorState| match state {
             AcceptorState::Empty {} => "nothing".to_owned(),
             AcceptorState::Accepted { ballot, entry } => format!("{} at {ballot}", entry.request),
             AcceptorState::Learned { entry } => format!("{} learned", entry.request),
@@ -78,9 +69,9 @@ impl fmt::Display for Told<'_> {
         };
         match self.0 {
             Message::Prepare { register, ballot, .. } => write!(f, "{}: prepare {ballot}", at(register)),
-            Message::Promise { register, ballot, state: of, ended } => {
-                let (of, ended) = (held(of), ended.len());
-                write!(f, "{}: promise {ballot}, holding {of}, {ended} ended", at(register))
+            Message::Promise { register, ballot, state, ended } => {
+                let (content, ended) = (content(state), ended.len());
+                write!(f, "{}: promise {ballot}, holding {content}, {ended} ended", at(register))
             }
             Message::Accept { register, ballot, entry } => {
                 write!(f, "{}: accept {} at {ballot}", at(register), entry.request)
@@ -95,9 +86,9 @@ impl fmt::Display for Told<'_> {
             Message::Read { register, query, .. } => {
                 write!(f, "{}: read, query {}", at(register), query.number)
             }
-            Message::ReadReply { register, query, state: of, ended } => {
-                let (of, ended, number) = (held(of), ended.len(), query.number);
-                write!(f, "{}: answer to query {number}: {of}, {ended} ended", at(register))
+            Message::ReadReply { register, query, state, ended } => {
+                let (content, ended, number) = (content(state), ended.len(), query.number);
+                write!(f, "{}: answer to query {number}: {content}, {ended} ended", at(register))
             }
             Message::Chosen { register, entry } => write!(f, "{}: chosen: {}", at(register), entry.request),
             Message::Forward { register, entry } => write!(f, "{}: forward {}", at(register), entry.request),
@@ -106,9 +97,9 @@ impl fmt::Display for Told<'_> {
     }
 }
 
-/// Whether a message that is on its way can still change anything, at whom it is for or by being answered. Numbers of
-/// questions and ballots are never used again, and what is learned stays, so what cannot now never will; but for
-/// reminding an attempt that its store has moved on, which its alarm does as well.
+/// Whether a message that is on its way can still change anything, at its receiver or by being answered. Numbers of
+/// queries and ballots are never used again, and what is learned stays, so a message that cannot matter now never will.
+/// There is one exception: it may remind an attempt that its store has moved on, which the attempt's timer does as well.
 pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Replica, to: &Replica) -> bool {
     let asked = |register: &Register, what: Awaited| {
         !rules.match_queries() || from.awaits(&register.id) == Some((register.generation, what))
@@ -127,13 +118,13 @@ pub(super) fn matters(rules: &Rules, plan: &Plan, message: &Message, from: &Repl
         !past && node.acceptor(id).is_none_or(|acceptor| acceptor.learned(*generation).is_none())
     };
     let promised = to.acceptor(id).filter(|_| now == *generation).and_then(|acceptor| acceptor.promised);
-    // Who asks about the past is told so.
+    // A seat that asks about an older generation is answered Stale.
     let outdated = now > *generation && from.awaits(id).is_some_and(|(at, _)| at < now);
     match message {
         Message::Prepare { ballot, .. } => {
             outdated || open(to) && promised < Some(*ballot) || asked(register, Awaited::Votes(*ballot))
         }
-        // With a rule taken out an acceptor may take what it should refuse. What it knows to be chosen it tells anyway.
+        // With a rule taken out an acceptor may take what it should refuse. It answers with what it knows to be chosen all the same.
         Message::Accept { ballot, .. } => {
             outdated
                 || open(to) && promised <= Some(*ballot)

@@ -2,12 +2,12 @@
 //!
 //! The simulation runs whole nodes over random schedules; this takes a few operations and explores all schedules of
 //! them, as far as it is given states to. What is explored is the real [`Replica`](paxoskv_core::replica::Replica), acceptor,
-//! proposer, learner, reader, leases and all: three seats that were founded, started and linked, and then do what is
+//! proposer, learner, reader, leases and all: three seats that were bootstrapped, started and linked, and then do what is
 //! asked of them in every order in which messages can arrive, be late and be lost (never delivered).
 //!
 //! Left out is what a moment does not need: heartbeats, catching up, finishing in the background, for which no time
-//! passes. Alarms of one node ring in the order in which they are due. What a node draws at random is the same each time,
-//! so no schedule depends on it. What is checked: one entry a register, and that what callers were told is linearizable.
+//! passes. Timers of one node expire in the order in which they are due. What a node draws at random is the same each time,
+//! so no schedule depends on it. What is checked: one entry a register, and that the history of calls and answers is linearizable.
 //!
 //! | module | subject |
 //! |---|---|
@@ -15,20 +15,20 @@
 //! | [`worlds`] | small worlds in which all rules are kept |
 //! | [`broken`] | and for each rule one in which its absence shows |
 //! | `start` | how a world begins |
-//! | `place` | one real node, its disk and its clock |
-//! | `said` | messages, and which of them can still matter |
-//! | `world` | the whole world at one moment |
-//! | `crash` | disks that are slow, and seats that crash |
-//! | `history` | what callers were told |
+//! | `host` | one real node and its clock |
+//! | `disk` | its disk, which may be slow |
+//! | `messages` | messages, and which of them can still matter |
+//! | `world` | the whole world at one moment, and seats that crash |
+//! | `history` | what was called and answered |
 //! | [`explore`](fn@explore) | the search |
 
 pub mod broken;
-mod crash;
+mod disk;
 mod explore;
 mod history;
-mod place;
+mod host;
+mod messages;
 pub mod plan;
-mod said;
 mod start;
 mod world;
 pub mod worlds;
@@ -41,12 +41,12 @@ use paxoskv_core::wire::{Message, Op};
 use paxoskv_core::{CallId, Entry, Incarnation, Lease, RequestId, Rules, Value};
 use stateright::{Model, Property};
 
-use crash::Disk;
+use disk::Disk;
 pub use explore::{Explored, Search, explore};
 use history::Called;
-use place::{Done, Place};
-use plan::{Before, Plan, Wish};
-use said::Names;
+use host::{Done, Host};
+use messages::Names;
+use plan::{Before, Goal, Plan};
 use start::OWNER;
 pub use world::World;
 use world::index;
@@ -81,35 +81,35 @@ pub struct Small {
     names: Names,
     /// What is put, which is of no matter.
     value: Value,
-    /// Whether messages that are taken for idle are tried.
-    suspicious: bool,
-    /// The places as a world begins, and their disks.
-    places: Vec<Arc<Place>>,
+    /// Whether messages that are taken for idle are tried, to see that they are.
+    tries_idle: bool,
+    /// The hosts as a world begins, and their disks.
+    hosts: Vec<Arc<Host>>,
     disks: Vec<Disk>,
-    /// Whose session the lease may be.
+    /// The node whose session the lease may be.
     owner: Incarnation,
 }
 
 impl Small {
     /// A world, and the rules that are kept there.
     pub fn new(rules: Rules, plan: Plan) -> Self {
-        let (mut places, mut disks) = start::places(rules);
-        let owner = places[index(OWNER)].node().incarnation();
+        let (mut hosts, mut disks) = start::hosts(rules);
+        let owner = hosts[index(OWNER)].node().incarnation();
         if plan.crashes == [0; 3] {
             disks.clear();
         }
-        for (place, crashes) in places.iter_mut().zip(plan.crashes) {
-            Arc::make_mut(place).set_slow(crashes > 0);
+        for (host, crashes) in hosts.iter_mut().zip(plan.crashes) {
+            Arc::make_mut(host).set_slow(crashes > 0);
         }
         let session = |n| Lease::Session { node: owner.node, boot: owner.boot, n };
         let names = Names::new(&plan, session);
         let value = Value::new(&0).unwrap_or_else(|why| unreachable!("a number is CBOR: {why}"));
-        Self { rules, plan, names, value, suspicious: false, places, disks, owner }
+        Self { rules, plan, names, value, tries_idle: false, hosts, disks, owner }
     }
 
     /// The same, with each message tried that is taken for one that can change nothing.
-    pub fn suspicious(self) -> Self {
-        Self { suspicious: true, ..self }
+    pub fn trying_idle(self) -> Self {
+        Self { tries_idle: true, ..self }
     }
 
     /// The world after a step of what is not explored, but has happened.
@@ -132,7 +132,7 @@ impl Small {
                 for other in (1..=SEATS).filter(|other| *other != seat) {
                     for (at, end) in [(seat, other), (other, seat)] {
                         let input = Input::LinkDown { link: LinkId(u64::from(end)), gone: false };
-                        world.place(at).take_in(input);
+                        world.host(at).handle(input);
                     }
                 }
                 world
@@ -146,7 +146,7 @@ impl Small {
         {
             return next;
         }
-        world.wrong = Some(format!("what comes before does not happen: seat {seat} cannot call anything"));
+        world.wrong = Some(format!("the steps before do not happen: seat {seat} cannot call anything"));
         world
     }
 
@@ -160,7 +160,7 @@ impl Small {
         world
     }
 
-    fn script(&self, seat: u8) -> &[Wish] {
+    fn script(&self, seat: u8) -> &[Goal] {
         self.plan.clients.get(index(seat)).copied().unwrap_or_default()
     }
 
@@ -180,24 +180,24 @@ impl Small {
             })
     }
 
-    fn op(&self, wish: Wish) -> Op {
+    fn op(&self, goal: Goal) -> Op {
         let put = |key, n: u8, leases| {
             let entry = Entry { value: self.value.clone(), leases, request: RequestId([n; 16]) };
             Op::Put { id: self.names.id(key).clone(), entry, within: None, wait: false }
         };
-        match wish {
-            Wish::Put(_, n) => put(wish.on(), n, Vec::new()),
-            Wish::PutLeased(_, n) => put(wish.on(), n, vec![self.names.lease.clone()]),
-            Wish::Get(_) => Op::Get { id: self.names.id(wish.on()).clone() },
-            Wish::End => Op::End { lease: self.names.lease.clone() },
+        match goal {
+            Goal::Put(_, n) => put(goal.on(), n, Vec::new()),
+            Goal::PutLeased(_, n) => put(goal.on(), n, vec![self.names.lease.clone()]),
+            Goal::Get(_) => Op::Get { id: self.names.id(goal.on()).clone() },
+            Goal::End => Op::End { lease: self.names.lease.clone() },
         }
     }
 
-    /// Notes a call; its number is its place in the history.
-    fn call(world: &mut World, seat: u8, wish: Wish) -> CallId {
+    /// Records a call; its number is its index in the history.
+    fn record_call(world: &mut World, seat: u8, goal: Goal) -> CallId {
         let returned = world.history.iter().enumerate().filter(|(_, called)| called.over);
         let before = returned.fold(0, |set, (at, _)| set | 1 << at);
-        world.history.push(Called { seat, wish, before, over: false, answer: None });
+        world.history.push(Called { seat, goal, before, over: false, answer: None });
         CallId(world.history.len() as u64 - 1)
     }
 }
@@ -208,7 +208,7 @@ impl Model for Small {
 
     fn init_states(&self) -> Vec<World> {
         let world = World {
-            places: self.places.clone(),
+            hosts: self.hosts.clone(),
             flying: vec![],
             history: vec![],
             chosen: vec![],
@@ -231,7 +231,7 @@ impl Model for Small {
             if world.open(seat).is_some() && self.plan.give_up.contains(&seat) {
                 events.push(Event::GiveUp(seat));
             }
-            if world.may_try(self, seat) && world.places[index(seat)].waits() {
+            if world.may_try(self, seat) && world.hosts[index(seat)].waits() {
                 events.push(Event::Late(seat));
             }
             if world.is_writing(seat) {
@@ -251,23 +251,23 @@ impl Model for Small {
         let mut next = world.clone();
         let (at, done) = match event {
             Event::Call(seat) => {
-                let wish = *self.script(seat).get(world.called(seat))?;
-                let call = Self::call(&mut next, seat, wish);
-                let input = Input::Call { call, op: self.op(wish), timeout: None };
-                (seat, next.place(seat).take_in(input))
+                let goal = *self.script(seat).get(world.called(seat))?;
+                let call = Self::record_call(&mut next, seat, goal);
+                let input = Input::Call { call, op: self.op(goal), timeout: None };
+                (seat, next.host(seat).handle(input))
             }
             Event::GiveUp(seat) => {
                 let at = world.open(seat)?;
                 next.history[at].over = true;
-                (seat, next.place(seat).take_in(Input::Cancel { call: CallId(at as u64) }))
+                (seat, next.host(seat).handle(Input::Cancel { call: CallId(at as u64) }))
             }
             Event::Late(seat) => {
                 next.tried[index(seat)] += 1;
-                (seat, next.place(seat).ring()?)
+                (seat, next.host(seat).expire()?)
             }
             Event::Leave => {
-                Self::call(&mut next, OWNER, Wish::End);
-                (OWNER, next.place(OWNER).take_in(Input::Leave))
+                Self::record_call(&mut next, OWNER, Goal::End);
+                (OWNER, next.host(OWNER).handle(Input::Leave))
             }
             Event::Written(seat) => (seat, next.written(seat)),
             Event::Crash(seat) => {
@@ -281,17 +281,17 @@ impl Model for Small {
                 if let Message::Rejected { .. } = envelope.message {
                     next.tried[index(to)] += 1;
                 }
-                (to, next.place(to).hear(envelope.from, &envelope.frame))
+                (to, next.host(to).handle_frame(envelope.from, &envelope.frame))
             }
         };
-        next.take_in(self, at, done);
+        next.carry_out(self, at, done);
         next.forget(self);
         Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
-            Property::always("what callers are told is right", |_, world: &World| world.wrong.is_none()),
+            Property::always("answers are right", |_, world: &World| world.wrong.is_none()),
             Property::sometimes("all that was called returns", |model: &Self, world: &World| {
                 model.all_done(world)
             }),
@@ -299,10 +299,10 @@ impl Model for Small {
     }
 
     fn within_boundary(&self, world: &World) -> bool {
-        let newest = |place: &Arc<Place>| {
-            let keys = self.names.all().filter_map(|(_, id)| place.node().acceptor(id));
+        let newest = |host: &Arc<Host>| {
+            let keys = self.names.all().filter_map(|(_, id)| host.node().acceptor(id));
             keys.map(|acceptor| acceptor.generation.0).max().unwrap_or(0)
         };
-        world.places.iter().all(|place| newest(place) <= self.plan.generations)
+        world.hosts.iter().all(|host| newest(host) <= self.plan.generations)
     }
 }

@@ -1,13 +1,20 @@
-//! What a small world is: who asks for what, and how far it is explored.
+//! What a small world is: what its clients ask for, and how far it is explored.
 
-use super::said::On;
+/// What is decided in a world: keys, and the end of the lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum On {
+    /// A key, by its number.
+    Key(u8),
+    /// The end of the lease.
+    End,
+}
 
 /// What a client wants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Wish {
+pub enum Goal {
     /// To put into this key the entry of this number, without leases.
     Put(u8, u8),
-    /// To put into this key the entry of this number, which hangs on the lease.
+    /// To put into this key the entry of this number, which is bound to the lease.
     PutLeased(u8, u8),
     /// To know what this key has.
     Get(u8),
@@ -15,7 +22,7 @@ pub enum Wish {
     End,
 }
 
-impl Wish {
+impl Goal {
     /// What has to be decided for it.
     pub(super) fn on(self) -> On {
         match self {
@@ -30,7 +37,7 @@ impl Wish {
 pub enum Before {
     /// The client of a seat calls its next operation.
     Call(u8),
-    /// It does, and its seat and another one talk until they have nothing more to say to each other.
+    /// It does, and messages between its seat and another one are delivered until there are none.
     Ask(u8, u8),
     /// All that is on its way from one seat to another arrives.
     Pass(u8, u8),
@@ -52,7 +59,7 @@ pub struct Plan {
     /// How many keys there are.
     pub keys: u8,
     /// What the client of each seat asks for, one thing after the other.
-    pub clients: [&'static [Wish]; 3],
+    pub clients: [&'static [Goal]; 3],
     /// An operation comes after others: its seat, its place there, and whose operations how many of which are over.
     pub after: &'static [(u8, u8, u8, u8)],
     /// What has happened already, step by step as the seats do it: so the world starts where it gets interesting, and in
@@ -62,17 +69,18 @@ pub struct Plan {
     pub home: u8,
     /// The home of the end register.
     pub home_of_end: u8,
-    /// Whether the others ask home to put, and wait until they are late; else home is late at once.
+    /// Whether the other seats forward puts to the home seat, and wait until they are late; else the home seat is late at
+    /// once.
     pub forwards: bool,
     /// How often the attempts of each seat may be late, or outbid, and are tried again.
     pub tries: [u8; 3],
-    /// Of ballots above this round nobody hears.
+    /// Messages of ballots above this round are lost.
     pub rounds: u64,
-    /// Whether votes are told to every seat; else only to those who wait for them, as if the others were lost.
+    /// Whether votes reach every seat; else they reach only the seats that wait for them, as if the others were lost.
     pub votes_to_all: bool,
     /// Whether the lease is a session of a node which may say goodbye at any time; else a latch.
     pub session: bool,
-    /// How often each seat may crash and be started anew. Who may has a slow disk.
+    /// How often each seat may crash and be started anew. A seat that may crash has a slow disk.
     pub crashes: [u8; 3],
     /// Clients that may lose interest.
     pub give_up: &'static [u8],

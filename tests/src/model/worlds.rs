@@ -1,8 +1,8 @@
 //! Small worlds in which all rules are kept, and nothing may be found.
 
 use super::plan::Before::{Ask, Call, Lose, Pass};
+use super::plan::Goal::{End, Get, Put, PutLeased};
 use super::plan::Plan;
-use super::plan::Wish::{End, Get, Put, PutLeased};
 
 /// The first key, and another where there is one.
 pub(super) const A: u8 = 0;
@@ -27,11 +27,11 @@ pub(super) const PLAIN: Plan = Plan {
     whole: false,
 };
 
-/// Two keys hang on the lease, and all seats have learned them. Seat 3 ends the lease, while seat 2 puts into one key
+/// Two keys are bound to the lease, and all seats have learned them. Seat 3 ends the lease, while seat 2 puts into one key
 /// and then looks at the other: it must not find room in the one, and the old entry still in the other.
 ///
 /// How the entries get there is the subject of other worlds. What the seats hold once they have learned them does not
-/// depend on it, apart from promises, which matter to nobody where an entry is learned. So one way is enough.
+/// depend on it, apart from promises, which do not matter where an entry is learned. So one way is enough.
 pub(super) const TWO_KEYS: Plan = Plan {
     name: "two keys of one lease, a put and a get, an end",
     keys: 2,
@@ -54,7 +54,7 @@ pub(super) const TWO_KEYS: Plan = Plan {
 /// Besides the vote, the Accept for seat 1 is lost. Had the vote come, the put would have won, and be over; had the
 /// Accept come, seat 1 would say what seat 2 says anyway. The same world with nothing lost is `OWN_SUCCESS_FREE`.
 pub(super) const OWN_SUCCESS: Plan = Plan {
-    name: "a leased put that does not know of its success, and one who ends it and puts",
+    name: "a leased put that does not know of its success, and a client that ends its lease and puts",
     clients: [&[], &[Get(A), End, Put(A, 2)], &[PutLeased(A, 1)]],
     before: &[Call(3), Pass(3, 2), Lose],
     home: 3,
@@ -65,7 +65,7 @@ pub(super) const OWN_SUCCESS: Plan = Plan {
 
 /// The same from the start, in which everything may be late and nothing is lost: more than is explored.
 const OWN_SUCCESS_FREE: Plan =
-    Plan { name: "a leased put, one who gets, ends and puts", before: &[], ..OWN_SUCCESS };
+    Plan { name: "a leased put, a client that gets, ends and puts", before: &[], ..OWN_SUCCESS };
 
 /// And where what is late is tried again.
 const OWN_SUCCESS_RETRIED: Plan = Plan {
@@ -206,14 +206,14 @@ pub const WORLDS: &[Plan] = &[
         ..PLAIN
     },
     Plan {
-        name: "a put that hangs on a session, its owner leaves, a put and a get",
+        name: "a put that is bound to a session, its owner leaves, a put and a get",
         clients: [&[PutLeased(A, 1)], &[Put(A, 2)], &[Get(A)]],
         session: true,
         home: 1,
         ..PLAIN
     },
     Plan {
-        name: "a put that hangs on a session, its owner leaves, a put and gets, retried",
+        name: "a put that is bound to a session, its owner leaves, a put and gets, retried",
         clients: [&[PutLeased(A, 1), Get(A)], &[Put(A, 2)], &[Get(A)]],
         session: true,
         tries: [1; 3],

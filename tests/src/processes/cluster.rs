@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 
-use super::{Process, Said, Shell, Signal, until};
+use super::{Printed, Process, Shell, Signal, until};
 
 /// A port of 127.0.0.1 that is nobody's, and not one of those that the system gives to outgoing connections, which
 /// would take it as soon as its node is down.
@@ -140,7 +140,7 @@ impl Cluster {
         format!("/ip4/127.0.0.1/tcp/{}", self.libp2p_ports[usize::from(seat) - 1])
     }
 
-    /// Where whoever links as `seat` does finds these seats.
+    /// Where a node that links as `seat` does finds these seats.
     pub fn joins(&self, seat: u8, others: impl IntoIterator<Item = u8>) -> String {
         let over = Over::now();
         let ways = others.into_iter().flat_map(|other| {
@@ -206,7 +206,7 @@ impl Cluster {
 
     /// Ends a seat with a signal.
     #[track_caller]
-    pub fn stop(&mut self, seat: u8, signal: Signal) -> Said {
+    pub fn stop(&mut self, seat: u8, signal: Signal) -> Printed {
         let node = self.nodes.remove(&seat).unwrap_or_else(|| panic!("seat {seat} runs"));
         node.signal(signal);
         node.end()
@@ -226,7 +226,7 @@ impl Cluster {
 
     /// Runs a command at a seat.
     #[track_caller]
-    pub fn run(&self, seat: u8, arguments: &[&str]) -> Said {
+    pub fn run(&self, seat: u8, arguments: &[&str]) -> Printed {
         self.command(seat, arguments).end()
     }
 

@@ -32,7 +32,7 @@ pub fn program() -> &'static Path {
     })
 }
 
-/// Cargo builds a package's program for its own tests only, so for these it has to be told. It goes where this test
+/// Cargo builds a package's program for its own tests only, so for these it has to be built here. It goes where this test
 /// is: `target/debug/deps/this` and `target/debug/paxoskv`.
 fn build() -> PathBuf {
     let this = std::env::current_exe().unwrap();
@@ -58,7 +58,7 @@ fn build() -> PathBuf {
     folder.join("paxoskv")
 }
 
-/// A process of the program, and all that it has said.
+/// A process of the program, and all that it has printed.
 pub struct Process {
     name: String,
     pid: Pid,
@@ -67,22 +67,22 @@ pub struct Process {
 
 #[derive(Default)]
 struct Shared {
-    said: Mutex<Said>,
-    news: Condvar,
+    printed: Mutex<Printed>,
+    changed: Condvar,
 }
 
-/// What a process has said so far, by lines.
+/// What a process has printed so far, by lines.
 #[derive(Clone, Debug, Default)]
-pub struct Said {
+pub struct Printed {
     /// On standard output.
     pub out: Vec<String>,
     /// On standard error: its log, and the line of an error.
     pub err: Vec<String>,
-    /// Its exit status, or minus the signal that ended it, once all that it said is here.
+    /// Its exit status, or minus the signal that ended it, once all that it printed is here.
     pub status: Option<i32>,
 }
 
-impl Said {
+impl Printed {
     /// Standard output as one text.
     pub fn text(&self) -> String {
         self.out.iter().map(|line| format!("{line}\n")).collect()
@@ -164,29 +164,29 @@ impl Process {
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
         let stdin = child.stdin.take().unwrap();
         let shared = Arc::new(Shared::default());
-        let out = listen(child.stdout.take().unwrap(), &shared, |said| &mut said.out);
-        let err = listen(child.stderr.take().unwrap(), &shared, |said| &mut said.err);
+        let out = listen(child.stdout.take().unwrap(), &shared, |printed| &mut printed.out);
+        let err = listen(child.stderr.take().unwrap(), &shared, |printed| &mut printed.err);
         let (name, ended) = (arguments.join(" "), shared.clone());
         std::thread::spawn(move || {
             out.join().and_then(|()| err.join()).unwrap();
             // Under the lock: a process is not signalled once its number may be another's.
-            let mut said = ended.said();
+            let mut printed = ended.printed();
             let status = child.wait().unwrap();
             let signal = std::os::unix::process::ExitStatusExt::signal(&status);
-            said.status = status.code().or(signal.map(|signal| -signal));
-            ended.news.notify_all();
+            printed.status = status.code().or(signal.map(|signal| -signal));
+            ended.changed.notify_all();
         });
         (stdin, Self { name, pid, shared })
     }
 
-    /// What it has said so far.
-    pub fn said(&self) -> Said {
-        self.shared.said().clone()
+    /// What it has printed so far.
+    pub fn printed(&self) -> Printed {
+        self.shared.printed().clone()
     }
 
     /// Whether it has not ended.
     pub fn is_running(&self) -> bool {
-        self.shared.said().status.is_none()
+        self.shared.printed().status.is_none()
     }
 
     /// Its number.
@@ -203,47 +203,48 @@ impl Process {
 
     /// Sends it a signal, unless it has ended.
     pub fn signal(&self, signal: Signal) {
-        if self.shared.said().status.is_none() {
+        if self.shared.printed().status.is_none() {
             kill(self.pid, signal).unwrap();
         }
     }
 
-    /// Waits until what it has said makes something of `wanted`.
+    /// Waits until what it has printed makes something of `wanted`.
     #[track_caller]
-    pub fn until<T>(&self, what: &str, mut wanted: impl FnMut(&Said) -> Option<T>) -> T {
+    pub fn until<T>(&self, what: &str, mut wanted: impl FnMut(&Printed) -> Option<T>) -> T {
         let deadline = Instant::now() + PATIENCE;
-        let mut said = self.shared.said();
+        let mut printed = self.shared.printed();
         loop {
-            if let Some(found) = wanted(&said) {
+            if let Some(found) = wanted(&printed) {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || said.status.is_some() {
-                let said = said.clone();
-                panic!("`{}`: {what} was to come, but it said {said:#?}", self.name);
+            if left.is_zero() || printed.status.is_some() {
+                let printed = printed.clone();
+                panic!("`{}`: {what} was to come, but it printed {printed:#?}", self.name);
             }
-            said = self.shared.news.wait_timeout(said, left).unwrap_or_else(PoisonError::into_inner).0;
+            printed =
+                self.shared.changed.wait_timeout(printed, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
     /// Waits for the line of its output at that place.
     #[track_caller]
     pub fn prints(&self, at: usize) -> String {
-        self.until("another line", |said| said.out.get(at).cloned())
+        self.until("another line", |printed| printed.out.get(at).cloned())
     }
 
     /// Waits for a line of its log with these words.
     #[track_caller]
     pub fn logs(&self, words: &str) -> String {
-        self.until(words, |said| said.err.iter().find(|line| line.contains(words)).cloned())
+        self.until(words, |printed| printed.err.iter().find(|line| line.contains(words)).cloned())
     }
 
     /// Waits until it says that so many seats are up, with a quorum or not.
     #[track_caller]
     pub fn seats(&self, quorum: bool, up: usize) {
         let wanted = format!("[quorum:{}] {up} of ", if quorum { "yes" } else { "no" });
-        self.until(&wanted, |said| {
-            let last = said.err.iter().rev().find(|line| line.contains("[quorum:"))?;
+        self.until(&wanted, |printed| {
+            let last = printed.err.iter().rev().find(|line| line.contains("[quorum:"))?;
             last.contains(&wanted).then_some(())
         });
     }
@@ -251,20 +252,20 @@ impl Process {
     /// Fails if it ends within the time. For what must not happen, there is no event to await.
     #[track_caller]
     pub fn stays(&self, time: Duration) {
-        let running = |said: &mut Said| said.status.is_none();
-        let waited = self.shared.news.wait_timeout_while(self.shared.said(), time, running);
-        let said = waited.unwrap_or_else(PoisonError::into_inner).0.clone();
-        assert_eq!(said.status, None, "`{}` was not to end: {said:#?}", self.name);
+        let running = |printed: &mut Printed| printed.status.is_none();
+        let waited = self.shared.changed.wait_timeout_while(self.shared.printed(), time, running);
+        let printed = waited.unwrap_or_else(PoisonError::into_inner).0.clone();
+        assert_eq!(printed.status, None, "`{}` was not to end: {printed:#?}", self.name);
     }
 
     /// Waits until it has ended.
     #[track_caller]
-    pub fn end(&self) -> Said {
-        self.until("its end", |said| said.status.map(|_| said.clone()))
+    pub fn end(&self) -> Printed {
+        self.until("its end", |printed| printed.status.map(|_| printed.clone()))
     }
 }
 
-/// A process that is told line by line what to do, and goes on until its input ends.
+/// A process that reads its commands line by line, and goes on until its input ends.
 pub struct Shell {
     input: Option<ChildStdin>,
     process: Process,
@@ -289,19 +290,19 @@ impl Shell {
         Self { input: Some(input), process }
     }
 
-    /// Tells it a line.
+    /// Enters a line.
     #[track_caller]
-    pub fn tell(&mut self, line: &str) {
+    pub fn enter(&mut self, line: &str) {
         let input = self.input.as_mut().expect("its input has not ended");
         input.write_all(format!("{line}\n").as_bytes()).unwrap();
     }
 
-    /// Tells it a line, and waits for the line that it prints.
+    /// Enters a line, and waits for the line that it prints.
     #[track_caller]
     pub fn ask(&mut self, line: &str) -> String {
-        let before = self.said().out.len();
-        self.tell(line);
-        self.until(line, |said| said.out.get(before).cloned())
+        let before = self.printed().out.len();
+        self.enter(line);
+        self.until(line, |printed| printed.out.get(before).cloned())
     }
 
     /// Like [`ask`](Self::ask), for what it prints as JSON.
@@ -312,7 +313,7 @@ impl Shell {
 
     /// Ends its input, and waits until it has ended.
     #[track_caller]
-    pub fn close(&mut self) -> Said {
+    pub fn close(&mut self) -> Printed {
         self.hang_up();
         self.end()
     }
@@ -327,9 +328,9 @@ impl Drop for Process {
     fn drop(&mut self) {
         self.signal(Signal::SIGKILL);
         if std::thread::panicking() {
-            let said = self.said();
-            eprintln!("`{}` ended with {:?} and had said", self.name, said.status);
-            for line in said.out.iter().chain(&said.err) {
+            let printed = self.printed();
+            eprintln!("`{}` ended with {:?} and had printed", self.name, printed.status);
+            for line in printed.out.iter().chain(&printed.err) {
                 eprintln!("    {line}");
             }
         }
@@ -337,32 +338,32 @@ impl Drop for Process {
 }
 
 impl Shared {
-    fn said(&self) -> MutexGuard<'_, Said> {
-        self.said.lock().unwrap_or_else(PoisonError::into_inner)
+    fn printed(&self) -> MutexGuard<'_, Printed> {
+        self.printed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn listen(
     pipe: impl Read + Send + 'static,
     shared: &Arc<Shared>,
-    lines: fn(&mut Said) -> &mut Vec<String>,
+    lines: fn(&mut Printed) -> &mut Vec<String>,
 ) -> JoinHandle<()> {
     let shared = shared.clone();
     std::thread::spawn(move || {
         for line in BufReader::new(pipe).split(b'\n').map_while(Result::ok) {
-            lines(&mut shared.said()).push(String::from_utf8_lossy(&line).into_owned());
-            shared.news.notify_all();
+            lines(&mut shared.printed()).push(String::from_utf8_lossy(&line).into_owned());
+            shared.changed.notify_all();
         }
     })
 }
 
 /// Runs the program to its end.
 #[track_caller]
-pub fn run(arguments: &[impl AsRef<str>]) -> Said {
+pub fn run(arguments: &[impl AsRef<str>]) -> Printed {
     Process::start(arguments, b"").end()
 }
 
-/// Waits until `wanted` makes something of the world, which tells nobody of its changes.
+/// Waits until `wanted` makes something of the world, which does not notify of its changes.
 #[track_caller]
 pub fn until<T>(what: &str, mut wanted: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + PATIENCE;

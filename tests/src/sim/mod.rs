@@ -10,17 +10,13 @@
 //! |---|---|
 //! | [`plan`] | what a seed makes of a run |
 //! | `world` | hosts, disks, and the queue of what happens next |
-//! | `links` | links between hosts, and what passes on them |
-//! | `faults` | what goes wrong |
-//! | `clients` | who wants what, and the history of it |
-//! | `owners` | who owns sessions and holds locks |
+//! | `world::links` | links between hosts, and what passes on them |
+//! | `world::faults` | what goes wrong |
+//! | `world::clients` | operations of clients, and their history |
+//! | `world::owners` | sessions of clients, and locks that they hold |
 //! | [`oracle`] | what must never happen |
 
-mod clients;
-mod faults;
-mod links;
 pub mod oracle;
-mod owners;
 pub mod plan;
 mod world;
 
@@ -49,14 +45,14 @@ pub struct Report {
 /// # Errors
 /// What must never happen and did, for people.
 pub fn run(seed: u64, rules: Rules) -> Result<Report, String> {
-    run_told(seed, rules, false)
+    run_traced(seed, rules, false)
 }
 
-/// Runs one seed; with `trace`, prints all that nodes take in and what callers are told.
+/// Runs one seed; with `trace`, prints the inputs of nodes and the answers of calls.
 ///
 /// # Errors
 /// As [`run`].
-pub fn run_told(seed: u64, rules: Rules, trace: bool) -> Result<Report, String> {
+pub fn run_traced(seed: u64, rules: Rules, trace: bool) -> Result<Report, String> {
     let plan = Plan::new(seed);
     let mut world = World::new(plan, rules);
     world.trace = trace;

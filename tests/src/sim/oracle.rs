@@ -1,6 +1,6 @@
 //! What must never happen, watched from outside at every step.
 //!
-//! * **Agreement**: of a register, at most one entry is ever chosen; what a store has learned, or a caller was told,
+//! * **Agreement**: of a register, at most one entry is ever chosen; what a store has learned, or a call is answered,
 //!   is that one.
 //! * **One ballot, one entry.**
 //! * **No answer before its persist**: what an answer says is on its sender's disk when it leaves.
@@ -43,7 +43,7 @@ impl Disk {
         self.rows.get(id)
     }
 
-    /// Whether its store has taken part in anything but the founding: then it is seated.
+    /// Whether its store has taken part in anything but the bootstrap: then it is seated.
     pub fn has_voted(&self) -> bool {
         self.rows.keys().any(|id| !id.bucket().name().starts_with('$'))
     }
@@ -55,7 +55,7 @@ impl Disk {
                 if id.bucket().name() == "$founding"
                     && let AcceptorState::Learned { entry } = &acceptor.state
                 {
-                    self.cluster_id = Bootstrap::from_value(&entry.value).map(|founding| founding.id());
+                    self.cluster_id = Bootstrap::from_value(&entry.value).map(|bootstrap| bootstrap.id());
                 }
                 self.rows.insert(id, acceptor);
             }
@@ -92,13 +92,13 @@ impl Oracle {
     /// What it proves.
     pub fn write(&mut self, number: usize, disk: &mut Disk, batch: &Batch) -> Result<(), String> {
         disk.write(batch);
-        let Some(founding) = disk.cluster_id else { return Ok(()) };
+        let Some(cluster_id) = disk.cluster_id else { return Ok(()) };
         for record in &batch.puts {
             let Some((id, acceptor)) = stored_acceptor(record) else { continue };
             if id.bucket().name() == "$founding" {
                 continue;
             }
-            let place = (founding, Register { id, generation: acceptor.generation });
+            let place = (cluster_id, Register { id, generation: acceptor.generation });
             match acceptor.state {
                 AcceptorState::Empty {} => {}
                 AcceptorState::Accepted { ballot, entry } => self.voted(number, place, ballot, &entry)?,
@@ -108,16 +108,16 @@ impl Oracle {
         Ok(())
     }
 
-    /// A seat says something. A store that accepts at two ballots in one turn writes only the later one, so votes
-    /// are taken from what is said as well.
+    /// A seat sends a message. A store that accepts at two ballots in one turn writes only the later one, so votes
+    /// are taken from messages as well.
     ///
     /// # Errors
     /// What it proves.
-    pub fn said(&mut self, number: usize, disk: &Disk, message: &Message) -> Result<(), String> {
-        let Some(founding) = disk.cluster_id else { return Ok(()) };
+    pub fn record_sent(&mut self, number: usize, disk: &Disk, message: &Message) -> Result<(), String> {
+        let Some(cluster_id) = disk.cluster_id else { return Ok(()) };
         match message {
             Message::Accept { register, ballot, entry } if register.id.bucket().name() != "$founding" => {
-                let vote = (founding, register.clone());
+                let vote = (cluster_id, register.clone());
                 let known = self.votes.entry((vote, *ballot)).or_insert((entry.request, BTreeSet::new()));
                 if known.0 != entry.request {
                     return Err(format!("ballot {ballot} of {register:?} was used for two entries"));
@@ -125,7 +125,7 @@ impl Oracle {
                 Ok(())
             }
             Message::Accepted { register, ballot, .. } => {
-                let place = (founding, register.clone());
+                let place = (cluster_id, register.clone());
                 if let Some((_, disks)) = self.votes.get_mut(&(place.clone(), *ballot)) {
                     disks.insert(number);
                 }
@@ -177,23 +177,28 @@ impl Oracle {
         }
     }
 
-    /// What is chosen and still in force as far as generations tell: the newest of each key.
+    /// What is chosen and still in force as far as generations show: the newest of each key.
     pub fn newest(&self) -> BTreeMap<(ClusterId, KeyId), (Generation, RequestId)> {
-        let newest = self.chosen.iter().map(|((founding, register), request)| {
-            ((*founding, register.id.clone()), (register.generation, *request))
+        let newest = self.chosen.iter().map(|((cluster_id, register), request)| {
+            ((*cluster_id, register.id.clone()), (register.generation, *request))
         });
         newest.collect()
     }
 
-    /// A caller was told that a key has an entry.
+    /// A call is answered that a key has an entry.
     ///
     /// # Errors
     /// Where another one was chosen, or none.
-    pub fn told(&self, founding: ClusterId, register: Register, request: RequestId) -> Result<(), String> {
-        match self.chosen.get(&(founding, register.clone())) {
+    pub fn check_answer(
+        &self,
+        cluster_id: ClusterId,
+        register: Register,
+        request: RequestId,
+    ) -> Result<(), String> {
+        match self.chosen.get(&(cluster_id, register.clone())) {
             Some(chosen) if *chosen == request => Ok(()),
-            Some(_) => Err(format!("a caller was told of another entry than was chosen in {register:?}")),
-            None => Err(format!("a caller was told of an entry that was not chosen in {register:?}")),
+            Some(_) => Err(format!("a call is answered with another entry than was chosen in {register:?}")),
+            None => Err(format!("a call is answered with an entry that was not chosen in {register:?}")),
         }
     }
 }
@@ -204,12 +209,12 @@ impl Oracle {
 /// What is not.
 pub fn is_durable(message: &Message, disk: &Disk) -> Result<(), String> {
     let (register, at, promise) = match message {
-        Message::Promise { register, ballot, state: held, .. } => (register, accepted(held), Some(*ballot)),
+        Message::Promise { register, ballot, state, .. } => (register, accepted(state), Some(*ballot)),
         Message::Accepted { register, ballot, .. } => (register, Some(*ballot), Some(*ballot)),
         Message::Accept { register, ballot, .. } if ballot.round == Round(0) => {
             (register, Some(*ballot), Some(*ballot))
         }
-        Message::ReadReply { register, state: held, .. } => (register, accepted(held), None),
+        Message::ReadReply { register, state, .. } => (register, accepted(state), None),
         _ => return Ok(()),
     };
     let first = Acceptor::default();
@@ -226,8 +231,8 @@ pub fn is_durable(message: &Message, disk: &Disk) -> Result<(), String> {
     Err(format!("an answer left before it was durable: {message:?}, on disk: {row:?}"))
 }
 
-fn accepted(held: &AcceptorState) -> Option<Ballot> {
-    match held {
+fn accepted(state: &AcceptorState) -> Option<Ballot> {
+    match state {
         AcceptorState::Accepted { ballot, .. } => Some(*ballot),
         _ => None,
     }

@@ -47,7 +47,7 @@ pub const LATE_ANSWERS: u64 = 1 << 40;
 /// And from here on, of yet another kind.
 pub const TAKE_OVERS: u64 = 1 << 41;
 
-/// And from here on, runs in which keys hang on sessions.
+/// And from here on, runs in which keys are bound to sessions.
 pub const LEASES: u64 = 1 << 42;
 
 /// And from here on, runs in which clients wait for a lock.
@@ -62,7 +62,7 @@ pub struct Plan {
     pub seats: u8,
     /// Nodes without a seat.
     pub observers: usize,
-    /// Whether somebody else starts in seat 1, too.
+    /// Whether seat 1 is given to two stores.
     pub double_seat: bool,
     /// Clients, each with one operation at a time.
     pub clients: usize,
@@ -217,18 +217,18 @@ impl Plan {
                     ..leased
                 }
             }
-            // Few keys change hands often; many are put for the first time often.
+            // Few keys change owners often; many are put for the first time often.
             LEASES.. => match seed % 4 {
                 0 => leased,
                 1 => Self { keys: 12, pause: 2_000, late: 300, clients: 6, gets: 50, ..leased },
-                // One session for a lock and for other keys, which change hands often.
+                // One session for a lock and for other keys, which change owners often.
                 _ => Self { lockers: true, sessions: 50, operations: 60, pause: 50_000, ..leased },
             },
             // Readers ask a process whose store was taken over while it stood still.
             TAKE_OVERS.. => {
                 Self { take_over: 4, partition: 2, gets: 60, fault_every: 150_000, delay: 500, ..one_key }
             }
-            // What is late and repeated between observers and seats, while one key changes hands.
+            // What is late and repeated between observers and seats, while one key changes owners.
             LATE_ANSWERS.. => Self { observers: 2, erases: 40, repeat: 500, late: 300, ..one_key },
             _ => plan,
         }

@@ -1,5 +1,7 @@
 //! The whole world at one moment.
 
+mod crash;
+
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
@@ -8,10 +10,11 @@ use paxoskv_core::wire::{Message, Outcome, write_frame};
 use paxoskv_core::{CallId, Entry, Error, Generation, RequestId};
 
 use super::Small;
-use super::crash::Disk;
+use super::disk::Disk;
 use super::history::{self, Called};
-use super::place::{Done, Place};
-use super::said::{On, Told, matters};
+use super::host::{Done, Host};
+use super::messages::{Shown, matters};
+use super::plan::On;
 use crate::linear;
 
 /// A message on its way.
@@ -24,15 +27,15 @@ pub(super) struct Envelope {
     pub(super) frame: Vec<u8>,
 }
 
-/// What was taken for chosen in a generation of something.
+/// What was learned in a generation of something.
 pub(super) type Chosen = (On, Generation, RequestId);
 
 /// The whole world at one moment. Two are the same where their nodes have the same digests.
 #[derive(Clone)]
 pub struct World {
     /// The seats, and last the owner of the session.
-    pub(super) places: Vec<Arc<Place>>,
-    /// A set: the same said twice at a time is said once. In the order of prints.
+    pub(super) hosts: Vec<Arc<Host>>,
+    /// A set, in the order of prints: a message that is sent twice at a time is there once.
     pub(super) flying: Vec<Arc<Envelope>>,
     pub(super) history: Vec<Called>,
     pub(super) chosen: Vec<Chosen>,
@@ -59,8 +62,8 @@ impl PartialEq for World {
 
 impl Hash for World {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        for place in &self.places {
-            place.digest().hash(state);
+        for host in &self.hosts {
+            host.digest().hash(state);
         }
         for envelope in &self.flying {
             envelope.print.hash(state);
@@ -76,14 +79,14 @@ impl std::fmt::Debug for World {
     }
 }
 
-/// Where a seat's place is.
+/// The index of a seat's host.
 pub(super) fn index(seat: u8) -> usize {
     usize::from(seat) - 1
 }
 
 impl World {
-    pub(super) fn place(&mut self, seat: u8) -> &mut Place {
-        Arc::make_mut(&mut self.places[index(seat)])
+    pub(super) fn host(&mut self, seat: u8) -> &mut Host {
+        Arc::make_mut(&mut self.hosts[index(seat)])
     }
 
     /// The first message on its way from one seat to another.
@@ -92,7 +95,7 @@ impl World {
         flying.next().map(|flying| flying.print)
     }
 
-    /// The operation that a seat's client has called and that is not over, by its place.
+    /// The operation that a seat's client has called and that is not over, by its index.
     pub(super) fn open(&self, seat: u8) -> Option<usize> {
         self.history.iter().rposition(|called| called.seat == seat && !called.over)
     }
@@ -107,16 +110,16 @@ impl World {
         self.tried[index(seat)] < model.plan.tries[index(seat)]
     }
 
-    /// Takes in what came of something at a seat.
-    pub(super) fn take_in(&mut self, model: &Small, seat: u8, mut done: Done) {
-        self.note_written(seat, &mut done);
+    /// Carries out the outputs of a seat.
+    pub(super) fn carry_out(&mut self, model: &Small, seat: u8, mut done: Done) {
+        self.record_written(seat, &mut done);
         let mut late = false;
         for (link, message) in done.sent {
             let to = link.0 as u8;
             match &message {
-                // Home is late, or the Forward is lost.
+                // The home seat is late, or the Forward is lost.
                 Message::Forward { .. } if !model.plan.forwards => late = true,
-                // Who has crashed has no session.
+                // A node that has crashed has no session.
                 Message::Left { incarnation } if *incarnation != model.owner => {}
                 // All that comes of a round that is not explored is lost.
                 Message::Prepare { ballot, .. } if ballot.round.0 > model.plan.rounds => {}
@@ -128,17 +131,17 @@ impl World {
             }
         }
         for (call, outcome) in done.replies {
-            self.answered(seat, call, outcome);
+            self.record_answer(seat, call, outcome);
         }
-        self.look_at_chosen(model, seat);
-        if late && let Some(done) = self.place(seat).ring() {
-            self.take_in(model, seat, done);
+        self.check_chosen(model, seat);
+        if late && let Some(done) = self.host(seat).expire() {
+            self.carry_out(model, seat, done);
         }
     }
 
     fn awaits_home(&self, to: u8, vote: &Message) -> bool {
         let Message::Accepted { register, .. } = vote else { return false };
-        let awaits = self.places[index(to)].node().awaits(&register.id);
+        let awaits = self.hosts[index(to)].node().awaits(&register.id);
         awaits.is_some_and(|(_, awaited)| awaited == Awaited::Home)
     }
 
@@ -152,16 +155,17 @@ impl World {
         }
     }
 
-    /// What can change nothing any more might as well be lost.
+    /// Drops messages that can change nothing any more: they might as well be lost.
     pub(super) fn forget(&mut self, model: &Small) {
         let (matter, lost) = std::mem::take(&mut self.flying)
             .into_iter()
             .partition(|flying| self.matters(model, flying.from, flying.to, &flying.message));
         self.flying = matter;
-        if model.suspicious {
+        if model.tries_idle {
             let mistaken = Vec::into_iter(lost).find(|lost: &Arc<Envelope>| !self.is_idle(model, lost));
-            self.wrong =
-                mistaken.map(|lost| format!("taken for idle: {}", Told(&lost.message))).or(self.wrong.take());
+            self.wrong = mistaken
+                .map(|lost| format!("taken for idle: {}", Shown(&lost.message)))
+                .or(self.wrong.take());
         }
     }
 
@@ -169,14 +173,14 @@ impl World {
         if matches!(message, Message::Rejected { .. }) && !self.may_try(model, to) {
             return false;
         }
-        let node = |at| self.places[index(at)].node();
+        let node = |at| self.hosts[index(at)].node();
         matters(&model.rules, &model.plan, message, node(from), node(to))
     }
 
     /// Whether a message changes nothing where it arrives, and nothing comes of what is answered.
     fn is_idle(&self, model: &Small, envelope: &Envelope) -> bool {
         let Envelope { from, to, message, frame, .. } = envelope;
-        // Some of it is lost on purpose; and with a slow disk answers wait for it, whoever they are for.
+        // Some of it is lost on purpose; and with a slow disk all answers wait for it.
         let lost = match message {
             Message::Accepted { .. } => !model.plan.votes_to_all,
             Message::Rejected { .. } => !self.may_try(model, *to),
@@ -185,16 +189,16 @@ impl World {
         if lost {
             return true;
         }
-        let mut place = Place::clone(&self.places[index(*to)]);
-        let done = place.hear(*from, frame);
+        let mut host = Host::clone(&self.hosts[index(*to)]);
+        let done = host.handle_frame(*from, frame);
         let answered = done.sent.iter().any(|(link, answer)| self.matters(model, *to, link.0 as u8, answer));
-        place.digest() == self.places[index(*to)].digest() && done.replies.is_empty() && !answered
+        host.digest() == self.hosts[index(*to)].digest() && done.replies.is_empty() && !answered
     }
 
-    fn answered(&mut self, seat: u8, call: CallId, outcome: Outcome) {
+    fn record_answer(&mut self, seat: u8, call: CallId, outcome: Outcome) {
         let Some(called) = self.history.get_mut(call.0 as usize) else { return };
         if called.over {
-            return; // nobody waits for it any more
+            return; // its caller does not wait for it any more
         }
         let number = |entry: &Entry| u64::from(entry.request.0[0]);
         called.over = true;
@@ -216,10 +220,10 @@ impl World {
         }
     }
 
-    /// A register has one entry, whoever takes it for chosen.
-    fn look_at_chosen(&mut self, model: &Small, seat: u8) {
+    /// A register has one chosen entry, at whichever seat it is learned.
+    fn check_chosen(&mut self, model: &Small, seat: u8) {
         for (on, id) in model.names.all() {
-            let Some(acceptor) = self.places[index(seat)].node().acceptor(id) else { continue };
+            let Some(acceptor) = self.hosts[index(seat)].node().acceptor(id) else { continue };
             let generation = acceptor.generation;
             let Some(request) = acceptor.learned(generation).map(|entry| entry.request) else { continue };
             match self

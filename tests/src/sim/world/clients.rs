@@ -1,4 +1,4 @@
-//! Who wants what, and the history of it.
+//! Clients: what they ask for, and the history of it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,18 +9,18 @@ use paxoskv_core::{
     Bucket, CallId, ClusterId, Entry, Error, Generation, Key, KeyId, Lease, Register, RequestId, Value,
 };
 
-use super::oracle::Oracle;
-use super::plan::Plan;
-use super::world::{Event, Micros, World};
+use super::{Event, Micros, World};
 use crate::linear::{self, Answer, Kind, Leases, Operation};
+use crate::sim::oracle::Oracle;
+use crate::sim::plan::Plan;
 
-/// An operation and who asked for it.
+/// An operation and where it was called.
 struct Asked {
     key: u64,
     cluster_id: Option<ClusterId>,
     host: usize,
     operation: Operation,
-    /// Whether anybody still waits for it.
+    /// Whether a client still waits for it.
     open: bool,
 }
 
@@ -33,9 +33,12 @@ pub(super) struct Clients {
     at: Vec<Option<usize>>,
     /// Latches that clients have seen and may end: whose, and which.
     seen: Vec<Vec<(u64, u64, Lease)>>,
-    /// On which leases entries hang, by their numbers.
+    /// Which leases entries are bound to, by their numbers.
     pub(super) leases: Leases,
 }
+
+/// The key that stands for the lock.
+pub(super) const LOCK: u64 = 1_000;
 
 impl Clients {
     pub(super) fn new(plan: &Plan) -> Self {
@@ -60,7 +63,7 @@ impl Clients {
         self.asked.len() as u64 + 1
     }
 
-    /// Who asked, what key it is about, and whether it is one of the last reads.
+    /// The client that asked, which the last reads have none of, and the key.
     pub(super) fn of_call(&self, call: CallId) -> Option<(Option<usize>, u64)> {
         self.calls.get(&call).map(|(at, client)| (*client, self.asked[*at].key))
     }
@@ -80,7 +83,7 @@ impl Clients {
         call
     }
 
-    /// A host is gone: nobody will hear what it was asked. Gives the clients that waited there.
+    /// A host is down, and its calls will not be answered. Returns the clients that waited there.
     pub(super) fn lost(&mut self, host: usize) -> Vec<usize> {
         let (asked, mut clients) = (&mut self.asked, Vec::new());
         self.calls.retain(|_, (at, client)| {
@@ -101,7 +104,7 @@ impl Clients {
         }
     }
 
-    /// An answer; gives the client that can go on.
+    /// Records an answer; returns the client that can go on.
     pub(super) fn reply(
         &mut self,
         now: Micros,
@@ -120,12 +123,16 @@ impl Clients {
                 let entry: u64 = found.value.decode().map_err(|e| format!("a value that nobody put: {e}"))?;
                 if won != (asked.operation.kind == Kind::Put(entry)) {
                     return Err(format!(
-                        "{:?} was told that it won: {won}, with entry {entry}",
+                        "{:?} is answered that it won: {won}, with entry {entry}",
                         asked.operation
                     ));
                 }
                 if let Some(cluster_id) = cluster_id {
-                    oracle.told(cluster_id, Register { id: id(asked.key), generation }, request(entry))?;
+                    oracle.check_answer(
+                        cluster_id,
+                        Register { id: id(asked.key), generation },
+                        request(entry),
+                    )?;
                 }
                 let latch = Lease::own_latch(request(entry));
                 if let (Some(client), true) = (client, leases.contains(&latch)) {
@@ -166,11 +173,11 @@ impl Clients {
     /// `ends` are leases that may have ended, and since when.
     pub(super) fn check(&self, ends: &[(u64, u64)]) -> Result<(), String> {
         let mut histories: BTreeMap<Option<ClusterId>, Vec<Operation>> = BTreeMap::new();
-        let foundings: Vec<ClusterId> = self.asked.iter().filter_map(|asked| asked.cluster_id).collect();
+        let clusters: Vec<ClusterId> = self.asked.iter().filter_map(|asked| asked.cluster_id).collect();
         for asked in &self.asked {
             // What never returned may have happened in any of the clusters.
             let open = asked.cluster_id.is_none() && asked.operation.returned.is_none();
-            let of = if open { foundings.clone() } else { asked.cluster_id.into_iter().collect() };
+            let of = if open { clusters.clone() } else { asked.cluster_id.into_iter().collect() };
             let mut of: Vec<Option<ClusterId>> = of.into_iter().map(Some).collect();
             of.sort();
             of.dedup();
@@ -289,13 +296,13 @@ impl World {
         Some(format!("host {} key {} {:?}", open.host, open.key, open.operation))
     }
 
-    /// In the end, everybody reads everything.
+    /// In the end, every host reads every key.
     pub(super) fn last_reads(&mut self) -> Result<(), String> {
         for host in 0..self.hosts.len() {
             if !self.has_quorum(host) || !self.is_member(host) {
                 continue;
             }
-            let lock = self.plan.lockers.then_some(super::owners::LOCK);
+            let lock = self.plan.lockers.then_some(LOCK);
             for key in (0..self.plan.keys).chain(lock) {
                 let call = self.clients.ask(self.now, host, key, Kind::Get, None);
                 self.call(host, call, Op::Get { id: id(key) }, None)?;
@@ -307,12 +314,12 @@ impl World {
     /// In the end, every seat has learned what was chosen.
     pub(super) fn check_catch_up(&self) -> Result<(), String> {
         for ((cluster_id, id), (generation, request)) in self.oracle.newest() {
-            // Once anybody has moved on, nobody need learn what was there before.
+            // Once a seat has moved on, no seat need learn what was there before.
             if self.disks.iter().any(|disk| disk.row(&id).is_some_and(|row| row.generation > generation)) {
                 continue;
             }
             for host in (0..self.hosts.len()).filter(|host| self.has_quorum(*host)) {
-                // Where a seat was given twice, whoever is turned away has a quorum of links now and then.
+                // Where a seat was given twice, the one that is turned away has a quorum of links now and then.
                 if !self.hosts[host].node.as_ref().is_some_and(Replica::votes) {
                     continue;
                 }

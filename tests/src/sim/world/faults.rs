@@ -2,8 +2,8 @@
 
 use paxoskv_core::replica::Input;
 
-use super::oracle::Disk;
-use super::world::{Event, Mend, World};
+use super::{Event, Mend, World};
+use crate::sim::oracle::Disk;
 
 impl World {
     /// Something goes wrong, now and again.
@@ -122,7 +122,7 @@ impl World {
         self.host_lost(host);
         self.owners_lost(host);
         let heir = self.add_host(seat, disk);
-        // Who was cut off from the one need not be from the other: that is what makes this dangerous.
+        // A host that was cut off from the one need not be cut off from the other: that makes this dangerous.
         self.clients.move_on(host, heir);
         for other in 0..heir {
             if other != host && self.dice.chance(400) {
@@ -143,13 +143,13 @@ impl World {
     /// A seat comes back with an empty disk, and some time later with its own.
     fn swap_disk(&mut self, host: usize) -> Result<(), String> {
         let Some(own) = self.hosts[host].disk else { return Ok(()) };
-        // One at a time: a quorum of empty disks would found a cluster of its own, as it should.
+        // One at a time: a quorum of empty disks would bootstrap a cluster of its own, as it should.
         let swapped = self.hosts.iter().any(|host| host.disk.is_some_and(|disk| disk >= self.seats()));
         let shared = self.hosts.iter().filter(|other| other.disk == Some(own)).count() > 1;
-        // Before a store is seated, an empty disk is as good as the other; and with a seat that has not heard of the
-        // founding, an empty disk would found another cluster, as it should.
-        let founded = self.disks[..self.seats()].iter().all(|disk| disk.cluster_id.is_some());
-        let known = founded && self.disks[own].has_voted() && self.disks.len() <= 12;
+        // Before a store is seated, an empty disk is as good as the other; and with a seat that has not learned
+        // of the bootstrap, an empty disk would bootstrap another cluster, as it should.
+        let bootstrapped = self.disks[..self.seats()].iter().all(|disk| disk.cluster_id.is_some());
+        let known = bootstrapped && self.disks[own].has_voted() && self.disks.len() <= 12;
         if swapped || shared || self.hosts[host].retired || !known {
             return Ok(());
         }

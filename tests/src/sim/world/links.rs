@@ -3,7 +3,7 @@
 use paxoskv_core::replica::Input;
 use paxoskv_core::transport::LinkId;
 
-use super::world::{Event, World};
+use super::{Event, World};
 
 pub(super) struct Link {
     ends: [(usize, u64); 2],
@@ -11,7 +11,7 @@ pub(super) struct Link {
 }
 
 impl World {
-    /// Links two hosts, if they can reach each other and are not linked; and looks again later.
+    /// Links two hosts, if they can reach each other and are not linked, and tries again later.
     pub(super) fn connect(&mut self, a: usize, b: usize) {
         if self.hosts[a].retired || self.hosts[b].retired {
             return;
@@ -25,8 +25,8 @@ impl World {
         let both_there =
             [a, b].iter().all(|host| self.hosts[*host].node.is_some() && self.hosts[*host].frozen.is_none());
         let cut = self.cut.contains(&(a, b)) || self.cut.contains(&(b, a));
-        let twin = self.faulty && self.dice.chance(30);
-        if !both_there || cut || linked && !twin {
+        let duplicate = self.faulty && self.dice.chance(30);
+        if !both_there || cut || linked && !duplicate {
             return;
         }
         self.next_link += 1;
@@ -75,7 +75,7 @@ impl World {
         self.take_down(link.0, side);
     }
 
-    /// One side of a link is gone; the other hears of it, if it can.
+    /// One side of a link goes down; the other side is notified, if it can be reached.
     fn take_down(&mut self, id: u64, side: usize) {
         let Some(link) = self.links.get_mut(&id) else { return };
         link.up[side] = false;
@@ -95,7 +95,7 @@ impl World {
         }
     }
 
-    /// A host is gone, and all its links with it.
+    /// A host is down, and all its links with it.
     pub(super) fn take_down_all(&mut self, host: usize) {
         let links: Vec<u64> = self
             .links

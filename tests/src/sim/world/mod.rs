@@ -1,5 +1,10 @@
 //! Hosts, disks, and the queue of what happens next.
 
+mod clients;
+mod faults;
+mod links;
+mod owners;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
@@ -10,11 +15,11 @@ use paxoskv_core::wire::{Op, Outcome, read_frame};
 use paxoskv_core::{CallId, ClusterId, Moment, Rules, Seat, Settings, Status};
 
 use super::Report;
-use super::clients::Clients;
-use super::links::Link;
 use super::oracle::{Disk, Oracle, is_durable};
-use super::owners::{LOCK, Owners};
 use super::plan::{Dice, Plan};
+use clients::{Clients, LOCK};
+use links::Link;
+use owners::Owners;
 
 /// A microsecond of virtual time.
 pub(super) type Micros = u64;
@@ -34,7 +39,7 @@ pub(super) struct Host {
     /// The write that is under way, by its place in the queue.
     writing: Option<(Micros, u64)>,
     woken_at: Option<Micros>,
-    /// Not to be started again: somebody else has its store.
+    /// Not to be started again: another process has its store.
     pub(super) retired: bool,
 }
 
@@ -66,16 +71,16 @@ pub(super) struct World {
     next_event: u64,
     pub(super) hosts: Vec<Host>,
     pub(super) disks: Vec<Disk>,
-    pub(super) links: BTreeMap<u64, Link>,
+    links: BTreeMap<u64, Link>,
     pub(super) next_link: u64,
     /// From whom to whom nothing passes.
     pub(super) cut: BTreeSet<(usize, usize)>,
     /// Whether things still go wrong.
     pub(super) faulty: bool,
     pub(super) oracle: Oracle,
-    pub(super) clients: Clients,
-    pub(super) owners: Owners,
-    /// Whether to tell what happens.
+    clients: Clients,
+    owners: Owners,
+    /// Whether to print what happens.
     pub(super) trace: bool,
     digest: DefaultHasher,
     steps: u64,
@@ -170,7 +175,7 @@ impl World {
         if let Some(stuck) = self.stuck() {
             return Err(format!("not done a minute after the last fault: {stuck}"));
         }
-        // And as long as it takes to notice who is gone.
+        // And as long as it takes to notice which nodes have left.
         let deadline = self.now + 4_000_000;
         self.run_until(deadline)?;
         self.last_reads()?;
@@ -291,7 +296,7 @@ impl World {
     pub(super) fn input(&mut self, host: usize, input: Input) -> Result<(), String> {
         let now = self.clock(host);
         if self.trace {
-            self.tell(host, &input);
+            self.print(host, &input);
         }
         let Some(node) = &mut self.hosts[host].node else { return Ok(()) };
         self.steps += 1;
@@ -312,7 +317,7 @@ impl World {
         Ok(())
     }
 
-    fn tell(&self, host: usize, input: &Input) {
+    fn print(&self, host: usize, input: &Input) {
         let now = self.now;
         match input {
             Input::Tick => {}
@@ -347,7 +352,7 @@ impl World {
                         read_frame(&frame).map_err(|e| format!("a node sent what is no frame: {e}"))?;
                     for message in messages {
                         is_durable(&message, &self.disks[disk])?;
-                        self.oracle.said(disk, &self.disks[disk], &message)?;
+                        self.oracle.record_sent(disk, &self.disks[disk], &message)?;
                     }
                 }
                 self.send(host, link, frame);
@@ -358,7 +363,7 @@ impl World {
                 if self.trace {
                     println!("{:>9} host {host} replies {call:?} {outcome:?}", self.now);
                 }
-                let founding = self.founding(host);
+                let cluster_id = self.cluster_id(host);
                 let of = self.clients.of_call(call);
                 if let Outcome::Value { entry, won, .. } = &outcome {
                     match of {
@@ -367,7 +372,7 @@ impl World {
                         _ => {}
                     }
                 }
-                let then = self.clients.reply(self.now, call, outcome, founding, &self.oracle)?;
+                let then = self.clients.reply(self.now, call, outcome, cluster_id, &self.oracle)?;
                 if let Some(client) = then {
                     let pause = self.dice.below(self.plan.pause);
                     self.after(pause, Event::Client { client });
@@ -382,8 +387,8 @@ impl World {
         Ok(())
     }
 
-    /// The cluster that a host belongs to, where that can be told.
-    pub(super) fn founding(&self, host: usize) -> Option<ClusterId> {
+    /// The cluster that a host belongs to, where that is known.
+    pub(super) fn cluster_id(&self, host: usize) -> Option<ClusterId> {
         let disk = match self.hosts[host].disk {
             Some(disk) => disk,
             // An observer: there is one cluster, unless a seat was given twice.

@@ -1,7 +1,7 @@
 //! Clients that own something: their sessions, and the locks that they hold by virtue of them.
 //!
 //! Of a lock it is checked, at every step, that no two clients have reason to believe that they hold it; of a session,
-//! in the end, that nothing hangs on one whose owner is gone.
+//! in the end, that nothing is bound to one whose owner has left.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -10,15 +10,12 @@ use paxoskv_core::replica::Input;
 use paxoskv_core::wire::Op;
 use paxoskv_core::{CallId, Entry, Grant, Lease, SessionId, SessionState, Value};
 
-use super::clients::{id, request};
-use super::world::{Event, Micros, World};
+use super::clients::{LOCK, id, request};
+use super::{Event, Micros, World};
 use crate::linear::Kind;
 
-/// The key that stands for the lock.
-pub(super) const LOCK: u64 = 1_000;
-
-/// How long testimony may count here: the grace, until it is asked for anew, and until that is looked at.
-const TESTIMONY: Micros = 400_000 + 150_000 + 100_000;
+/// How long the suspicion of a quorum may count here: the grace, until it is queried anew, and until that is checked.
+const SUSPICION: Micros = 400_000 + 150_000 + 100_000;
 
 /// A session, as the client that opened it knows it.
 #[derive(Clone, Copy, Debug)]
@@ -33,14 +30,14 @@ struct Owned {
 
 #[derive(Default)]
 pub(super) struct Owners {
-    /// Who waits for a session, and where.
+    /// Clients that wait for a session, and where.
     opening: BTreeMap<CallId, (usize, usize)>,
     /// What each client owns.
     of_client: BTreeMap<usize, Owned>,
-    /// Who holds the lock, as far as they were told.
+    /// Clients that hold the lock, as far as they know.
     holders: BTreeMap<usize, Owned>,
     states: BTreeMap<(usize, u64, u64), SessionState>,
-    /// Since when each has been answered without a break, as far as its owner was told.
+    /// Since when each has been answered without a break, as far as its owner knows.
     answered: BTreeMap<(usize, u64, u64), Micros>,
     /// All sessions there ever were, in the order of their opening, and when that was.
     pub(super) all: Vec<(SessionId, u64)>,
@@ -164,7 +161,7 @@ impl World {
             let here = |owned: &&Owned| owned.host == host && owned.start == start && owned.id.n == n;
             if let Some(owned) = self.owners.of_client.values().find(here).copied() {
                 self.owners.open.remove(&owned.id);
-                // Nobody but its owner ends a session whose owner was answered by a quorum all the time.
+                // Only its owner ends a session whose owner was answered by a quorum all the time.
                 let same = owned
                     .grant
                     .is_some_and(|grant| grant.loss(SessionState { ended: false, ..state }).is_none());
@@ -179,7 +176,7 @@ impl World {
         self.check_holders()
     }
 
-    /// A host is gone, and all that it owned with it.
+    /// A host is down, and all that it owned with it.
     pub(super) fn owners_lost(&mut self, host: usize) {
         let gone = |owned: &Owned| owned.host == host;
         let sessions: Vec<SessionId> =
@@ -198,8 +195,8 @@ impl World {
         }
     }
 
-    /// A seat proposes the end of a session, on the word of a quorum. So its owner cannot have been back, and answered,
-    /// for longer than such a word counts.
+    /// A seat proposes the end of a session, on the suspicion of a quorum. So its owner cannot have been back, and answered,
+    /// for longer than such a suspicion counts.
     pub(super) fn lost(&self, id: SessionId) -> Result<(), String> {
         if self.plan.jump > 0 || self.plan.double_seat {
             return Ok(());
@@ -211,15 +208,15 @@ impl World {
         let Some(owned) = self.owners.of_client.values().find(|owned| owned.id == id) else { return Ok(()) };
         let answered = self.owners.answered.get(&(owned.host, owned.start, id.n)).copied();
         match answered.filter(|_| runs(owned.host, owned.start)) {
-            Some(since) if self.now > since + TESTIMONY => Err(format!(
-                "session {id} is taken for lost at {}, though it has been answered since {since}",
+            Some(since) if self.now > since + SUSPICION => Err(format!(
+                "session {id} is suspected at {}, though it has been answered since {since}",
                 self.now
             )),
             _ => Ok(()),
         }
     }
 
-    /// A client was told that it has the lock. It looks at its own session before it takes it.
+    /// A client is granted the lock. It checks its own session before it takes it.
     pub(super) fn granted(&mut self, client: usize) -> Result<(), String> {
         let Some(owned) = self.owners.of_client.get(&client).copied() else { return Ok(()) };
         if self.owners.believes(&owned) {
@@ -249,17 +246,17 @@ impl World {
         Ok(())
     }
 
-    /// In the end nothing hangs on a session whose owner is gone.
+    /// In the end nothing is bound to a session whose owner has left.
     pub(super) fn check_owner(&self, entry: &Entry) -> Result<(), String> {
         match entry.leases.iter().filter_map(Lease::session).find(|id| !self.owners.open.contains(id)) {
             Some(id) if !self.plan.double_seat => {
-                Err(format!("an entry hangs on session {id}, whose owner is gone: {:?}", entry.request))
+                Err(format!("an entry is bound to session {id}, whose owner has left: {:?}", entry.request))
             }
             _ => Ok(()),
         }
     }
 
-    /// What a put hangs on, beside its own latch.
+    /// The leases that a put is bound to, beside its own latch.
     pub(super) fn more_leases(&mut self, client: usize) -> Vec<Lease> {
         let mut leases = Vec::new();
         if let Some(owned) = self.owners.of_client.get(&client)
