@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a node allows and how long it waits. All nodes of a cluster should agree on the sizes, and all seats on the
+/// The limits and times of a node. All nodes of a cluster should agree on the sizes, and all seats on the
 /// times of sessions.
 ///
 /// [`Builder::build`](crate::Builder::build) checks the bounds, and names the setting that is outside of them.
@@ -49,7 +49,7 @@ pub struct Settings {
     /// The first pause, at random up to this, of a proposer that was outbid; doubles up to 64 times that. 10 ms; from 0
     /// to one minute.
     pub backoff: Duration,
-    /// What was accepted here and has not been learned for so long is finished in the background. 1 s; from 10 ms to
+    /// An entry that was accepted here and has not been learned for so long is finished in the background. 1 s; from 10 ms to
     /// one hour.
     pub finish_after: Duration,
     /// Learned marks wait at most this long for another batch to go with. 50 ms; from 0 to one hour.

@@ -84,7 +84,7 @@ impl IntoFuture for Owner {
     }
 }
 
-/// What a get found.
+/// A value that a get found, with its generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     entry: Entry,
