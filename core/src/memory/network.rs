@@ -36,7 +36,7 @@ struct End {
 }
 
 impl Network {
-    /// A network without nodes.
+    /// A network with nobody on it.
     pub fn new() -> Self {
         Self::default()
     }
@@ -44,7 +44,7 @@ impl Network {
     /// The place on the network that has that name. A place that was dropped can be taken again.
     pub fn endpoint(&self, name: &str) -> MemoryTransport {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.drop_end(name, "another node took the name");
+        state.drop_end(name, "a newcomer has the name");
         state.next_end += 1;
         let number = state.next_end;
         state.ends.insert(name.to_owned(), End { number, ..End::default() });
@@ -62,7 +62,7 @@ impl Network {
 }
 
 impl State {
-    fn notify(&mut self, name: &str, event: Event) {
+    fn deliver(&mut self, name: &str, event: Event) {
         if let Some(end) = self.ends.get_mut(name) {
             end.events.push_back(event);
             if let Some(waker) = end.waker.take() {
@@ -78,21 +78,21 @@ impl State {
         self.next_link += 1;
         let link = LinkId(self.next_link);
         self.links.insert(link.0, [dialer.to_owned(), listener.to_owned()]);
-        self.notify(dialer, Event::Up { link, dialed: true, attested: false });
-        self.notify(listener, Event::Up { link, dialed: false, attested: false });
+        self.deliver(dialer, Event::Up { link, dialed: true, attested: false });
+        self.deliver(listener, Event::Up { link, dialed: false, attested: false });
     }
 
     fn unlink(&mut self, link: LinkId, reason: &str) {
         for name in self.links.remove(&link.0).into_iter().flatten() {
-            self.notify(&name, Event::Down { link, reason: reason.to_owned(), gone: false });
+            self.deliver(&name, Event::Down { link, reason: reason.to_owned(), gone: false });
         }
     }
 
     fn drop_end(&mut self, name: &str, reason: &str) {
         let of_end = |ends: &[String; 2]| ends.iter().any(|end| end == name);
-        let broken: Vec<u64> =
+        let gone: Vec<u64> =
             self.links.iter().filter(|(_, ends)| of_end(ends)).map(|(link, _)| *link).collect();
-        for link in broken {
+        for link in gone {
             self.unlink(LinkId(link), reason);
         }
         self.ends.remove(name);
@@ -117,7 +117,7 @@ impl Drop for MemoryTransport {
     fn drop(&mut self) {
         let mut state = self.state();
         if state.ends.get(&self.name).is_some_and(|end| end.number == self.number) {
-            state.drop_end(&self.name, "the node was dropped");
+            state.drop_end(&self.name, "the node is gone");
         }
     }
 }
@@ -142,7 +142,7 @@ impl Transport for MemoryTransport {
         let Some(ends) = state.links.get(&link.0) else { return };
         let other = ends.iter().find(|end| **end != self.name).cloned();
         if let Some(other) = other {
-            state.notify(&other, Event::Frame { link, bytes: frame });
+            state.deliver(&other, Event::Frame { link, bytes: frame });
         }
     }
 

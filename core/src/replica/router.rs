@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::context::Event;
-use super::registers::{Goal, Origin, Sender, Slot};
+use super::names::{Origin, Slot};
+use super::registers::{Goal, Sender};
 use super::{Replica, bootstrap, catch_up, client, failure_detector, peers, status};
 use crate::transport::{CloseReason, LinkId};
 use crate::types::{Bootstrap, Entry, Error, Lease, Register, Seat, Value};
@@ -86,8 +87,8 @@ impl Replica {
                 }
             }
             Message::Addresses { claim, revision, addresses } => {
-                let said = (claim, revision);
-                self.peers.record_addresses(cx, &self.membership, link, said, addresses);
+                let version = (claim, revision);
+                self.peers.record_addresses(cx, &self.membership, link, version, addresses);
             }
             Message::Request { number, op, patience } => {
                 let patience = patience.map(Duration::from_millis);
@@ -217,17 +218,17 @@ impl Replica {
     /// A call of the own handle, or a request of an observer.
     pub(super) fn handle_request(&mut self, origin: Origin, op: Op, timeout: Option<Duration>) {
         let cx = &mut self.cx;
-        let asker = match origin {
+        let caller = match origin {
             Origin::Own(_) => Some(cx.me.incarnation()),
             Origin::Observer(link, _) => self.peers.hello(link).map(Hello::incarnation),
             Origin::Cluster => None,
         };
         if matches!(op, Op::Status {}) && cx.me.seat.is_some() {
             let status = status::current(cx, &self.membership, &self.peers);
-            return client::tell(cx, origin, Outcome::Status { status });
+            return client::respond(cx, origin, Outcome::Status { status });
         }
         let known = (&mut self.registers, &mut self.watches);
-        self.requests.request(cx, self.peers.electorate(), known, (origin, asker), op, timeout);
+        self.requests.request(cx, self.peers.electorate(), known, (origin, caller), op, timeout);
     }
 
     /// What one machine wants of another.

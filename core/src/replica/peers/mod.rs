@@ -99,7 +99,7 @@ impl Peers {
         (dialed, attested): (bool, bool),
         addresses: Vec<String>,
     ) {
-        if self.links.len() >= cx.settings.links_with_strangers() {
+        if self.links.len() >= cx.settings.links_with_unauthenticated() {
             let reason = CloseReason::Refused(greeting::is_full(cx));
             return cx.outbox.close(link, reason);
         }

@@ -6,10 +6,12 @@
 use std::time::Duration;
 
 use super::super::context::{Context, Event};
+use super::super::names::Origin;
+use super::super::names::Slot;
 use super::super::peers::Electorate;
 use super::super::timers::Timer;
-use super::attempt::{Attempt, Goal, Origin, Pending, Stage, patience};
-use super::{Registers, Sender, Slot};
+use super::attempt::{Attempt, Goal, Pending, Stage, patience};
+use super::{Registers, Sender};
 use crate::paxos::{AcceptorState, Proposer, QueryId, Reader, Step, Verdict};
 use crate::transport::LinkId;
 use crate::types::{Ballot, Entry, Generation, KeyId, Lease, Register, Round, Seat, Value};

@@ -1,8 +1,9 @@
 //! The acceptor's and the learner's side: what a seat replies, and when it knows that an entry is chosen.
 
 use super::super::context::{Context, Event};
+use super::super::names::{Origin, Slot};
 use super::super::peers::Electorate;
-use super::{Goal, Origin, Registers, Slot};
+use super::{Goal, Registers};
 use crate::paxos::{AcceptorState, Answer, QueryId, Tally};
 use crate::transport::LinkId;
 use crate::types::{Ballot, Bootstrap, ENDS, Entry, Generation, Lease, Register, Seat};
