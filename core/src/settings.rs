@@ -170,6 +170,8 @@ impl Settings {
 mod tests {
     use super::*;
 
+    type Field<T> = fn(&mut Settings) -> &mut T;
+
     #[test]
     fn the_defaults_are_within_the_bounds() {
         assert_eq!(Settings::default().check_bounds(), Ok(()));
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_setting_outside_of_its_bounds_is_named() {
-        let sizes: [(&str, fn(&mut Settings) -> &mut usize); 5] = [
+        let sizes: [(&str, Field<usize>); 5] = [
             ("max_key", |s| &mut s.max_key),
             ("max_value", |s| &mut s.max_value),
             ("max_frame", |s| &mut s.max_frame),
@@ -192,7 +194,7 @@ mod tests {
                 assert!(error.contains(name), "{name} {wrong}: {error}");
             }
         }
-        let times: [(&str, bool, fn(&mut Settings) -> &mut Duration); 9] = [
+        let times: [(&str, bool, Field<Duration>); 9] = [
             ("heartbeat", true, |s| &mut s.heartbeat),
             ("peer_timeout", true, |s| &mut s.peer_timeout),
             ("session_grace", false, |s| &mut s.session_grace),
