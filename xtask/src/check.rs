@@ -1,5 +1,6 @@
 //! What CI checks before the tests.
 
+use crate::fuzz;
 use crate::run::{cargo, cargo_command, run};
 use crate::setup::{self, WASM};
 use crate::structure;
@@ -24,5 +25,6 @@ pub fn check() -> Result<(), String> {
     }
     run(cargo_command()
         .args(["doc", "--locked", "--workspace", "--no-deps"])
-        .env("RUSTDOCFLAGS", "-D warnings"))
+        .env("RUSTDOCFLAGS", "-D warnings"))?;
+    fuzz::check()
 }

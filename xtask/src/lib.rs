@@ -2,6 +2,7 @@
 
 pub mod binaries;
 pub mod check;
+pub mod fuzz;
 pub mod parts;
 pub mod run;
 pub mod serve;

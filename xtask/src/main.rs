@@ -1,11 +1,12 @@
 //! The project's own commands: `cargo xtask --help`.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use xtask::parts::{self, Part};
 use xtask::run::cargo;
-use xtask::{check, serve, setup, structure, web};
+use xtask::{check, fuzz, serve, setup, structure, web};
 
 /// PaxosKV's own commands.
 #[derive(Parser)]
@@ -63,6 +64,17 @@ enum Task {
         #[arg(long)]
         broken: Option<String>,
     },
+    /// Feed arbitrary bytes to what reads what others wrote: all targets in `fuzz/targets`, or one.
+    Fuzz {
+        /// The target.
+        target: Option<String>,
+        /// Run each for so many seconds.
+        #[arg(long, default_value_t = fuzz::SECONDS)]
+        seconds: u64,
+        /// Run the input in this file once, and nothing else.
+        #[arg(long, value_name = "FILE", requires = "target")]
+        input: Option<PathBuf>,
+    },
     /// Explore all schedules of small worlds of real nodes.
     Model {
         /// Explore for this many minutes.
@@ -102,6 +114,7 @@ fn main() -> ExitCode {
             args.extend(broken.map(|rule| format!("--broken={rule}")));
             cargo(&args)
         }
+        Task::Fuzz { target, seconds, input } => fuzz::fuzz(&fuzz::Plan { target, seconds, input }),
         Task::Model { minutes } => cargo(&[
             "run",
             "--release",

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use clap::ValueEnum;
 
 use crate::binaries::{self, Binary, Kind};
+use crate::fuzz;
 use crate::run::{cargo, cargo_command, command, run};
 use crate::setup::{self, WASM};
 use crate::tools::{self, Tool};
@@ -14,7 +15,8 @@ use crate::web;
 /// A part of the tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Everything in one process: the crates' own tests, the simulation, broken rules, examples.
+    /// Everything in one process: the crates' own tests, the simulation, broken rules, examples, and a short run of each
+    /// fuzz target.
     Native,
     /// Real processes on loopback, with real disks.
     Cluster,
@@ -95,6 +97,7 @@ pub fn test(part: Option<Part>) -> Result<(), String> {
     };
     if wanted(Part::Native) {
         native(&binaries)?;
+        fuzz::fuzz(&fuzz::Plan { seconds: fuzz::SECONDS, ..Default::default() })?;
     }
     if wanted(Part::Cluster) {
         processes(&binaries, CLUSTER, "ws", CLUSTERS_AT_A_TIME)?;

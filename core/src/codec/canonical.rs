@@ -149,6 +149,11 @@ mod tests {
             assert!(canonical(&hex(bad)).is_err(), "{bad}");
         }
         assert!(well_formed(&hex("0000")).is_err());
+        // `false` in two bytes, and what has no shorter form.
+        for simple in ["f814", "f818", "81f800"] {
+            assert!(canonical(&hex(simple)).is_err() && well_formed(&hex(simple)).is_err(), "{simple}");
+        }
+        assert_eq!(canonical(&hex("f820")), Ok(hex("f820")));
         let deep = vec![0x81; 100_000];
         assert!(canonical(&deep).is_err());
         assert!(well_formed(&deep).is_err());

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use ciborium_ll::Decoder;
+use ciborium_ll::{Decoder, Header};
 
 use super::Head;
 
@@ -58,6 +58,10 @@ impl<'a> Reader<'a> {
     pub fn head(&mut self) -> Result<Head, Malformed> {
         let mut decoder = Decoder::from(self.rest());
         let header = decoder.pull().map_err(|_| self.malformed("a data item"))?;
+        // In two bytes they would be a second form of `false` and the like (RFC 8949 §3.3).
+        if matches!(header, Header::Simple(..32)) && self.rest().first() == Some(&0xf8) {
+            return Err(self.malformed("a simple value that is well-formed"));
+        }
         self.at += decoder.offset();
         Ok(header.into())
     }
