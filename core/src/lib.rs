@@ -21,7 +21,7 @@
 //! | [`Key`], [`Value`], [`Lease`], [`Ballot`], [`Roster`] | the nouns |
 //!
 //! A newcomer starts with [`paxos`], whose files use the paper's words, and goes on to [`replica`], whose head says how
-//! it is driven and which invariant it keeps. Why all of it is safe stands in `DESIGN.md` at the project's root.
+//! it is driven and which invariant it keeps. Why all of it is safe is in `docs/protocol.md`.
 //!
 //! # Using it
 //!

@@ -1,5 +1,5 @@
 //! What nodes say to each other. A frame is one CBOR array of messages; a message is an array of its number and its
-//! fields (`DESIGN.md`, "Formats").
+//! fields (`docs/wire-format.md`).
 
 mod failure;
 
