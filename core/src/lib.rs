@@ -5,23 +5,40 @@
 //! half of a cluster's seats have to be up; any crash, restart, partition or repeated message may cost time, but
 //! never a promise.
 //!
-//! # The layers
+//! # Layers
 //!
-//! Each names only those below it.
+//! Each names only those below it; those on one line do not name one another.
 //!
-//! | module | what it is |
+//! ```text
+//! recipes
+//! api
+//! driver
+//! replica
+//! memory
+//! transport, storage, timer
+//! settings
+//! wire
+//! paxos
+//! types, rules
+//! codec
+//! random
+//! ```
+//!
+//! | layer | what it is |
 //! |---|---|
 //! | [`recipes`] | locks, elections, barriers, names |
-//! | [`Cluster`], the module `api` | what callers hold, and the calls that they make |
-//! | `driver` | the future between a node and the world: group commit |
+//! | `api` | [`Cluster`], which callers hold, and its calls |
+//! | `driver` | the future between the replica and the world: group commit |
 //! | [`replica`] | one node's state machine, without I/O |
-//! | [`paxos`] | the algorithm, to be read beside the paper |
 //! | [`transport`], [`storage`], [`Timer`] | the ports; [`memory`] has simple ones for all three |
-//! | [`wire`] | what nodes say to each other |
-//! | [`Key`], [`Value`], [`Lease`], [`Ballot`], [`Roster`] | the nouns |
+//! | [`wire`] | the messages that nodes send to one another |
+//! | [`paxos`] | the algorithm, to be read beside the paper |
+//! | `types`: [`Key`], [`Value`], [`Lease`], [`Ballot`], [`Roster`] | the nouns |
+//! | [`codec`] | CBOR, and how each type is written in it |
 //!
-//! A newcomer starts with [`paxos`], whose files use the paper's words, and goes on to [`replica`], whose head says how
-//! it is driven and which invariant it keeps. Why all of it is safe is in `docs/protocol.md`.
+//! A newcomer starts with [`paxos`], whose files use the paper's words, and goes on to [`replica`], whose head says how it
+//! is driven, which invariant it keeps, and which machine does what. Why all of it is safe stands in `docs/protocol.md` at
+//! the project's root.
 //!
 //! # Using it
 //!

@@ -7,8 +7,7 @@ use std::time::Duration;
 use futures::channel::oneshot;
 
 use super::Cluster;
-use super::get::Found;
-use super::watch::State;
+use super::found::{Found, State};
 use crate::driver::{Command, Deadline};
 use crate::types::{Bucket, CallId, Effect, Error, Key, KeyId, Lease};
 use crate::wire::{Op, Outcome};

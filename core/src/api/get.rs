@@ -2,10 +2,9 @@
 
 use std::future::IntoFuture;
 
-use serde::de::DeserializeOwned;
-
 use super::call::{BoxFuture, Caller, Target, bucket_method, timeout_method};
-use crate::types::{Entry, Error, Generation, Lease, SessionId};
+use super::found::Found;
+use crate::types::{Error, SessionId};
 use crate::wire::{Op, Version};
 
 /// A get to be awaited: see [`Cluster::get`](crate::Cluster::get).
@@ -81,51 +80,5 @@ impl IntoFuture for Owner {
     fn into_future(self) -> Self::IntoFuture {
         let get = Get::new(self.caller, self.target);
         Box::pin(async move { Ok(get.run().await?.and_then(|found| found.owner())) })
-    }
-}
-
-/// What a get found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    entry: Entry,
-    generation: Generation,
-}
-
-impl Found {
-    pub(super) fn new(entry: Entry, generation: Generation) -> Self {
-        Self { entry, generation }
-    }
-
-    pub(super) fn entry(&self) -> &Entry {
-        &self.entry
-    }
-
-    /// The value.
-    ///
-    /// # Errors
-    /// [`Error::InvalidArgument`] where it is of another type.
-    pub fn value<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        self.entry.value.decode()
-    }
-
-    /// The value, as CBOR.
-    pub fn cbor(&self) -> &[u8] {
-        self.entry.value.cbor()
-    }
-
-    /// The fencing token: higher for each new owner of the key.
-    pub fn generation(&self) -> Generation {
-        self.generation
-    }
-
-    /// The leases that the entry is bound to: it is in force until the first of them ends, and for ever where there is
-    /// none.
-    pub fn leases(&self) -> &[Lease] {
-        &self.entry.leases
-    }
-
-    /// The session that the entry is bound to, if any.
-    pub fn owner(&self) -> Option<SessionId> {
-        self.entry.leases.iter().find_map(Lease::session)
     }
 }

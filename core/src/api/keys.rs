@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use futures::{Stream, StreamExt, stream};
 
 use super::call::{Call, Caller, bucket_method, timeout_method, unexpected};
-use super::get::Found;
+use super::found::Found;
 use super::watch::Items;
 use crate::types::{Bucket, Error, Key};
 use crate::wire::{self, Op, Outcome};

@@ -12,6 +12,7 @@ mod bucket;
 mod builder;
 pub(crate) mod call;
 mod erase;
+mod found;
 mod get;
 mod keys;
 mod put;
@@ -38,13 +39,14 @@ pub use bucket::{BucketKind, CreateBucket, DropBucket};
 pub use builder::{Builder, NoTimer};
 use call::{Caller, Target};
 pub use erase::Erase;
-pub use get::{Found, Get, Owner};
+pub use found::{Found, State};
+pub use get::{Get, Owner};
 pub use keys::{Keys, Listed};
 pub use put::{Chosen, Put};
 use session::OwnSession;
 pub use session::{Monitor, OpenSession, Session};
 pub use status::{StatusCall, Statuses};
-pub use watch::{State, Watch, WatchPrefix};
+pub use watch::{Watch, WatchPrefix};
 
 /// A member's, or an observer's, hold on the cluster. Cheap to clone; all clones are one node.
 ///

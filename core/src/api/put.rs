@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::argument::IntoKey;
 use super::call::{BoxFuture, Caller, Target, bucket_method, check_size, timeout_method, unexpected};
-use super::get::Found;
+use super::found::Found;
 use super::session::Session;
 use crate::types::{Bucket, Entry, Error, Generation, Lease, RequestId, SessionId, Value, each_once};
 use crate::wire::{Op, Outcome};

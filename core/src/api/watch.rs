@@ -6,28 +6,13 @@ use std::task::{Context, Poll};
 use futures::{Stream, StreamExt, stream};
 
 use super::call::{Call, Caller, Target, bucket_method, unexpected};
-use super::get::Found;
+use super::found::{Found, State};
 use crate::sorted::Map;
 use crate::types::{Bucket, Error, Generation, Key, KeyId};
 use crate::wire::{Change, Cursor, Op, Outcome, Version};
 
 /// What the streams of this crate are: boxed, so that their code is there once, and `Send`.
 pub(super) type Items<T> = Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>;
-
-/// A key's state, as a watcher is told of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct State {
-    /// The key's generation: that of its entry, or of the next one.
-    pub generation: Generation,
-    /// The key's value; `None` where the key is vacant.
-    pub found: Option<Found>,
-}
-
-impl State {
-    fn version(&self) -> Version {
-        Version { generation: self.generation, valued: self.found.is_some() }
-    }
-}
 
 /// The states of one key: see [`Cluster::watch`](crate::Cluster::watch).
 #[must_use = "a stream does nothing until it is polled"]

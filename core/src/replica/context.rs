@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::outbox::Outbox;
-use super::registers::Origin;
+use super::names::Origin;
 use super::timers::Timers;
 use crate::paxos::QueryId;
 use crate::random::Random;

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::context::Event;
-use super::registers::{Goal, Origin, Sender, Slot};
+use super::names::{Origin, Slot};
+use super::registers::{Goal, Sender};
 use super::{Replica, bootstrap, catch_up, client, failure_detector, peers, status};
 use crate::transport::{CloseReason, LinkId};
 use crate::types::{Bootstrap, Entry, Error, Lease, Register, Seat, Value};

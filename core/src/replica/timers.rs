@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use super::registers::Slot;
+use super::names::Slot;
 use crate::sorted::{Map, Set};
 use crate::transport::LinkId;
 use crate::types::CallId;

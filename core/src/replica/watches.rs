@@ -5,7 +5,8 @@
 
 use super::context::{Context, Event};
 use super::outbox::PAGE_BYTES;
-use super::registers::{Origin, Registers, Slot};
+use super::names::{Origin, Slot};
+use super::registers::Registers;
 use crate::sorted::{Map, Set};
 use crate::types::{Bootstrap, Bucket, ENDS, Incarnation, Key, KeyId, Lease};
 use crate::wire::{Change, Cursor, Outcome, Version};

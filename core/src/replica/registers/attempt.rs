@@ -5,21 +5,9 @@
 
 use std::time::Duration;
 
-use super::Slot;
+use super::super::names::{Origin, Slot};
 use crate::paxos::{Proposer, Reader};
-use crate::transport::LinkId;
-use crate::types::{CallId, Entry, Generation, Lease, RequestId, Round, Value, each_once};
-
-/// Where a request came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::replica) enum Origin {
-    /// The own handle.
-    Own(CallId),
-    /// An observer, by the number of its request.
-    Observer(LinkId, u64),
-    /// Another seat, which learns for itself, or the cluster: nobody waits for an answer.
-    Cluster,
-}
+use crate::types::{Entry, Generation, Lease, RequestId, Round, Value, each_once};
 
 /// What a request wants of a key.
 #[derive(Clone, Debug, Hash)]

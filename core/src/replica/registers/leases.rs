@@ -1,7 +1,7 @@
 //! Which keys are bound to which lease, and which leases may have to end: by their owners' incarnations, and by their
 //! moments.
 
-use super::Slot;
+use super::super::names::Slot;
 use crate::sorted::{Map, Set};
 use crate::types::{Incarnation, Lease};
 
@@ -98,14 +98,14 @@ mod tests {
         let owner = Incarnation { node: NodeId([1; 16]), boot: 2 };
         let lease = Lease::Session { node: owner.node, boot: owner.boot, n: 3 };
         let mut leases = Leases::default();
-        leases.bind(&lease, Slot(1), false);
-        leases.bind(&lease, Slot(2), false);
-        leases.unbind(&lease, Slot(1));
+        leases.bind(&lease, Slot::new(1), false);
+        leases.bind(&lease, Slot::new(2), false);
+        leases.unbind(&lease, Slot::new(1));
         assert_eq!(leases.sessions_of(&owner), std::slice::from_ref(&lease));
         leases.settled(&lease);
         assert!(!leases.is_owner(&owner));
-        assert_eq!(leases.keys(&lease), [Slot(2)]);
-        leases.unbind(&lease, Slot(2));
+        assert_eq!(leases.keys(&lease), [Slot::new(2)]);
+        leases.unbind(&lease, Slot::new(2));
         assert!(leases.bound.is_empty() && leases.sessions.is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! All that is known of each key, in one place: what the acceptor holds, the votes that were counted, the attempt under
 //! way with its pending requests, and who watches.
 //!
-//! A key is looked up once for each message. From there on it goes by its [`Slot`].
+//! A key is looked up once for each message. From there on it goes by its [`Slot`](super::names::Slot).
 //!
 //! | file | subject |
 //! |---|---|
@@ -22,21 +22,17 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::names::{Origin, Slot};
 use crate::paxos::{Acceptor, Learner, Proposer, Reader};
 use crate::sorted::{Map, Set};
 use crate::types::{Generation, KeyId, Seat, home_of};
 use crate::wire::Version;
 
 use attempt::Stage;
-pub(super) use attempt::{Attempt, Goal, Origin};
+pub(super) use attempt::{Attempt, Goal};
 use leases::Leases;
 pub(super) use rows::Row;
 pub(super) use vote::Sender;
-
-/// Where a key's record is. A slot is used again once its key is closed: what refers to a key that has been closed does
-/// no harm, since every timer and every queue only has the key's record checked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct Slot(u32);
 
 /// All that is known of one key.
 #[derive(Clone)]
@@ -177,12 +173,12 @@ impl Registers {
         let record = Some(Box::new(KeyRecord::new(id.clone(), self.cluster.1)));
         let slot = match self.free.pop() {
             Some(slot) => {
-                self.records[slot.0 as usize] = record;
+                self.records[slot.place()] = record;
                 slot
             }
             None => {
                 self.records.push(record);
-                Slot(self.records.len() as u32 - 1)
+                Slot::new(self.records.len() - 1)
             }
         };
         self.by_hash.insert(ByHash(id.clone()), slot);
@@ -192,7 +188,7 @@ impl Registers {
 
     /// Forgets a key of which there is nothing to remember: to ask about a key must not make one.
     pub(super) fn close(&mut self, slot: Slot) {
-        let Some(place) = self.records.get_mut(slot.0 as usize) else { return };
+        let Some(place) = self.records.get_mut(slot.place()) else { return };
         if let Some(record) = place.take_if(|record| record.is_vacant()) {
             self.by_hash.remove(&ByHash(record.id.clone()));
             self.by_key.remove(&record.id);
@@ -201,11 +197,11 @@ impl Registers {
     }
 
     fn record(&self, slot: Slot) -> Option<&KeyRecord> {
-        self.records.get(slot.0 as usize)?.as_deref()
+        self.records.get(slot.place())?.as_deref()
     }
 
     fn record_mut(&mut self, slot: Slot) -> Option<&mut KeyRecord> {
-        self.records.get_mut(slot.0 as usize)?.as_deref_mut()
+        self.records.get_mut(slot.place())?.as_deref_mut()
     }
 
     fn by_id(&self, id: &KeyId) -> Option<&KeyRecord> {

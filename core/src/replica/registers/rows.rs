@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use super::{Dirty, KeyRecord, Registers, Slot};
+use super::super::names::Slot;
+use super::{Dirty, KeyRecord, Registers};
 use crate::codec::{encode, wire_struct};
 use crate::paxos::{Acceptor, AcceptorState};
 use crate::rules::Rules;
@@ -89,7 +90,7 @@ impl Registers {
         generation: Generation,
         entry: &Entry,
     ) -> bool {
-        let Some(record) = self.records.get_mut(slot.0 as usize).and_then(Option::as_deref_mut) else {
+        let Some(record) = self.records.get_mut(slot.place()).and_then(Option::as_deref_mut) else {
             return false;
         };
         if !Bootstrap::permits(&self.cluster.0, self.cluster.1, &record.id, &entry.value) {

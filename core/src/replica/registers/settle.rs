@@ -7,7 +7,8 @@
 use super::super::context::{Context, Event};
 use super::super::peers::Electorate;
 use super::attempt::{Goal, Pending, Stage};
-use super::{Registers, Slot};
+use super::super::names::Slot;
+use super::Registers;
 use crate::paxos::{LeaseCheck, Reader};
 use crate::types::{Bootstrap, Entry, Error, Generation, Lease, RequestId};
 use crate::wire::Outcome;

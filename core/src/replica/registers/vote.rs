@@ -2,7 +2,8 @@
 
 use super::super::context::{Context, Event};
 use super::super::peers::Electorate;
-use super::{Goal, Origin, Registers, Slot};
+use super::super::names::{Origin, Slot};
+use super::{Goal, Registers};
 use crate::paxos::{AcceptorState, Answer, QueryId, Tally};
 use crate::transport::LinkId;
 use crate::types::{Ballot, Bootstrap, ENDS, Entry, Generation, Lease, Register, Seat};
