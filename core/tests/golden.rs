@@ -1,6 +1,6 @@
 //! The formats, byte by byte: what is written today must be written for ever, or the version goes up.
 //!
-//! `DESIGN.md`, "Formats", says what the bytes mean.
+//! `docs/wire-format.md` says what the bytes mean.
 
 #![allow(clippy::unwrap_used)] // what is written here is known to be sound
 
