@@ -44,6 +44,7 @@ fn entry() -> Entry {
     Entry { value, leases: leases()[2..].to_vec(), request: RequestId([9; 16]) }
 }
 
+#[allow(clippy::too_many_lines, reason = "a list with one example of each message")]
 fn messages() -> Vec<(&'static str, Message)> {
     let (register, ballot, entry, asked) = (register(), ballot(), entry(), leases());
     let query = QueryId { opening: Opening(4), number: 5 };
