@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a node allows and how long it waits. All nodes of a cluster should agree on the sizes, and all seats on the
+/// The limits and times of a node. All nodes of a cluster should agree on the sizes, and all seats on the
 /// times of sessions.
 ///
 /// [`Builder::build`](crate::Builder::build) checks the bounds, and names the setting that is outside of them.
@@ -49,7 +49,7 @@ pub struct Settings {
     /// The first pause, at random up to this, of a proposer that was outbid; doubles up to 64 times that. 10 ms; from 0
     /// to one minute.
     pub backoff: Duration,
-    /// What was accepted here and has not been learned for so long is finished in the background. 1 s; from 10 ms to
+    /// An entry that was accepted here and has not been learned for so long is finished in the background. 1 s; from 10 ms to
     /// one hour.
     pub finish_after: Duration,
     /// Learned marks wait at most this long for another batch to go with. 50 ms; from 0 to one hour.
@@ -170,6 +170,8 @@ impl Settings {
 mod tests {
     use super::*;
 
+    type Field<T> = fn(&mut Settings) -> &mut T;
+
     #[test]
     fn the_defaults_are_within_the_bounds() {
         assert_eq!(Settings::default().check_bounds(), Ok(()));
@@ -177,7 +179,7 @@ mod tests {
 
     #[test]
     fn a_setting_outside_of_its_bounds_is_named() {
-        let sizes: [(&str, fn(&mut Settings) -> &mut usize); 5] = [
+        let sizes: [(&str, Field<usize>); 5] = [
             ("max_key", |s| &mut s.max_key),
             ("max_value", |s| &mut s.max_value),
             ("max_frame", |s| &mut s.max_frame),
@@ -192,7 +194,7 @@ mod tests {
                 assert!(error.contains(name), "{name} {wrong}: {error}");
             }
         }
-        let times: [(&str, bool, fn(&mut Settings) -> &mut Duration); 9] = [
+        let times: [(&str, bool, Field<Duration>); 9] = [
             ("heartbeat", true, |s| &mut s.heartbeat),
             ("peer_timeout", true, |s| &mut s.peer_timeout),
             ("session_grace", false, |s| &mut s.session_grace),

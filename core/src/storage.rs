@@ -48,7 +48,7 @@ pub enum StorageError {
     TakenOver {
         /// The store's opening.
         found: Opening,
-        /// What it should have been.
+        /// The opening of this process.
         expected: Opening,
     },
     /// The medium failed, is full, or holds what is not a store.

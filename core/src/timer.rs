@@ -49,12 +49,12 @@ pub trait Timer {
     /// safety depends on it.
     fn unix(&self) -> Duration;
 
-    /// What tells the same time as [`now`](Self::now), wherever it is called: the handles of a node ask it on their
-    /// own, on any thread, when a call begins and when somebody asks whether a lock is still held. The timer itself
+    /// A function that gives the same time as [`now`](Self::now), wherever it is called: the handles of a node call it on
+    /// their own, on any thread, when a call begins and when somebody asks whether a lock is still held. The timer itself
     /// belongs to the driver and need not be `Send`.
     fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static;
 
-    /// Resolves once [`now`](Self::now) is past that moment, which may be further off than the machine's own timers can
-    /// tell: up to [`Duration::MAX`].
+    /// Resolves once [`now`](Self::now) is past that moment, which may be further off than the machine's own timers
+    /// reach: up to [`Duration::MAX`].
     fn sleep_until(&self, at: Duration) -> impl Future<Output = ()>;
 }

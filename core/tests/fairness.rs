@@ -13,6 +13,10 @@ use paxoskv_core::memory::MemoryStorage;
 use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use paxoskv_core::{Cluster, Timer, Transport};
 
+mod virtual_time;
+
+use virtual_time::test;
+
 /// How many inputs the driver has taken in. It asks for the time of day once for each.
 type Count = Rc<Cell<usize>>;
 

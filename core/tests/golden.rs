@@ -1,6 +1,6 @@
 //! The formats, byte by byte: what is written today must be written for ever, or the version goes up.
 //!
-//! `DESIGN.md`, "Formats", says what the bytes mean.
+//! `docs/wire-format.md` says what the bytes mean.
 
 #![allow(clippy::unwrap_used)] // what is written here is known to be sound
 
@@ -44,6 +44,7 @@ fn entry() -> Entry {
     Entry { value, leases: leases()[2..].to_vec(), request: RequestId([9; 16]) }
 }
 
+#[allow(clippy::too_many_lines, reason = "a list with one example of each message")]
 fn messages() -> Vec<(&'static str, Message)> {
     let (register, ballot, entry, asked) = (register(), ballot(), entry(), leases());
     let query = QueryId { opening: Opening(4), number: 5 };

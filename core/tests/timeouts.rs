@@ -13,7 +13,7 @@ use paxoskv_core::{BucketKind, Cluster, Effect, Error, Settings};
 
 mod virtual_time;
 
-use virtual_time::World;
+use virtual_time::{World, test};
 
 const WRITE: Duration = Duration::from_secs(2);
 const SHORT: Duration = Duration::from_secs(3);

@@ -1,4 +1,4 @@
-//! What a seat's store holds, as records (`DESIGN.md`, "Formats"): written by hand, so that they may say anything.
+//! What a seat's store holds, as records (`docs/wire-format.md`): written by hand, so that they may say anything.
 
 use paxoskv_core::storage::Record;
 

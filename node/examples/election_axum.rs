@@ -1,6 +1,6 @@
 //! A web application whose instances elect a leader, which does a job in the background: here, it counts.
 //!
-//! The application's routes are served on the node's own address, by axum. Run with `--features axum`.
+//! The application's routes are served on the node's own address, by axum, which takes the feature `axum`.
 
 use std::error::Error;
 use std::sync::Arc;

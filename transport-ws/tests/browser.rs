@@ -28,9 +28,16 @@ const SECRET: &str = "ws://127.0.0.1:47412";
 #[derive(Clone)]
 struct Clock;
 
+fn now() -> Duration {
+    Duration::from_secs_f64(Date::now() / 1000.0)
+}
+
 impl Timer for Clock {
     fn now(&self) -> Duration {
-        Duration::from_secs_f64(Date::now() / 1000.0)
+        now()
+    }
+    fn clock(&self) -> impl Fn() -> Duration + Send + Sync + 'static {
+        now
     }
     fn unix(&self) -> Duration {
         self.now()

@@ -73,7 +73,7 @@ const BROWSER: &[&str] = &[
 const SERVING: &[&str] = &["echo"];
 
 /// Tests of the core that have no host of their own, and so run under Node, too.
-const EVERYWHERE: &[&str] = &["cluster", "leases", "recipes"];
+const EVERYWHERE: &[&str] = &["cluster", "fairness", "leases", "recipes", "timeouts"];
 
 const BROWSERS: &[Tool] = &[tools::CHROMIUM, tools::CHROMEDRIVER, tools::FIREFOX, tools::GECKODRIVER];
 

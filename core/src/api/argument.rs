@@ -1,4 +1,4 @@
-//! What calls take for a key and for a value.
+//! The arguments of calls: keys and values.
 
 use serde::Serialize;
 
@@ -8,7 +8,7 @@ mod sealed {
     pub trait Sealed {}
 }
 
-/// What can be given for a key: a reference to anything that serde can write, or a [`Key`] that was made before, from
+/// An argument for a key: a reference to anything that serde can write, or a [`Key`] that was made before, from
 /// CBOR for example.
 ///
 /// A key that cannot be CBOR is an [`Error::InvalidArgument`] of the call, when that is awaited.
@@ -21,7 +21,7 @@ pub trait IntoKey: sealed::Sealed {
     fn into_key(self) -> Result<Key, Error>;
 }
 
-/// What can be given for a value: a reference to anything that serde can write, or a [`Value`] that was made before,
+/// An argument for a value: a reference to anything that serde can write, or a [`Value`] that was made before,
 /// from CBOR for example.
 ///
 /// A value that cannot be CBOR is an [`Error::InvalidArgument`] of the call, when that is awaited.

@@ -6,7 +6,7 @@ use super::call::{BoxFuture, Call, Caller, timeout_method, unexpected};
 use crate::types::{Bucket, Entry, Error, Key, KeyId, Lease, RequestId, Value};
 use crate::wire::{Op, Outcome};
 
-/// What a bucket is.
+/// The kinds of buckets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BucketKind {
     /// It is there for ever.
@@ -86,7 +86,7 @@ fn named(bucket: Result<Bucket, Error>) -> Result<Bucket, Error> {
 }
 
 impl Call {
-    /// Has it decided what a bucket is; gives what was decided, whoever proposed that.
+    /// Has the kind of a bucket decided; gives the decision, which another may have proposed.
     async fn decide_bucket(&self, bucket: &Bucket, kind: BucketKind) -> Result<Entry, Error> {
         let request = RequestId(self.cluster.random());
         let (value, leases) = match kind {

@@ -26,7 +26,7 @@ pub struct Builder<S, T, C> {
     timer: C,
 }
 
-/// What was said of a node, besides its ports.
+/// The parts of a node that are no ports.
 struct Plan {
     cluster: Option<String>,
     cluster_size: Option<u8>,
@@ -54,11 +54,11 @@ impl Plan {
     }
 }
 
-/// The seats of a cluster unless told otherwise.
+/// The seats of a cluster unless set.
 const CLUSTER_SIZE: u8 = 3;
 
 impl Cluster {
-    /// Starts putting together a node of the cluster of that name. What it needs is a [`timer`](Builder::timer) and
+    /// Starts putting together a node of the cluster of that name. Every node needs a [`timer`](Builder::timer) and
     /// [`entropy`](Builder::entropy); a seat needs a [`storage`](Builder::storage), and a node that is not the whole
     /// cluster a [`transport`](Builder::transport).
     pub fn builder(name: impl Into<String>) -> Builder<NoStorage, NoTransport, NoTimer> {

@@ -12,7 +12,7 @@ use crate::driver::{Command, Deadline};
 use crate::types::{Bucket, CallId, Effect, Error, Key, KeyId, Lease};
 use crate::wire::{Op, Outcome};
 
-/// What the futures of calls are: boxed, so that their code is there once, and `Send`.
+/// The future of a call: boxed, so that its code is there once, and `Send`.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send>>;
 
 /// How long a call may take.
@@ -26,7 +26,7 @@ pub(crate) enum Limit {
     Until(Deadline),
 }
 
-/// What all calls have, before they begin.
+/// A call that has not begun: what all calls have in common.
 #[derive(Clone)]
 pub(crate) struct Caller {
     pub(crate) cluster: Cluster,

@@ -1,11 +1,11 @@
-//! What calls find: a key's entry, and a key's state.
+//! The entry of a key, and its state, as calls find them.
 
 use serde::de::DeserializeOwned;
 
 use crate::types::{Entry, Error, Generation, Lease, SessionId};
 use crate::wire::Version;
 
-/// What a get found.
+/// A value that a get found, with its generation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     entry: Entry,
@@ -51,7 +51,7 @@ impl Found {
     }
 }
 
-/// A key's state, as a watcher is told of it.
+/// A key's state, as a watcher sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct State {
     /// The key's generation: that of its entry, or of the next one.

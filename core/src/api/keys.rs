@@ -16,7 +16,7 @@ use crate::wire::{self, Op, Outcome};
 pub struct Listed {
     /// The key.
     pub key: Key,
-    /// What it has.
+    /// Its value and generation.
     pub found: Found,
 }
 

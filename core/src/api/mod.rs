@@ -1,4 +1,4 @@
-//! What callers hold: a handle to the cluster that can be cloned and shared, and the calls that it makes.
+//! The handle to the cluster, which callers clone and share, and the calls that it makes.
 //!
 //! | file | what |
 //! |---|---|
@@ -57,7 +57,7 @@ pub use watch::{Watch, WatchPrefix};
 /// to cancel it. A put that was cancelled or timed out may or may not have happened; to ask again is safe.
 ///
 /// Keys and values are references to whatever serde can write, or a [`Key`](crate::Key) and a [`Value`](crate::Value)
-/// that were made before. A bucket is given by its name, with `.bucket(name)`. What is wrong with an argument is an
+/// that were made before. A bucket is given by its name, with `.bucket(name)`. A wrong argument is an
 /// [`Error::InvalidArgument`] or an [`Error::TooLarge`] when the call is awaited.
 ///
 /// All calls can end in [`Error::Closed`], where the node has left, in [`Error::Overloaded`], in [`Error::Storage`] and
@@ -250,7 +250,7 @@ impl Cluster {
 
     /// The states of all text keys that begin with `prefix`, or of all keys of the bucket where it is empty: first the
     /// values that one seat has learned, then changes as it learns of them. For each key the states come in order, and
-    /// the last is never missed. The watcher remembers every key that it was told of.
+    /// the last is never missed. The watcher remembers every key of which it has given a state.
     pub fn watch_prefix(&self, prefix: &str) -> WatchPrefix {
         WatchPrefix::new(self.caller(), prefix)
     }
@@ -261,7 +261,8 @@ impl Cluster {
         Keys::new(self.caller(), prefix)
     }
 
-    /// Decides what a bucket is, before the first put into it does; resolves to what it is, whoever decided that.
+    /// Decides the kind of a bucket before the first put into it does; resolves to its kind, which another call may have
+    /// decided before.
     ///
     /// # Errors
     /// When awaited: [`Error::InvalidArgument`] or [`Error::TooLarge`] for a name that no bucket can have.

@@ -14,7 +14,7 @@ use crate::wire::{Op, Outcome};
 
 /// A put to be awaited: see [`Cluster::put`](crate::Cluster::put).
 ///
-/// Unless told otherwise, what is put stays for ever. It can be bound to several things at once; the first of them
+/// Unless it is bound to something, an entry stays for ever. It can be bound to several things at once; the first of them
 /// that ends makes the key vacant, in the same instant as all else that is bound to it.
 #[must_use = "a put does nothing until it is awaited"]
 pub struct Put {
@@ -76,7 +76,7 @@ impl Put {
         self
     }
 
-    /// Waits until another's entry has ended, in a queue at one seat, and is not told of it.
+    /// Waits until another's entry has ended, in a queue at one seat, and never answers with it.
     pub(crate) fn in_turn(mut self) -> Self {
         self.in_turn = true;
         self
@@ -112,7 +112,7 @@ impl IntoFuture for Put {
     }
 }
 
-/// What a put came to: the value that the key has, whoever put it.
+/// The outcome of a put: the value that the key has, which may be another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
     found: Found,

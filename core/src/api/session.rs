@@ -1,4 +1,4 @@
-//! Sessions: what keys can be bound to, so that they are vacant once their owner is gone.
+//! Sessions. Keys can be bound to them, so that they are vacant once their owner has left or is suspected.
 
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};

@@ -1,4 +1,4 @@
-//! What calls leave behind, and what they share.
+//! Calls leave nothing behind, and share one session.
 
 use std::time::Duration;
 

@@ -11,7 +11,7 @@ use crate::sorted::Map;
 use crate::types::{Bucket, Error, Generation, Key, KeyId};
 use crate::wire::{Change, Cursor, Op, Outcome, Version};
 
-/// What the streams of this crate are: boxed, so that their code is there once, and `Send`.
+/// A stream of this crate: boxed, so that its code is there once, and `Send`.
 pub(super) type Items<T> = Pin<Box<dyn Stream<Item = Result<T, Error>> + Send>>;
 
 /// The states of one key: see [`Cluster::watch`](crate::Cluster::watch).
@@ -152,9 +152,9 @@ struct Following {
     prefix: String,
     after: Option<Cursor>,
     page: std::vec::IntoIter<Change>,
-    /// How far each key has come: another seat may tell of it again, or not know it yet.
+    /// How far each key has come: another seat may report it again, or not know it yet.
     known: Map<Key, Version>,
-    /// Whether what comes is still what was there in the beginning, of which only values are told.
+    /// Whether the changes that come are still the state in the beginning, of which only values are given.
     beginning: bool,
     more: bool,
 }

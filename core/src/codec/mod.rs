@@ -1,6 +1,6 @@
 //! CBOR for what goes over the wire, to disk, and between people, browsers and the cluster.
 //!
-//! What nodes say and store is described in full by the order of fields in the types (`DESIGN.md`, "Formats"): a struct is
+//! What nodes say and store is described in full by the order of fields in the types (`docs/wire-format.md`): a struct is
 //! an array of its fields. What users put is any CBOR at all; [`Reader`] and [`Writer`] are what JSON, JavaScript and
 //! tickets are converted with.
 //!

@@ -1,4 +1,4 @@
-//! What handles ask of the driver.
+//! Commands of handles to the driver.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ impl Deadline {
     /// The call may take as long as it takes.
     pub(crate) const NEVER: Self = Self(None);
 
-    /// The call may take this long from now on. A moment that the clock cannot tell is never.
+    /// The call may take this long from now on. A moment that no clock can show is never.
     pub(crate) fn after(now: Duration, timeout: Duration) -> Self {
         Self(now.checked_add(timeout))
     }
@@ -32,7 +32,7 @@ impl Deadline {
     }
 }
 
-/// What a handle asks of the driver.
+/// A command of a handle to the driver.
 pub(crate) enum Command {
     Call { call: CallId, op: Op, due: Deadline, reply: oneshot::Sender<Outcome> },
     Cancel { call: CallId },

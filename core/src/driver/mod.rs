@@ -3,11 +3,11 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `command` | what handles ask of the driver |
+//! | `command` | commands of handles to the driver |
 //! | `pending` | calls that wait for their answers, and when their time is over |
 //! | `sources` | in which order the driver asks for what has happened |
 //! | `running` | what each input and each output means |
-//! | `published` | what the driver tells all handles, and how they wait for it |
+//! | `published` | what the driver publishes to all handles, and how they wait for it |
 //!
 //! Group commit happens here: all that is ready is handed to the replica before a turn ends, and what it caused becomes
 //! durable in one batch. While a batch is under way the replica goes on; what that causes goes with the next.
@@ -120,7 +120,7 @@ impl<S: Storage, T: Transport, C: Timer> Driver<S, T, C> {
 
 type Commands = futures::stream::Fuse<mpsc::UnboundedReceiver<Command>>;
 
-/// The next command; the end of all handles is told once.
+/// The next command; that all handles were dropped is reported once.
 fn poll_command(commands: &mut Commands, cx: &mut Context<'_>) -> Poll<Ready> {
     if commands.is_done() {
         return Poll::Pending;

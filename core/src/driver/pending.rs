@@ -1,7 +1,7 @@
 //! Calls that wait for their answers, and when their time is over.
 //!
 //! The replica keeps to a call's timeout, too, and knows best what it came to. But an answer that it has made waits for
-//! the disk, which may be slow, or hang: so the driver sees to it that no call waits longer than it was told to.
+//! the disk, which may be slow, or hang: so the driver sees to it that no call waits longer than its timeout.
 
 use std::time::Duration;
 

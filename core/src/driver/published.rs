@@ -1,4 +1,4 @@
-//! What the driver publishes to all handles of its node, and how they wait for changes of it.
+//! The state that the driver publishes to all handles of its node, and how they wait for changes of it.
 //!
 //! Each future that waits has a slot of its own, which it gives back when it is done or dropped: so a task that polls
 //! a thousand futures and drops them leaves nothing behind. A change wakes those that wait for a change of that kind.
@@ -13,7 +13,7 @@ use crate::types::{Effect, Error, SessionState, Status};
 /// Tells the time of the node's timer, on any thread.
 pub(crate) type Clock = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// What somebody waits for a change of.
+/// The part of the state whose changes are waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Topic {
     /// The cluster's status.
@@ -24,7 +24,7 @@ pub(crate) enum Topic {
     Session(u64),
 }
 
-/// What the driver publishes.
+/// The state that the driver publishes.
 pub(crate) struct Published {
     clock: Clock,
     state: Mutex<State>,
@@ -130,7 +130,7 @@ impl Published {
         self.change(None, |state| state.closed = true);
     }
 
-    /// What a call comes to whose time is over, as the cluster was seen last.
+    /// The error of a call whose time is over, as the cluster was seen last.
     pub(super) fn timed_out(&self) -> Error {
         let state = self.state();
         state.status.as_ref().map_or(Error::Timeout { effect: Effect::None }, Status::timed_out)

@@ -17,7 +17,7 @@ use crate::timer::{Moment, Timer};
 use crate::transport::{Event, Transport};
 use crate::types::{Error, Status};
 
-/// What has happened.
+/// Something that has happened.
 pub(super) enum Ready {
     Event(Event),
     Command(Command),
@@ -37,7 +37,7 @@ pub(super) struct Running<'a, T, C> {
     pending: Pending,
     /// Sessions that nobody uses any more, to be published no longer once this turn is over.
     unused: Vec<u64>,
-    /// Who waits for the node to have left.
+    /// Callers that wait for the node to have left.
     leaving: Vec<oneshot::Sender<()>>,
     is_leaving: bool,
     failed: Option<Error>,
@@ -86,7 +86,7 @@ impl<'a, T: Transport, C: Timer> Running<'a, T, C> {
     /// Says the last things, and what the node came to.
     pub(super) async fn finish(mut self) -> Result<(), Error> {
         poll_fn(|cx| self.transport.poll_flush(cx)).await;
-        // Before anybody is told that the node has left.
+        // Before any caller knows that the node has left.
         self.published.close();
         drop(self.leaving);
         self.failed.map_or(Ok(()), Err)
@@ -224,7 +224,7 @@ impl<'a, T: Transport, C: Timer> Running<'a, T, C> {
     }
 
     fn publish_status(&mut self, status: Status) {
-        // Observers that come and go are told to those who ask, and not logged.
+        // Observers that come and go are published, and not logged.
         let line = status.to_string();
         if line != self.logged {
             info!("{line}");

@@ -30,7 +30,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// What the next source has that has something; `ready` asks one.
+    /// The next thing that a source has; `ready` asks one source.
     pub(super) fn poll<R>(&mut self, mut ready: impl FnMut(Source) -> Poll<R>) -> Poll<R> {
         // The current source comes once more after all others, in case it alone has more than its share.
         for _ in 0..=ALL.len() {
@@ -52,7 +52,7 @@ impl Sources {
 mod tests {
     use super::*;
 
-    /// What is served, in this many steps, where these sources always have something.
+    /// The sources that are served, in this many steps, where these always have something.
     fn served(always: &[Source], steps: usize) -> Vec<Source> {
         let mut sources = Sources::default();
         let ready = |source| if always.contains(&source) { Poll::Ready(source) } else { Poll::Pending };

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::timer::Timer;
 
-/// The longest sleep in one piece: the system cannot tell moments that are very far off.
+/// The longest sleep in one piece: the system has no name for moments that are very far off.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Tells the time by [`Instant`], on any native executor.

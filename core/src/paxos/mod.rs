@@ -12,7 +12,7 @@
 //!
 //! Where this differs from the paper: a key's **home** seat owns round 0 and starts it at phase 2, which is the
 //! paper's phase 1 done in advance for all registers at once (§3 does it for a leader); and an acceptor keeps only a
-//! key's newest **generation** (`DESIGN.md`, "Generations").
+//! key's newest **generation** (`docs/protocol.md`, "Generations").
 
 mod acceptor;
 mod learner;

@@ -1,4 +1,4 @@
-//! What is held by virtue of a session.
+//! Locks, offices and names are held by virtue of a session.
 
 use std::future::IntoFuture;
 
@@ -8,9 +8,9 @@ use crate::api::{Chosen, Cluster, Put, Session};
 use crate::driver::Deadline;
 use crate::types::{Effect, Error, Generation, Grant, Loss, SessionState};
 
-/// What a [`LockGuard`](super::LockGuard), a [`Leadership`](super::Leadership) and a
-/// [`NameRegistration`](super::NameRegistration) have in common, and can be made into: something that is held by
-/// virtue of a session of its own, until it is released, dropped or lost.
+/// Something that is held by virtue of a session of its own, until it is released, dropped or lost. A
+/// [`LockGuard`](super::LockGuard), a [`Leadership`](super::Leadership) and a
+/// [`NameRegistration`](super::NameRegistration) can each be made into one.
 #[derive(Debug)]
 #[must_use = "what is dropped is not held"]
 pub struct Holding {
@@ -37,7 +37,7 @@ impl Holding {
     }
 
     /// Resolves when it is lost: with [`Loss::Suspended`] before anybody else can be granted it, or with
-    /// [`Loss::Ended`]. What is lost stays lost, also where the session comes back.
+    /// [`Loss::Ended`]. A loss is final, also where the session comes back.
     pub async fn lost(&self) -> Loss {
         let grant = self.grant;
         self.session.until(move |state| grant.loss(state)).await
@@ -79,7 +79,7 @@ macro_rules! holding {
 
             #[doc = concat!("Resolves when ", $what, " is lost:")]
             /// with [`Loss::Suspended`](crate::Loss::Suspended) before anybody else can be granted it, or with
-            /// [`Loss::Ended`](crate::Loss::Ended). What is lost stays lost, also where the session comes back.
+            /// [`Loss::Ended`](crate::Loss::Ended). A loss is final, also where the session comes back.
             pub async fn lost(&self) -> $crate::types::Loss {
                 self.0.lost().await
             }
@@ -104,7 +104,7 @@ macro_rules! holding {
 
 pub(super) use holding;
 
-/// What came of a try to be granted something.
+/// The outcome of a try to be granted something.
 pub(super) enum Try {
     Granted(Holding),
     /// Another has it.
@@ -113,7 +113,7 @@ pub(super) enum Try {
     Interrupted,
 }
 
-/// What a put grants that has come back.
+/// The outcome of a try whose put has come back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
     Granted,
@@ -122,8 +122,8 @@ enum Verdict {
 }
 
 /// Decides what a put grants, by how the session is after it: a node that was suspended in between may have been
-/// suspected by a quorum, so another may have been granted the same since. What the put says of its win is older than
-/// that.
+/// suspected by a quorum, so another may have been granted the same since, and the put's
+/// win may be older than that.
 fn verdict(grant: Grant, after: SessionState, won: bool) -> Verdict {
     match grant.loss(after) {
         Some(_) => Verdict::Interrupted,

@@ -1,4 +1,4 @@
-//! What people build from keys that live as long as a peer: locks, elections, barriers, unique names.
+//! Recipes: locks, elections, barriers and unique names, made of keys that live as long as a peer.
 //!
 //! Each of them is some keys bound to a session of its own, and what it grants has a **fencing token**: the next
 //! holder of the same has a higher one. Whatever acts for the holder should pass the token on, and whatever is acted

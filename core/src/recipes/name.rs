@@ -25,7 +25,7 @@ impl Cluster {
         Registering { caller: self.caller(), name: name.into(), value: value.into_value() }
     }
 
-    /// What a name was registered with; `None` where nobody bears it.
+    /// The value that a name was registered with; `None` where nobody bears it.
     pub fn whereis(&self, name: &str) -> Get {
         self.get(name).library("$name")
     }

@@ -1,5 +1,4 @@
-//! Grants, and the clock: when a holder knows that it may have lost, and when a waiter is not granted any more what it
-//! waited for.
+//! Grants: when a holder knows that it may have lost, and when a waiter has to begin anew.
 
 use std::time::Duration;
 

@@ -55,8 +55,10 @@ impl CatchUp {
     }
 
     /// The link to a seat is down.
-    pub(super) fn seat_lost(&mut self, seat: Seat) {
-        self.0.remove(&seat);
+    pub(super) fn seat_lost(&mut self, seat: Seat, link: LinkId) {
+        if self.0.get(&seat).is_some_and(|pull| pull.link == link) {
+            self.0.remove(&seat);
+        }
     }
 
     /// A seat lists what it has learned: what is not known here is fetched.

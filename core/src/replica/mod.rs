@@ -206,6 +206,10 @@ impl Replica {
         }
         self.sessions.check_suspension(&mut self.cx);
         self.take_in(input);
+        if self.stopped.is_some() {
+            return; // It asks nobody any more, and answers nothing that no batch will make durable.
+        }
+        self.settle();
         self.ring();
         self.settle();
         self.publish();

@@ -36,6 +36,9 @@ impl Replica {
                 }
             }
             self.settle();
+            if !self.peers.has(link) {
+                return;
+            }
         }
     }
 
@@ -293,11 +296,11 @@ impl Replica {
     fn handle_linked(&mut self, link: LinkId, hello: &Hello) {
         let (cx, electorate) = (&mut self.cx, self.peers.electorate());
         self.detector.linked(cx, hello.incarnation());
-        if hello.claim.is_none() {
-            return;
-        }
+        let Some(claim) = hello.claim else { return };
         bootstrap::teach(cx, &self.registers, link);
-        self.registers.ask_again(cx, link);
+        if electorate.own() != Some(claim.seat) {
+            self.registers.ask_again(cx, link);
+        }
         self.remote.ask_seats(cx, electorate);
         self.sessions.seat_linked(cx, electorate);
     }
@@ -310,10 +313,12 @@ impl Replica {
         }
         self.requests.drop_observer(cx, &mut self.registers, &mut self.watches, link);
         self.remote.ask_elsewhere(cx, electorate, link);
-        if let Some(claim) = hello.and_then(|hello| hello.claim)
-            && electorate.voter(claim.seat).is_none()
-        {
-            self.catch_up.seat_lost(claim.seat);
+        let Some(hello) = hello else { return };
+        let Some(claim) = hello.claim else { return };
+        // The same start of that node may have another link. A later start knows nothing of what was asked of this one.
+        let now = electorate.voter(claim.seat).and_then(|link| self.peers.hello(link));
+        if now.is_none_or(|now| now.incarnation() != hello.incarnation()) {
+            self.catch_up.seat_lost(claim.seat, link);
             self.registers.home_lost(claim.seat);
         }
     }

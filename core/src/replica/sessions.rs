@@ -30,7 +30,7 @@ pub(super) struct Sessions {
     next: u64,
     /// The number of the last heartbeat.
     number: u64,
-    heartbeats: Map<u64, Heartbeat>,
+    heartbeats: Vec<(u64, Heartbeat)>,
     /// When the last heartbeat was sent that a quorum has acknowledged.
     acknowledged: Option<Duration>,
     suspend_after: Duration,
@@ -63,7 +63,7 @@ impl Sessions {
             open: Map::new(),
             next: 0,
             number: 0,
-            heartbeats: Map::new(),
+            heartbeats: Vec::new(),
             acknowledged: None,
             suspend_after,
             suspended: true,
@@ -198,10 +198,11 @@ impl Sessions {
             true => oldest,
             false => oldest.saturating_sub(REMEMBERED),
         };
-        self.heartbeats.retain(|_, heartbeat| heartbeat.sent >= kept);
-        self.heartbeats.insert(number, Heartbeat { sent: cx.now, seats: Seats::default() });
+        self.heartbeats.retain(|(_, heartbeat)| heartbeat.sent >= kept);
+        self.heartbeats.push((number, Heartbeat { sent: cx.now, seats: Seats::default() }));
         // Seats without a link, or with one that is dead and does not say so, are told by the others.
-        let before = self.heartbeats.get(&(number - 1)).map(|heartbeat| heartbeat.seats);
+        let before =
+            self.heartbeats.iter().find(|(of, _)| *of == number - 1).map(|(_, heartbeat)| heartbeat.seats);
         let silent = |seat: &Seat| {
             electorate.claimant(*seat).is_none() || before.is_some_and(|heard| !heard.contains(*seat))
         };
@@ -247,7 +248,7 @@ impl Sessions {
     }
 
     fn count(&mut self, cx: &mut Context, electorate: &Electorate, number: u64, seat: Seat) {
-        let Some(heartbeat) = self.heartbeats.get_mut(&number) else { return };
+        let Some((_, heartbeat)) = self.heartbeats.iter_mut().find(|(of, _)| *of == number) else { return };
         heartbeat.seats.insert(seat);
         if heartbeat.seats.count() < electorate.quorum() {
             return;

@@ -8,7 +8,7 @@ use super::context::{Context, Identity};
 use super::registers::{Registers, Row};
 use crate::codec::{Malformed, Reader, decode, encode, wire_struct};
 use crate::random::Random;
-use crate::sorted::{Map, Set};
+use crate::sorted::Map;
 use crate::storage::{Batch, Loaded, Record};
 use crate::types::{Error, KeyId, NodeId, Opening, Seat, StoreId};
 
@@ -43,7 +43,7 @@ pub(super) struct Store {
     meta_is_dirty: bool,
     /// Up to which number this store knows what others have learned.
     seen: Map<StoreId, u64>,
-    dirty_seen: Set<StoreId>,
+    dirty_seen: Vec<StoreId>,
     /// Since when something of that waits for a batch to go with.
     lazy_since: Option<Duration>,
 }
@@ -59,7 +59,7 @@ impl Store {
     }
 
     fn new(meta: Meta, opening: Opening) -> Self {
-        let (seen, dirty_seen) = (Map::new(), Set::new());
+        let (seen, dirty_seen) = (Map::new(), Vec::new());
         Self { meta, opening, meta_is_dirty: false, seen, dirty_seen, lazy_since: None }
     }
 
@@ -123,7 +123,9 @@ impl Store {
     /// This store knows what another has learned up to that number.
     pub(super) fn see(&mut self, now: Duration, store: StoreId, upto: u64) {
         self.seen.insert(store, upto);
-        self.dirty_seen.insert(store);
+        if !self.dirty_seen.contains(&store) {
+            self.dirty_seen.push(store);
+        }
         self.lazy_since.get_or_insert(now);
     }
 

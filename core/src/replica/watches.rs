@@ -115,13 +115,13 @@ impl Watches {
 
     /// Notifies those that wait for changes of these keys.
     pub(super) fn notify_all(&mut self, cx: &mut Context, registers: &mut Registers, changed: &Set<Slot>) {
-        let mut buckets = Set::new();
+        let mut buckets = Vec::new();
         for slot in changed {
             let Some(id) = registers.id(*slot).cloned() else { continue };
             self.number(registers, *slot, &id);
             self.notify(cx, registers, *slot);
-            if self.buckets.contains_key(id.bucket()) {
-                buckets.insert(id.bucket().clone());
+            if self.buckets.contains_key(id.bucket()) && !buckets.contains(id.bucket()) {
+                buckets.push(id.bucket().clone());
             }
         }
         for bucket in buckets {

@@ -1,4 +1,4 @@
-//! What can go wrong for a caller.
+//! The errors of calls.
 
 use std::fmt;
 
@@ -53,7 +53,7 @@ pub enum Error {
     /// A key, a value or a name is over its limit.
     #[error("{what} of {size} bytes is over the limit of {limit}")]
     TooLarge {
-        /// What is too large.
+        /// The thing that is too large.
         what: String,
         /// Its size in bytes.
         size: u64,
@@ -66,7 +66,7 @@ pub enum Error {
     /// The store failed; the seat does not vote until a new node opens its store.
     #[error("storage failed: {why}")]
     Storage {
-        /// What the storage said.
+        /// The storage's own words.
         why: String,
     },
     /// A peer refuses this node.
@@ -78,7 +78,7 @@ pub enum Error {
     /// The call makes no sense as it stands.
     #[error("{why}")]
     InvalidArgument {
-        /// What is wrong with it.
+        /// The reason.
         why: String,
     },
     /// More requests are in flight than the node takes.
@@ -95,8 +95,8 @@ impl Error {
         Self::InvalidArgument { why: why.into() }
     }
 
-    /// What a call comes to whose time is over while so many seats are up: [`Error::NoQuorum`] only where they are
-    /// fewer than a quorum. Whoever knows what the call was asked to do says so by [`with_effect`](Self::with_effect).
+    /// The error of a call whose time is over while so many seats are up: [`Error::NoQuorum`] only where they are
+    /// fewer than a quorum. The caller, which knows what it asked for, sets the [effect](Self::with_effect).
     pub(crate) fn timed_out(connected: u64, quorum: u64, cluster_size: u64) -> Self {
         let effect = Effect::Unknown;
         if connected >= quorum {

@@ -10,7 +10,7 @@ use crate::sorted::Set;
 /// A lease ends exactly when its end register has a chosen value; with it ends every entry that names it.
 ///
 /// A latch can be opened by anyone who knows it ([`Cluster::erase`] does it); a session ends when its node is lost to
-/// a quorum of seats, or closes it; a deadline when a quorum's clocks are past it (`DESIGN.md`, "Leases").
+/// a quorum of seats, or closes it; a deadline when a quorum's clocks are past it (`docs/protocol.md`, "Leases").
 ///
 /// [`Cluster::erase`]: crate::Cluster::erase
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -1,4 +1,4 @@
-//! What a node knows about its cluster.
+//! The state of a cluster, as a node sees it.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl Status {
         self.cluster_size as usize / 2 + 1
     }
 
-    /// What a call comes to that has changed nothing, and whose time is over while the cluster is like this:
+    /// The error of a call that has changed nothing, and whose time is over while the cluster is like this:
     /// [`Error::NoQuorum`] or [`Error::Timeout`].
     pub fn timed_out(&self) -> Error {
         let (up, needed) = (self.up() as u64, self.needed() as u64);

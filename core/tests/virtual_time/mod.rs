@@ -1,6 +1,6 @@
-//! Whole nodes in one thread, whose time passes only when a test makes it pass. So a test of hours takes no time, is the same
-//! each time it runs, and shows to the microsecond when something has to happen.
-#![allow(clippy::unwrap_used, dead_code, unreachable_pub)] // a test that cannot go on has failed, and none needs all of this
+//! Whole nodes in one thread, whose time passes only when a test says so. So a test of hours takes no time, is the same
+//! each time it runs, and says to the microsecond when something has to happen.
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, unused_imports)] // a test that cannot go on has failed, and none needs all of this
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -16,6 +16,12 @@ use futures::task::LocalSpawnExt;
 use paxoskv_core::memory::{MemoryStorage, Network};
 use paxoskv_core::storage::{Batch, Loaded, StorageError};
 use paxoskv_core::{Cluster, Error, Settings, Storage, Timer};
+
+/// The attribute of a test: these run natively, and in wasm under Node.
+#[cfg(not(target_family = "wasm"))]
+pub use std::prelude::v1::test;
+#[cfg(target_family = "wasm")]
+pub use wasm_bindgen_test::wasm_bindgen_test as test;
 
 /// A clock that stands still until it is moved. Clones are one clock.
 #[derive(Clone, Default)]

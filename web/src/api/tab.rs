@@ -203,7 +203,7 @@ impl Tab {
 
     /// The states of the cluster, from the node of this tab that knows them best.
     pub(crate) fn statuses(self: &Rc<Self>) -> impl Stream<Item = Status> + use<> {
-        let this = self.clone();
+        let (this, place) = (self.clone(), self.state.place());
         let mut from: Option<(u64, LocalBoxStream<'static, Status>)> = None;
         futures::stream::poll_fn(move |cx| {
             loop {
@@ -219,7 +219,7 @@ impl Tab {
                     Some(std::task::Poll::Ready(None)) if ended => return std::task::Poll::Ready(None),
                     _ => {}
                 }
-                let changed = this.state.poll(cx, |state| (state.changes != changes).then_some(()));
+                let changed = this.state.poll(&place, cx, |state| (state.changes != changes).then_some(()));
                 if changed.is_pending() {
                     return std::task::Poll::Pending;
                 }

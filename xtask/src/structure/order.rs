@@ -69,7 +69,7 @@ pub(super) fn layers(text: &str) -> Option<Vec<Vec<String>>> {
     Some(lines.map(modules).filter(|layer| !layer.is_empty()).collect())
 }
 
-/// Modules that have no layer, layers that have no module, and imports from a higher layer.
+/// Modules that have no layer, layers that have no module, and imports from a higher layer or from the same one.
 pub(super) fn layer_faults(modules: &Modules, edges: &[Edge], layers: &[Vec<String>]) -> Vec<String> {
     let layer = |name: &str| layers.iter().position(|layer| layer.iter().any(|module| module == name));
     let top: BTreeSet<&str> = modules.top().collect();
@@ -84,9 +84,9 @@ pub(super) fn layer_faults(modules: &Modules, edges: &[Edge], layers: &[Vec<Stri
         let (parent, from, to) = side_by_side(edge);
         if parent.is_empty()
             && let (Some(lower), Some(higher)) = (layer(from), layer(to))
-            && higher < lower
+            && higher <= lower
         {
-            faults.push(format!("{from} names {to}, which is in a higher layer: {}", edge.place));
+            faults.push(format!("{from} names {to}, which is in no lower layer: {}", edge.place));
         }
     }
     faults

@@ -46,7 +46,7 @@ struct SuspicionQuery {
     /// when it is back, is another matter.
     leases: Vec<Lease>,
     /// Until when each reply counts: for longer than that the owner may have been back.
-    replies: Map<Seat, Duration>,
+    replies: Vec<(Seat, Duration)>,
 }
 
 impl FailureDetector {
@@ -134,7 +134,7 @@ impl FailureDetector {
             return;
         }
         let old = self.drop_query(cx, &incarnation).filter(|_| !cx.rules.suspicion_is_fresh());
-        let replies = old.map_or_else(Map::new, |old| old.replies);
+        let replies = old.map_or_else(Vec::new, |old| old.replies);
         let query = cx.next_query();
         let mut leases = registers.sessions_of(&incarnation);
         leases.extend(watches.monitored_sessions(&incarnation));
@@ -210,7 +210,8 @@ impl FailureDetector {
         // Without a grace nothing is known beforehand, and only the fencing token protects.
         let counts = cx.rules.suspicion_is_fresh() && !cx.settings.session_grace.is_zero();
         let until = if counts { asked.at.saturating_add(silent) } else { Duration::MAX };
-        asked.replies.insert(seat, until);
+        asked.replies.retain(|(replied, _)| *replied != seat);
+        asked.replies.push((seat, until));
         self.tally(cx, electorate, registers, incarnation);
     }
 
@@ -225,7 +226,7 @@ impl FailureDetector {
         let Some(query) = self.queries.get(&incarnation) else { return };
         let needed = if cx.rules.suspicion_of_quorum() { electorate.quorum() } else { 1 };
         // This seat itself, and those whose replies still count.
-        let suspect = 1 + query.replies.values().filter(|until| cx.now <= **until).count();
+        let suspect = 1 + query.replies.iter().filter(|(_, until)| cx.now <= *until).count();
         let still = self.incarnations.suspects(cx, &incarnation) || !cx.rules.suspicion_is_fresh();
         if suspect < needed || !still {
             return;
@@ -297,7 +298,7 @@ impl FailureDetector {
         }
         for (incarnation, query) in &self.queries {
             (incarnation, query.number, &query.leases).hash(hasher);
-            query.replies.keys().for_each(|seat| seat.hash(hasher));
+            query.replies.iter().for_each(|(seat, _)| seat.hash(hasher));
         }
     }
 }

@@ -4,7 +4,6 @@
 //! to ask, or how many replies are enough, is handed this and nothing else.
 
 use crate::rules::Rules;
-use crate::sorted::Map;
 use crate::transport::LinkId;
 use crate::types::{Bootstrap, Epoch, Error, KeyId, Seat};
 
@@ -32,10 +31,10 @@ impl Electorate {
         rules: Rules,
         me: &Identity,
         membership: &Membership,
-        voters: &Map<Seat, LinkId>,
-        claimants: &Map<Seat, LinkId>,
+        voters: Vec<(Seat, LinkId)>,
+        claimants: Vec<(Seat, LinkId)>,
     ) -> Self {
-        let list = |links: &Map<Seat, LinkId>| links.iter().map(|(seat, link)| (*seat, *link)).collect();
+        let links = |seats: &[(Seat, LinkId)]| seats.iter().map(|(_, link)| *link).collect();
         let may_vote = membership.may_vote(rules, me);
         let up = match me.seat {
             None => claimants.len(),
@@ -50,10 +49,10 @@ impl Electorate {
             seats: membership.seats(),
             quorum,
             up,
-            voters: list(voters),
-            claimants: list(claimants),
-            voter_links: voters.values().copied().collect(),
-            claimant_links: claimants.values().copied().collect(),
+            voter_links: links(&voters),
+            claimant_links: links(&claimants),
+            voters,
+            claimants,
         }
     }
 
@@ -100,7 +99,7 @@ impl Electorate {
     pub(in crate::replica) fn timed_out(&self) -> Error {
         // Before the bootstrap no seat is held, but those that are there are up. They are no quorum, however many.
         let there = self.claimants.len() + usize::from(self.own.is_some());
-        let connected = if self.is_bootstrapped { self.up } else { there.min(self.quorum - 1) };
+        let connected = if self.is_bootstrapped { self.up } else { there.min(self.quorum.saturating_sub(1)) };
         Error::timed_out(connected as u64, self.quorum as u64, u64::from(self.seats))
     }
 

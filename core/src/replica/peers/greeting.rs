@@ -126,8 +126,11 @@ impl Peers {
             link.heard = cx.now;
         }
         self.review(cx, membership);
-        cx.emit(Event::Linked(link, hello));
-        self.tell_addresses(cx, membership, link);
+        // What an observer adopts may show that the peer cannot sit where it says.
+        if self.has(link) {
+            cx.emit(Event::Linked(link, hello));
+            self.tell_addresses(cx, membership, link);
+        }
     }
 
     /// A peer has said Hello once more: it has learned which cluster it is in, did not hear this node's Hello, or does

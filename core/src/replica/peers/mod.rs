@@ -76,6 +76,11 @@ impl Peers {
         self.greeted().map(|(link, ..)| link).collect()
     }
 
+    /// Whether a link is up.
+    pub(super) fn has(&self, link: LinkId) -> bool {
+        self.links.contains_key(&link)
+    }
+
     pub(super) fn hello(&self, link: LinkId) -> Option<&Hello> {
         self.links.get(&link)?.hello.as_ref()
     }
@@ -211,18 +216,14 @@ impl Peers {
             let Some(claim) = hello.claim else { continue };
             match greeting::check(cx, membership, hello) {
                 Err(reason) => refused.push((name, reason)),
-                Ok(()) if cx.me.seat != Some(claim.seat) => seats.push((name, claim.seat)),
+                Ok(()) if cx.me.seat != Some(claim.seat) => seats.push((claim.seat, name)),
                 Ok(()) => {}
             }
         }
-        let (mut voters, mut claimants) = (Map::new(), Map::new());
-        for (name, seat) in seats {
-            claimants.insert(seat, name);
-            if self.seated(cx, membership, name).is_some() {
-                voters.insert(seat, name);
-            }
-        }
-        self.electorate = Electorate::new(cx.rules, &cx.me, membership, &voters, &claimants);
+        let is_voter = |(_, name): &(Seat, LinkId)| self.seated(cx, membership, *name).is_some();
+        let voters = seats.iter().filter(|seat| is_voter(seat)).copied().collect();
+        self.electorate =
+            Electorate::new(cx.rules, &cx.me, membership, latest_of_each(voters), latest_of_each(seats));
         cx.emit(Event::Reviewed);
         for (link, reason) in refused {
             self.refuse(cx, membership, link, reason.clone());
@@ -303,4 +304,17 @@ impl Peers {
     pub(super) fn say_goodbye(&self, cx: &mut Context) {
         cx.outbox.send(&self.greeted_links(), &Message::Goodbye {});
     }
+}
+
+/// One link a seat, the latest, in the order of seats.
+fn latest_of_each(mut seats: Vec<(Seat, LinkId)>) -> Vec<(Seat, LinkId)> {
+    seats.sort_unstable();
+    seats.dedup_by(|later, earlier| {
+        let same = later.0 == earlier.0;
+        if same {
+            *earlier = *later;
+        }
+        same
+    });
+    seats
 }

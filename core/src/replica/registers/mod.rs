@@ -52,7 +52,7 @@ struct KeyRecord {
     /// Keys whose attempts wait for the end that this register decides.
     dependents: Vec<Slot>,
     /// Who waits for a state later than this.
-    watchers: Map<Origin, Version>,
+    watchers: Vec<(Origin, Version)>,
     /// The number of the last change that watchers of many keys were told of.
     change: u64,
 }
@@ -78,7 +78,7 @@ impl KeyRecord {
             learner: None,
             attempt: None,
             dependents: Vec::new(),
-            watchers: Map::new(),
+            watchers: Vec::new(),
             change: 0,
         }
     }
@@ -271,7 +271,7 @@ impl Registers {
             self.ready.push_back(slot);
         }
         if let Some(record) = self.record_mut(slot) {
-            record.watchers.remove(&origin);
+            record.watchers.retain(|(watcher, _)| *watcher != origin);
         }
         self.close(slot);
     }
@@ -279,7 +279,7 @@ impl Registers {
     /// Has a request told once a key's state is later than this.
     pub(super) fn watch(&mut self, slot: Slot, origin: Origin, after: Version) {
         if let Some(record) = self.record_mut(slot) {
-            record.watchers.insert(origin, after);
+            record.watchers.push((origin, after));
         }
     }
 
@@ -290,15 +290,13 @@ impl Registers {
         if record.watchers.is_empty() {
             return Vec::new();
         }
-        let due: Vec<Origin> = record
-            .watchers
-            .iter()
-            .filter(|(_, after)| version > **after)
-            .map(|(origin, _)| *origin)
-            .collect();
-        for origin in &due {
-            record.watchers.remove(origin);
-        }
+        let mut due = Vec::new();
+        record.watchers.retain(|(origin, after)| {
+            if version > *after {
+                due.push(*origin);
+            }
+            version <= *after
+        });
         due
     }
 

@@ -69,13 +69,17 @@ impl Registers {
     pub(super) fn drop_attempt(&mut self, cx: &mut Context, slot: Slot) {
         cx.timers.cancel(Timer::Attempt(slot));
         self.attempting.remove(&slot);
-        let Some(attempt) = self.record_mut(slot).and_then(|record| record.attempt.take()) else { return };
-        self.forget_ends(slot, attempt.ends);
+        self.forget_ends(slot);
+        if let Some(record) = self.record_mut(slot) {
+            record.attempt = None;
+        }
         self.close(slot);
     }
 
-    fn forget_ends(&mut self, slot: Slot, ends: Vec<Slot>) {
-        for end in ends {
+    /// The attempt does not wait for ends any more.
+    pub(super) fn forget_ends(&mut self, slot: Slot) {
+        let ends = self.attempt_mut(slot).map(|attempt| std::mem::take(&mut attempt.ends));
+        for end in ends.unwrap_or_default() {
             if let Some(record) = self.record_mut(end) {
                 record.dependents.retain(|dependent| *dependent != slot);
             }

@@ -136,6 +136,9 @@ impl Registers {
         register: Register,
         entry: Entry,
     ) {
+        if !Bootstrap::permits(&self.cluster.0, self.cluster.1, &register.id, &entry.value) {
+            return; // No acceptor would take it, so it would be proposed for ever.
+        }
         let generation = self.generation(slot);
         if generation > register.generation {
             return from.reply(cx, Message::Stale { register, generation });
