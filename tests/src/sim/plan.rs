@@ -120,7 +120,10 @@ pub struct Plan {
 
 impl Plan {
     /// The run of a seed.
-    #[allow(clippy::too_many_lines, reason = "one draw for each setting, and seeds depend on the order of the draws")]
+    #[allow(
+        clippy::too_many_lines,
+        reason = "one draw for each setting, and seeds depend on the order of the draws"
+    )]
     pub fn new(seed: u64) -> Self {
         let mut dice = Dice::new(seed);
         let dice = &mut dice;
