@@ -46,7 +46,7 @@ impl Bench {
         loop {
             let own = self.cx.events.iter().position(|event| matches!(event, Event::ToSelf(_)));
             if let Some(Event::ToSelf(message)) = own.and_then(|at| self.cx.events.remove(at)) {
-                self.hear(Sender { seat: seat(1), link: None }, message);
+                self.handle(Sender { seat: seat(1), link: None }, message);
             } else if let Some(slot) = self.registers.take_ready() {
                 self.registers.advance(&mut self.cx, &self.electorate, slot);
             } else {
@@ -55,7 +55,7 @@ impl Bench {
         }
     }
 
-    fn hear(&mut self, from: Sender, message: Message) {
+    fn handle(&mut self, from: Sender, message: Message) {
         let Self { registers, cx, electorate } = self;
         match message {
             Message::Accepted { register, ballot, ended } => {
@@ -81,7 +81,7 @@ impl Bench {
 
     /// Another seat says something.
     fn say(&mut self, n: u8, message: Message) {
-        self.hear(Sender { seat: seat(n), link: Some(crate::transport::LinkId(u64::from(n))) }, message);
+        self.handle(Sender { seat: seat(n), link: Some(crate::transport::LinkId(u64::from(n))) }, message);
         self.settle();
     }
 }
