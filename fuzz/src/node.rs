@@ -63,7 +63,6 @@ pub fn setup(seat: Option<Seat>, settings: &Settings, start: u8) -> Setup {
         seat,
         settings: settings.clone(),
         entropy: [start; 32],
-        rules: Default::default(),
     }
 }
 

@@ -8,8 +8,7 @@ use paxoskv_core::paxos::AcceptorState;
 use paxoskv_core::transport::LinkId;
 use paxoskv_core::wire::{Digest, Message};
 use paxoskv_core::{
-    Ballot, ClusterId, Entry, Epoch, Generation, KeyId, Lease, Opening, Register, RequestId, Round, Seat, Value,
-    inspect,
+    Ballot, Bootstrap, ClusterId, Entry, Epoch, Generation, KeyId, Lease, Opening, Register, RequestId, Round, Seat, Value,
 };
 
 use crate::wire::hello;
@@ -118,7 +117,7 @@ impl Peer {
                 if row.enter(register.generation) {
                     let held = row.state();
                     let ended = self.ended(&held, &asked);
-                    Message::ReadReply { register, query, held, ended }
+                    Message::ReadReply { register, query, state: held, ended }
                 } else {
                     Message::Stale { generation: row.generation, register }
                 }
@@ -149,12 +148,12 @@ impl Peer {
 
     /// A store votes on nothing but the bootstrap before it has learned of it.
     fn votes_on(&self, register: &Register) -> bool {
-        self.cluster_id.is_some() || register.id.bucket.name() == "$founding"
+        self.cluster_id.is_some() || register.id.bucket().name() == "$founding"
     }
 
     fn ended(&self, held: &AcceptorState, asked: &[Lease]) -> Vec<Lease> {
         let own = held.entry().map(|entry| entry.leases.as_slice()).unwrap_or_default();
-        let is_over = |lease: &&Lease| self.rows.get(&inspect::end(lease)).is_some_and(|row| row.held.is_some());
+        let is_over = |lease: &&Lease| self.rows.get(&lease.end()).is_some_and(|row| row.held.is_some());
         let mut ended: Vec<Lease> = own.iter().chain(asked).filter(is_over).cloned().collect();
         ended.dedup();
         ended
@@ -172,7 +171,7 @@ impl Peer {
                 row.promised = row.promised.max(Some(ballot));
                 let held = row.state();
                 let ended = self.ended(&held, asked);
-                Message::Promise { register, ballot, held, ended }
+                Message::Promise { register, ballot, state: held, ended }
             }
         }
     }
@@ -204,8 +203,8 @@ impl Peer {
             row.held = Some((None, entry.clone()));
             self.log.push(register.clone());
         }
-        if register.id.bucket.name() == "$founding" && self.cluster_id.is_none() {
-            self.cluster_id = inspect::founding(&entry.value).map(|bootstrap| bootstrap.id());
+        if register.id.bucket().name() == "$founding" && self.cluster_id.is_none() {
+            self.cluster_id = Bootstrap::from_value(&entry.value).map(|bootstrap| bootstrap.id());
             self.greet();
         }
     }

@@ -9,8 +9,8 @@
 
 use std::collections::BTreeMap;
 
-use paxoskv_core::inspect;
 use paxoskv_core::paxos::{Acceptor, AcceptorState};
+use paxoskv_core::replica::stored_acceptor;
 use paxoskv_core::storage::{Batch, Record};
 use paxoskv_core::wire::Message;
 use paxoskv_core::{Ballot, Entry, KeyId, Opening, Register, RequestId, Round, Seat};
@@ -47,7 +47,7 @@ impl Watched {
     #[must_use]
     pub fn accepted(&self, register: &Register) -> Option<(Ballot, &Entry)> {
         let row = self.rows.get(&register.id).filter(|row| row.generation == register.generation)?;
-        match &row.held {
+        match &row.state {
             AcceptorState::Accepted { ballot, entry } => Some((*ballot, entry)),
             _ => None,
         }
@@ -57,9 +57,9 @@ impl Watched {
     pub fn write(&mut self, batch: &Batch) {
         for record in &batch.puts {
             self.records.insert(record.key.clone(), record.value.clone());
-            let Some((id, row)) = inspect::acceptor(record) else { continue };
+            let Some((id, row)) = stored_acceptor(record) else { continue };
             let register = Register { id: id.clone(), generation: row.generation };
-            if let AcceptorState::Learned { entry } = &row.held {
+            if let AcceptorState::Learned { entry } = &row.state {
                 self.chosen(&register, entry.request);
             }
             if let Some(before) = self.rows.insert(id, row.clone()) {
@@ -97,25 +97,25 @@ impl Watched {
 
     fn is_durable(&self, message: &Message) {
         let (register, at, promise) = match message {
-            Message::Promise { register, ballot, held, .. } => (register, accepted(held), Some(*ballot)),
+            Message::Promise { register, ballot, state, .. } => (register, accepted(state), Some(*ballot)),
             Message::Accepted { register, ballot, .. } => (register, Some(*ballot), Some(*ballot)),
             Message::Accept { register, ballot, .. } if ballot.round == Round(0) => {
                 (register, Some(*ballot), Some(*ballot))
             }
             // The sender's own promise stands behind it.
             Message::Accept { register, ballot, .. } => (register, None, Some(*ballot)),
-            Message::ReadReply { register, held, .. } => (register, accepted(held), None),
+            Message::ReadReply { register, state, .. } => (register, accepted(state), None),
             _ => return,
         };
         let first = Acceptor::default();
         let row = self.rows.get(&register.id).unwrap_or(&first);
-        let over = row.generation > register.generation || matches!(row.held, AcceptorState::Learned { .. });
-        let holds = at.is_none_or(|at| accepted(&row.held).is_some_and(|durable| durable >= at));
+        let over = row.generation > register.generation || matches!(row.state, AcceptorState::Learned { .. });
+        let holds = at.is_none_or(|at| accepted(&row.state).is_some_and(|durable| durable >= at));
         // Where the sender knows the outcome it needs no promise, and a crash may take only that it knows.
         let learned = matches!(
             message,
-            Message::Promise { held: AcceptorState::Learned { .. }, .. }
-                | Message::ReadReply { held: AcceptorState::Learned { .. }, .. }
+            Message::Promise { state: AcceptorState::Learned { .. }, .. }
+                | Message::ReadReply { state: AcceptorState::Learned { .. }, .. }
         );
         let promises = promise.is_none_or(|ballot| row.promised >= Some(ballot)) || learned;
         let durable = over || learned || row.generation == register.generation && holds && promises;
@@ -138,7 +138,7 @@ fn follows(id: &KeyId, before: &Acceptor, after: &Acceptor) {
         return;
     }
     assert!(after.promised >= before.promised, "a promise falls {told}");
-    match (&before.held, &after.held) {
+    match (&before.state, &after.state) {
         (AcceptorState::Empty {}, _) => {}
         (AcceptorState::Accepted { ballot, .. }, AcceptorState::Accepted { ballot: later, .. }) => {
             assert!(later >= ballot, "a lower ballot is accepted {told}");

@@ -236,11 +236,11 @@ impl World {
     fn propose(&mut self, peer: usize, bytes: &mut Bytes<'_>) {
         let Some(Message::Forward { register, entry }) = wire::forward(bytes) else { return };
         let id = register.id;
-        if id.bucket.name().starts_with('$') && id.bucket.name() != "$end" && id.bucket.name() != "$lock" {
+        if id.bucket().name().starts_with('$') && id.bucket().name() != "$end" && id.bucket().name() != "$lock" {
             return;
         }
         let far = bytes.one_of(&[Far::Prepare, Far::Accept, Far::Choose, Far::Tell]);
-        let leases = if id.bucket.name() == "$end" { Vec::new() } else { entry.leases };
+        let leases = if id.bucket().name() == "$end" { Vec::new() } else { entry.leases };
         let value = Value::from_cbor([0xf5].as_slice()).unwrap_or(entry.value);
         if let Some((register, request)) = propose(&mut self.peers, peer, id, value, leases, far) {
             self.node.watched.chosen(&register, request);
