@@ -101,9 +101,9 @@ fn item(input: &mut &[u8], depth: usize) -> Option<Item> {
             Item::Text(texts?.concat())
         }
         (4, _) => Item::Array(members(input, argument, |input| item(input, depth))?),
-        (5, _) => Item::Map(members(input, argument, |input| {
-            Some((item(input, depth)?, item(input, depth)?))
-        })?),
+        (5, _) => {
+            Item::Map(members(input, argument, |input| Some((item(input, depth)?, item(input, depth)?)))?)
+        }
         (6, Some(tag)) => Item::Tag(tag, Box::new(item(input, depth)?)),
         (7, Some(n)) => match info {
             // Those below 32 in two bytes are not well-formed (§3.3).
@@ -329,7 +329,9 @@ mod tests {
         ] {
             assert_eq!(again(wordy).as_deref(), Some(short), "{wordy:02x?}");
         }
-        for none in [b"\xf8\x18".as_slice(), b"\x1c", b"\xff", b"\x5f\x61a\xff", b"\x81", b"\xa2\x01\x00\x01\x00"] {
+        for none in
+            [b"\xf8\x18".as_slice(), b"\x1c", b"\xff", b"\x5f\x61a\xff", b"\x81", b"\xa2\x01\x00\x01\x00"]
+        {
             assert_eq!(again(none), None, "{none:02x?}");
         }
     }

@@ -8,7 +8,8 @@ use paxoskv_core::paxos::AcceptorState;
 use paxoskv_core::transport::LinkId;
 use paxoskv_core::wire::{Digest, Message};
 use paxoskv_core::{
-    Ballot, Bootstrap, ClusterId, Entry, Epoch, Generation, KeyId, Lease, Opening, Register, RequestId, Round, Seat, Value,
+    Ballot, Bootstrap, ClusterId, Entry, Epoch, Generation, KeyId, Lease, Opening, Register, RequestId,
+    Round, Seat, Value,
 };
 
 use crate::wire::hello;
@@ -166,7 +167,9 @@ impl Peer {
         }
         let learned = matches!(row.held, Some((None, _)));
         match row.promised {
-            Some(promised) if promised > ballot && !learned => Message::Rejected { register, ballot, promised },
+            Some(promised) if promised > ballot && !learned => {
+                Message::Rejected { register, ballot, promised }
+            }
             _ => {
                 row.promised = row.promised.max(Some(ballot));
                 let held = row.state();

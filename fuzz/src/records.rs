@@ -39,10 +39,7 @@ pub fn meta(bytes: &mut Bytes<'_>) -> Record {
 pub fn record(bytes: &mut Bytes<'_>) -> Record {
     match bytes.below(8) {
         0 => Record { key: bytes.string().to_vec(), value: bytes.string().to_vec() },
-        1 => Record {
-            key: plain(&name(bytes.name())),
-            value: plain(&Item::Unsigned(bytes.number())),
-        },
+        1 => Record { key: plain(&name(bytes.name())), value: plain(&Item::Unsigned(bytes.number())) },
         2 => Record { key: plain(&key_id(bytes)), value: bytes.string().to_vec() },
         _ => Record { key: plain(&key_id(bytes)), value: plain(&row(bytes)) },
     }
@@ -97,7 +94,8 @@ pub fn bootstrap(bytes: &mut Bytes<'_>) -> Item {
     let size = if is_ours { SIZE.into() } else { bytes.number() };
     let seats = (0..bytes.below(5))
         .map(|n| {
-            let (seat, store) = if is_ours { (n as u8 + 1, [n as u8 + 1; 16]) } else { (bytes.byte(), bytes.name()) };
+            let (seat, store) =
+                if is_ours { (n as u8 + 1, [n as u8 + 1; 16]) } else { (bytes.byte(), bytes.name()) };
             Item::Array(vec![Item::Unsigned(seat.into()), name(store)])
         })
         .collect();

@@ -52,8 +52,15 @@ fn integral(item: Item) -> Item {
         Item::Map(pairs) => Item::Map(pairs.into_iter().map(|(k, v)| (k, integral(v))).collect()),
         Item::Float(bits) => {
             let x = f64::from_bits(bits);
-            if x.is_finite() && x.fract() == 0.0 && (-9_223_372_036_854_775_808.0..18_446_744_073_709_551_616.0).contains(&x) {
-                return if x < 0.0 { Item::Negative((-1 - x as i128) as u64) } else { Item::Unsigned(x as u64) };
+            if x.is_finite()
+                && x.fract() == 0.0
+                && (-9_223_372_036_854_775_808.0..18_446_744_073_709_551_616.0).contains(&x)
+            {
+                return if x < 0.0 {
+                    Item::Negative((-1 - x as i128) as u64)
+                } else {
+                    Item::Unsigned(x as u64)
+                };
             }
             Item::Float(bits)
         }

@@ -48,15 +48,18 @@ fn come_together(kind: u8, bytes: &mut Bytes<'_>) {
     let other = Secret::new(b"another secret  ").ok();
     let dialers = own.as_ref().filter(|_| kind & 1 == 0);
     let listeners = if kind & 4 == 0 { &own } else { &other }.as_ref().filter(|_| kind & 2 == 0);
-    let names = [[Some("demo"), None], [Some("demo"), Some("other")], [Some("demo"), Some("demo")], [None, None]];
+    let names =
+        [[Some("demo"), None], [Some("demo"), Some("other")], [Some("demo"), Some("demo")], [None, None]];
     let [dialers_name, listeners_name] = names[usize::from(kind >> 3 & 3)];
-    let peers = [PeerId::from_bytes(&id(1)), PeerId::from_bytes(&id(2))].map(|id| id.expect("it is a peer id"));
+    let peers =
+        [PeerId::from_bytes(&id(1)), PeerId::from_bytes(&id(2))].map(|id| id.expect("it is a peer id"));
     let proven: fn() = || {};
     let side = |dialed: bool, secret, cluster: Option<&'static str>| {
         let peers = if dialed { (peers[0], peers[1]) } else { (peers[1], peers[0]) };
         let side = Side { secret, cluster, peers, proven };
         let secret = side.secret.is_some();
-        Handshake::new(dialed, secret, cluster.is_some(), Proving::Prefaces(side)).expect("there are random numbers")
+        Handshake::new(dialed, secret, cluster.is_some(), Proving::Prefaces(side))
+            .expect("there are random numbers")
     };
     let (dialer, listener) = (side(true, dialers, dialers_name), side(false, listeners, listeners_name));
     let have_secrets = dialers.is_some() && listeners.is_some();

@@ -69,7 +69,16 @@ impl World {
         let mut node = Node::new(kind & 48 != 48, settings);
         node.watched.truthful = truthful;
         let peers = [Peer::new(2), Peer::new(3)];
-        let mut world = Self { node, peers, observer: None, links: 0, calls: 0, sessions: 0, truthful, has_called_often: false };
+        let mut world = Self {
+            node,
+            peers,
+            observer: None,
+            links: 0,
+            calls: 0,
+            sessions: 0,
+            truthful,
+            has_called_often: false,
+        };
         if kind & 2 == 0 {
             // Most of what can happen comes after the bootstrap.
             (0..2).for_each(|peer| world.link(peer, true, false));
@@ -127,7 +136,11 @@ impl World {
         let unix_ms = self.node.unix_ms();
         for n in 0..EXCHANGED {
             let peer = n % 2;
-            if self.peers.iter().all(|peer| peer.heard.is_empty() && (peer.said.is_empty() || peer.link.is_none())) {
+            if self
+                .peers
+                .iter()
+                .all(|peer| peer.heard.is_empty() && (peer.said.is_empty() || peer.link.is_none()))
+            {
                 return;
             }
             self.peers[peer].handle(unix_ms);
@@ -156,7 +169,9 @@ impl World {
                 self.peers[peer].handle(unix_ms);
             }
             7 => drop(self.peers[peer].heard.pop_front()),
-            8 | 9 => self.node.pass(Duration::from_millis(bytes.one_of(&[1, 20, 50, 250, 500, 1_000, 3_000, 60_000]))),
+            8 | 9 => self
+                .node
+                .pass(Duration::from_millis(bytes.one_of(&[1, 20, 50, 250, 500, 1_000, 3_000, 60_000]))),
             10 => {
                 let at = self.node.wake_at().unwrap_or_default();
                 self.node.pass(at.saturating_sub(self.node.now()));
@@ -207,7 +222,12 @@ impl World {
         let Some(mut op) = wire::op_of(wire::request(bytes)) else { return };
         if let Op::Put { entry, .. } = &mut op {
             // Request ids are made once.
-            entry.request = RequestId([(self.calls % 200) as u8 | 1 << 7, (self.calls / 200) as u8].repeat(8).try_into().unwrap_or_default());
+            entry.request = RequestId(
+                [(self.calls % 200) as u8 | 1 << 7, (self.calls / 200) as u8]
+                    .repeat(8)
+                    .try_into()
+                    .unwrap_or_default(),
+            );
         }
         self.node.call(call, op, timeout(bytes));
     }
@@ -236,7 +256,10 @@ impl World {
     fn propose(&mut self, peer: usize, bytes: &mut Bytes<'_>) {
         let Some(Message::Forward { register, entry }) = wire::forward(bytes) else { return };
         let id = register.id;
-        if id.bucket().name().starts_with('$') && id.bucket().name() != "$end" && id.bucket().name() != "$lock" {
+        if id.bucket().name().starts_with('$')
+            && id.bucket().name() != "$end"
+            && id.bucket().name() != "$lock"
+        {
             return;
         }
         let far = bytes.one_of(&[Far::Prepare, Far::Accept, Far::Choose, Far::Tell]);
@@ -249,7 +272,8 @@ impl World {
 
     /// What is said of who lives, which may be wrong, and must not harm what is chosen.
     fn suspect(&mut self, peer: usize, bytes: &mut Bytes<'_>) {
-        let incarnation = Incarnation { node: NodeId([11 + bytes.below(4) as u8; 16]), boot: bytes.below(4) as u64 };
+        let incarnation =
+            Incarnation { node: NodeId([11 + bytes.below(4) as u8; 16]), boot: bytes.below(4) as u64 };
         let message = match bytes.below(3) {
             0 => Message::Left { incarnation },
             1 => Message::Heartbeat { number: bytes.number(), relay: Vec::new() },
@@ -267,7 +291,9 @@ impl World {
         if std::mem::replace(&mut self.has_called_often, true) {
             return;
         }
-        self.node.collects = false;
+        // Answers wait for a batch that is under way, also to calls that were taken back.
+        (self.node.collects, self.node.writes_at_once) = (false, true);
+        self.node.written(Ok(()));
         let mut rounds = [0; 4];
         for held in &mut rounds {
             for _ in 0..CALLS {
@@ -281,7 +307,8 @@ impl World {
             *held = heap::now();
         }
         let growth = rounds[3].saturating_sub(rounds[1]);
-        let what = format!("{} calls that were taken back leave {growth} bytes: {op:?}, {timeout:?}", 2 * CALLS);
+        let what =
+            format!("{} calls that were taken back leave {growth} bytes: {op:?}, {timeout:?}", 2 * CALLS);
         assert!(growth < 16 * 2 * CALLS, "{what}");
     }
 

@@ -22,7 +22,8 @@ fuzz_target!(|bytes: &[u8]| {
     let kind = bytes.below(8);
     let secret = |with: bool, text: &[u8]| if with { Secret::new(text).ok() } else { None };
     let dialers = secret(kind & 1 == 0, b"0123456789abcdef");
-    let listeners = secret(kind & 2 == 0, if kind & 4 == 0 { b"0123456789abcdef" } else { b"another secret  " });
+    let listeners =
+        secret(kind & 2 == 0, if kind & 4 == 0 { b"0123456789abcdef" } else { b"another secret  " });
     let agree = dialers == listeners;
     let dialer = handshake::handshake(true, dialers.as_ref()).expect("there are random numbers");
     let listener = handshake::handshake(false, listeners.as_ref()).expect("there are random numbers");
