@@ -27,7 +27,7 @@ pub struct Settings {
     /// Requests in flight at one node, its own and its observers'. 16,384; from 1 to 1,048,576.
     pub max_requests: usize,
     /// Links at one node. As many of them as the cluster has seats are kept for seats, so that observers never shut one
-    /// out. A transport has to allow [some more](Self::links_with_strangers). 1,024; from 1 to 65,536.
+    /// out. A transport has to allow [some more](Self::links_with_unauthenticated). 1,024; from 1 to 65,536.
     pub max_links: usize,
     /// How often links are pinged; those of observers only while these are silent. 500 ms; from 10 ms to one hour.
     pub heartbeat: Duration,
@@ -89,7 +89,7 @@ impl Default for Settings {
 }
 
 /// Links whose other end has not said yet whether it is a seat.
-const STRANGERS: usize = 64;
+const UNAUTHENTICATED: usize = 64;
 
 /// A setting's name, its value, and the least and the most that it may be.
 type Bound<T> = (&'static str, T, T, T);
@@ -97,8 +97,8 @@ type Bound<T> = (&'static str, T, T, T);
 impl Settings {
     /// How many links a transport has to allow: a node that connects when there are enough can still say whether it is
     /// a seat.
-    pub fn links_with_strangers(&self) -> usize {
-        self.max_links.saturating_add(STRANGERS)
+    pub fn links_with_unauthenticated(&self) -> usize {
+        self.max_links.saturating_add(UNAUTHENTICATED)
     }
 
     /// How often a seat checks whether a lease is over.

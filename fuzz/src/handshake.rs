@@ -1,4 +1,4 @@
-//! Two sides of a connection that is not a link yet, with somebody in the middle, who drops, changes, repeats and invents
+//! Two sides of a connection that is not a link yet, with an attacker in the middle, which drops, changes, repeats and invents
 //! what they send.
 
 use std::collections::VecDeque;
@@ -25,7 +25,7 @@ struct Side<P: Proofs> {
 pub struct Met<O> {
     /// What the dialer and the listener have come to, if they have.
     pub established: [Option<O>; 2],
-    /// Whether the one in the middle did nothing but carry.
+    /// Whether the attacker did nothing but carry.
     pub untouched: bool,
 }
 
@@ -106,7 +106,7 @@ fn take<P: Proofs>(sides: &mut [Side<P>; 2], to: usize, message: Vec<u8>) {
     let step = match handshake.handle(&message) {
         Ok(step) => step,
         Err(goodbye) => {
-            assert!(!goodbye.reason.is_empty(), "it is said why");
+            assert!(!goodbye.reason.is_empty(), "a refusal has a reason");
             return;
         }
     };
@@ -122,13 +122,13 @@ fn take<P: Proofs>(sides: &mut [Side<P>; 2], to: usize, message: Vec<u8>) {
     }
 }
 
-/// Whether what a side took is what the other one sent. An empty message says nothing that could be proven.
+/// Whether what a side took is what the other one sent. An empty message has nothing that could be proven.
 fn is_authentic<P: Proofs>(side: &Side<P>, other: &Side<P>) {
     if side.established.is_some() {
-        let said = |messages: &[Vec<u8>]| -> Vec<Vec<u8>> {
+        let non_empty = |messages: &[Vec<u8>]| -> Vec<Vec<u8>> {
             messages.iter().filter(|message| !message.is_empty()).cloned().collect()
         };
-        let (taken, sent) = (said(&side.taken), said(&other.sent));
+        let (taken, sent) = (non_empty(&side.taken), non_empty(&other.sent));
         assert!(sent.starts_with(&taken), "a link came up with what nobody sent: {taken:02x?}, {sent:02x?}");
     }
 }

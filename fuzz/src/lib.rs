@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`bytes`] | decisions that are read from the fuzzer's bytes |
 //! | [`cbor`] | CBOR, written a second time from RFC 8949, to compare the project's own with |
-//! | [`handshake`] | two sides of a connection, with somebody in the middle |
+//! | [`handshake`] | two sides of a connection, with an attacker in the middle |
 //! | [`heap`] | how much memory something takes |
 //! | [`records`] | what a store holds, as records |
 //! | [`wire`] | messages of other nodes |

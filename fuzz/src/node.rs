@@ -1,5 +1,5 @@
 //! One real node, stepped by hand. After each step it must not have panicked, must keep its [rules](crate::rules), must
-//! not ask to be woken for ever, and must take no more memory than was said to it.
+//! not ask to be woken for ever, and must take memory in proportion to what it has received.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -20,7 +20,7 @@ const UNIX: Duration = Duration::from_millis(1_700_000_000_000);
 /// Outputs of one turn, at most.
 const OUTPUTS: usize = 100_000;
 
-/// What a node may hold whatever was said to it, and for each byte that was, at most.
+/// What a node may hold whatever it has received, and for each byte of that, at most.
 const HEAP: usize = 4 << 20;
 const HEAP_PER_BYTE: usize = 64;
 
@@ -36,7 +36,7 @@ pub struct Node {
     settings: Settings,
     starts: u8,
     now: Duration,
-    /// What its disk holds, and what it has said.
+    /// What its disk holds, and what it has sent.
     pub watched: Watched,
     writing: Option<Batch>,
     /// Whether batches become durable at once.
@@ -49,8 +49,8 @@ pub struct Node {
     calls: BTreeMap<CallId, Op>,
     /// Calls that it has answered, and sessions that it has opened.
     pub answered: BTreeSet<CallId>,
-    /// Bytes that were said to it.
-    said: usize,
+    /// Bytes that it has received.
+    received: usize,
     heap: usize,
 }
 
@@ -100,7 +100,7 @@ impl Node {
             sent: Vec::new(),
             calls: BTreeMap::new(),
             answered: BTreeSet::new(),
-            said: 0,
+            received: 0,
             heap: heap::now(),
         }
     }
@@ -114,7 +114,8 @@ impl Node {
         self.starts = self.starts.wrapping_add(1);
         self.watched.opening = self.watched.opening.next();
         let loaded = Loaded { opening: self.watched.opening, records: self.watched.records() };
-        self.said += loaded.records.iter().map(|record| record.key.len() + record.value.len()).sum::<usize>();
+        self.received +=
+            loaded.records.iter().map(|record| record.key.len() + record.value.len()).sum::<usize>();
         let replica = Replica::new(setup(self.seat, &self.settings, self.starts), loaded)?;
         self.replica = Some(Box::new(replica));
         self.input(Input::Tick);
@@ -194,7 +195,7 @@ impl Node {
         if !self.links.contains(&link) {
             return;
         }
-        self.said += bytes.len();
+        self.received += bytes.len();
         let malformed = read_frame(bytes).is_err();
         let input = Input::Frame { link, bytes: bytes.to_vec() };
         let moment = self.moment();
@@ -210,7 +211,7 @@ impl Node {
     /// The caller asks for something.
     pub fn call(&mut self, call: CallId, op: Op, timeout: Option<Duration>) {
         if self.runs() {
-            self.said += 64;
+            self.received += 64;
             self.calls.insert(call, op.clone());
             self.input(Input::Call { call, op, timeout });
         }
@@ -242,7 +243,7 @@ impl Node {
     pub fn input(&mut self, input: Input) {
         let moment = self.moment();
         let Some(replica) = &mut self.replica else { return };
-        self.said += 8;
+        self.received += 8;
         replica.handle(moment, input);
         self.end_turn();
     }
@@ -255,8 +256,8 @@ impl Node {
         self.carry_out();
         self.rests();
         let held = heap::now().saturating_sub(self.heap);
-        let limit = HEAP + HEAP_PER_BYTE * self.said;
-        assert!(held <= limit, "after {} bytes it holds {held}", self.said);
+        let limit = HEAP + HEAP_PER_BYTE * self.received;
+        assert!(held <= limit, "after {} bytes it holds {held}", self.received);
     }
 
     /// Carries out what the node wants done, until there is nothing left.

@@ -46,10 +46,10 @@ pub struct Peer {
     boot: u64,
     /// Its link to the node.
     pub link: Option<LinkId>,
-    /// What the node has said and it has not handled.
-    pub heard: VecDeque<Message>,
-    /// What it has said and the node has not handled.
-    pub said: VecDeque<Message>,
+    /// Messages of the node that it has not handled.
+    pub inbox: VecDeque<Message>,
+    /// Its messages that the node has not handled.
+    pub outbox: VecDeque<Message>,
     cluster_id: Option<ClusterId>,
     rows: BTreeMap<KeyId, Acceptor>,
     log: Vec<Register>,
@@ -63,8 +63,8 @@ impl Peer {
             seat,
             boot: 1,
             link: None,
-            heard: VecDeque::new(),
-            said: VecDeque::new(),
+            inbox: VecDeque::new(),
+            outbox: VecDeque::new(),
             cluster_id: None,
             rows: BTreeMap::new(),
             log: Vec::new(),
@@ -74,8 +74,8 @@ impl Peer {
     /// It has a new link to the node, and says Hello.
     pub fn linked(&mut self, link: LinkId) {
         self.link = Some(link);
-        self.heard.clear();
-        self.said.clear();
+        self.inbox.clear();
+        self.outbox.clear();
         self.greet();
     }
 
@@ -92,12 +92,12 @@ impl Peer {
 
     fn greet(&mut self) {
         let hello = hello(self.seat, self.boot, self.cluster_id);
-        self.said.push_back(Message::Hello { hello });
+        self.outbox.push_back(Message::Hello { hello });
     }
 
-    /// Handles the next that the node has said.
+    /// Handles the next message of the node.
     pub fn handle(&mut self, unix_ms: u64) {
-        let Some(message) = self.heard.pop_front() else { return };
+        let Some(message) = self.inbox.pop_front() else { return };
         let answer = match message {
             Message::Hello { hello } => {
                 if self.cluster_id.is_none() && hello.cluster_id.is_some() {
@@ -116,9 +116,9 @@ impl Peer {
             Message::Read { register, query, asked } if self.votes_on(&register) => {
                 let row = self.rows.entry(register.id.clone()).or_default();
                 if row.enter(register.generation) {
-                    let held = row.state();
-                    let ended = self.ended(&held, &asked);
-                    Message::ReadReply { register, query, state: held, ended }
+                    let state = row.state();
+                    let ended = self.ended(&state, &asked);
+                    Message::ReadReply { register, query, state, ended }
                 } else {
                     Message::Stale { generation: row.generation, register }
                 }
@@ -131,7 +131,7 @@ impl Peer {
                     self.log.contains(&register).then_some(Message::Chosen { register, entry })
                 });
                 let chosen: Vec<_> = chosen.collect();
-                return self.said.extend(chosen);
+                return self.outbox.extend(chosen);
             }
             Message::Heartbeat { number, .. } => {
                 let Some(seat) = Seat::new(self.seat) else { return };
@@ -144,7 +144,7 @@ impl Peer {
             Message::ClockQuery { query } => Message::ClockReply { query, unix_ms },
             _ => return,
         };
-        self.said.push_back(answer);
+        self.outbox.push_back(answer);
     }
 
     /// A store votes on nothing but the bootstrap before it has learned of it.
@@ -172,9 +172,9 @@ impl Peer {
             }
             _ => {
                 row.promised = row.promised.max(Some(ballot));
-                let held = row.state();
-                let ended = self.ended(&held, asked);
-                Message::Promise { register, ballot, state: held, ended }
+                let state = row.state();
+                let ended = self.ended(&state, asked);
+                Message::Promise { register, ballot, state, ended }
             }
         }
     }
@@ -192,8 +192,8 @@ impl Peer {
             _ => {
                 row.promised = Some(ballot);
                 row.held = Some((Some(ballot), entry.clone()));
-                let held = row.state();
-                let ended = self.ended(&held, &[]);
+                let state = row.state();
+                let ended = self.ended(&state, &[]);
                 Message::Accepted { register, ballot, ended }
             }
         }
@@ -222,14 +222,14 @@ impl Peer {
         Message::LearnedPage { after, upto: upto.max(after), more: false, items: items.collect() }
     }
 
-    /// It tells how much it has learned.
+    /// Sends how much it has learned.
     pub fn ping(&mut self) {
-        self.said.push_back(Message::Ping { number: 0, learned: self.log.len() as u64 });
+        self.outbox.push_back(Message::Ping { number: 0, learned: self.log.len() as u64 });
     }
 
-    /// It tells what was chosen.
-    pub fn tell(&mut self, register: &Register, entry: &Entry) {
-        self.said.push_back(Message::Chosen { register: register.clone(), entry: entry.clone() });
+    /// Notifies the node of what was chosen.
+    pub fn notify(&mut self, register: &Register, entry: &Entry) {
+        self.outbox.push_back(Message::Chosen { register: register.clone(), entry: entry.clone() });
     }
 }
 
@@ -242,8 +242,8 @@ pub enum Far {
     Accept,
     /// It is chosen, and the node is asked to accept it.
     Choose,
-    /// It is chosen, and the node is told.
-    Tell,
+    /// It is chosen, and the node is notified.
+    Notify,
 }
 
 /// One of the two proposes something at a ballot of its own, with the promise of the other; what the node answers goes
@@ -276,15 +276,15 @@ pub fn propose(
     let held = rows.iter().filter(|row| row.generation == generation).filter_map(|row| row.held.clone());
     let held = held.max_by_key(|(ballot, _)| (ballot.is_none(), *ballot));
     let entry = held.map_or(Entry { value, leases, request }, |(_, entry)| entry);
-    let said = match far {
+    let message = match far {
         Far::Prepare => Message::Prepare { register: register.clone(), ballot, asked: Vec::new() },
         _ => Message::Accept { register: register.clone(), ballot, entry: entry.clone() },
     };
     for peer in peers.iter_mut() {
         peer.prepare(register.clone(), ballot, &[]);
     }
-    if far != Far::Tell {
-        peers[first].said.push_back(said);
+    if far != Far::Notify {
+        peers[first].outbox.push_back(message);
     }
     if far == Far::Prepare {
         return None;
@@ -293,11 +293,11 @@ pub fn propose(
     for n in 0..voters {
         let peer = &mut peers[(first + n) % 2];
         let answer = peer.accept(register.clone(), ballot, &entry);
-        peer.said.push_back(answer);
+        peer.outbox.push_back(answer);
     }
-    if far == Far::Tell {
+    if far == Far::Notify {
         peers[first].learn(&register, &entry);
-        peers[first].tell(&register, &entry);
+        peers[first].notify(&register, &entry);
     }
     (voters == 2).then_some((register, entry.request))
 }

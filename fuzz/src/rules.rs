@@ -1,11 +1,11 @@
-//! What must hold of what one node writes and sends, whoever it talks to.
+//! What must hold of what one node writes and sends, whatever its peers are.
 //!
 //! * An acceptor's generation never falls, nor its promise within one; what it has accepted gives way to a higher ballot,
 //!   and what it has learned to nothing.
 //! * Nothing leaves that is not on disk first (`tests/src/sim/oracle.rs` watches the same in whole clusters).
 //! * A node has one entry for each of its ballots.
 //!
-//! And where the other seats tell the truth: of each register it says that one entry was chosen, for ever.
+//! And where the other seats tell the truth: of each register it sends that one entry was chosen, for ever.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use paxoskv_core::storage::{Batch, Record};
 use paxoskv_core::wire::Message;
 use paxoskv_core::{Ballot, Entry, KeyId, Opening, Register, RequestId, Round, Seat};
 
-/// A seat's disk, and what its owner has said.
+/// A seat's disk, and what its owner has sent.
 #[derive(Debug, Default)]
 pub struct Watched {
     /// How often it was opened.
@@ -93,7 +93,7 @@ impl Watched {
         }
     }
 
-    /// Somebody says that an entry was chosen.
+    /// A message or an answer has that an entry was chosen.
     pub fn chosen(&mut self, register: &Register, request: RequestId) {
         if self.truthful {
             let known = *self.chosen.entry(register.clone()).or_insert(request);
@@ -129,8 +129,8 @@ impl Watched {
     }
 }
 
-fn accepted(held: &AcceptorState) -> Option<Ballot> {
-    match held {
+fn accepted(state: &AcceptorState) -> Option<Ballot> {
+    match state {
         AcceptorState::Accepted { ballot, .. } => Some(*ballot),
         _ => None,
     }
@@ -138,21 +138,21 @@ fn accepted(held: &AcceptorState) -> Option<Ballot> {
 
 /// Whether what an acceptor holds can come of what it held before.
 fn follows(id: &KeyId, before: &Acceptor, after: &Acceptor) {
-    let told = format!("of {id:?}: {before:?}, and then {after:?}");
-    assert!(after.generation >= before.generation, "a generation falls {told}");
+    let change = format!("of {id:?}: {before:?}, and then {after:?}");
+    assert!(after.generation >= before.generation, "a generation falls {change}");
     if after.generation > before.generation {
         return;
     }
-    assert!(after.promised >= before.promised, "a promise falls {told}");
+    assert!(after.promised >= before.promised, "a promise falls {change}");
     match (&before.state, &after.state) {
         (AcceptorState::Empty {}, _) => {}
         (AcceptorState::Accepted { ballot, .. }, AcceptorState::Accepted { ballot: later, .. }) => {
-            assert!(later >= ballot, "a lower ballot is accepted {told}");
+            assert!(later >= ballot, "a lower ballot is accepted {change}");
         }
         (AcceptorState::Accepted { .. }, AcceptorState::Learned { .. }) => {}
         (AcceptorState::Learned { entry }, AcceptorState::Learned { entry: same }) => {
-            assert_eq!(entry, same, "another entry is learned {told}");
+            assert_eq!(entry, same, "another entry is learned {change}");
         }
-        _ => panic!("an acceptor forgets {told}"),
+        _ => panic!("an acceptor forgets {change}"),
     }
 }

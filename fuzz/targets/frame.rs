@@ -1,5 +1,5 @@
 //! Any bytes are taken for a frame: what is read is written and read again as the same. A node takes them from a peer that
-//! has not said who it is, and from a member; each costs bounded memory, and malformed ones the link.
+//! has not sent Hello, and from a member; each costs bounded memory, and malformed ones the link.
 
 #![no_main]
 
@@ -17,9 +17,9 @@ fuzz_target!(|bytes: &[u8]| {
         assert_eq!(read_frame(&written).as_ref(), Ok(&messages));
     }
     let mut node = Node::new(true, Settings::default());
-    let (stranger, member) = (LinkId(1), LinkId(2));
-    node.link(stranger, false, false);
-    node.frame(stranger, bytes);
+    let (unauthenticated, member) = (LinkId(1), LinkId(2));
+    node.link(unauthenticated, false, false);
+    node.frame(unauthenticated, bytes);
     node.link(member, false, false);
     node.frame(member, &wire::frame(&Message::Hello { hello: wire::hello(2, 1, None) }));
     assert!(node.has(member), "a member is welcome after that");

@@ -1,6 +1,6 @@
 //! What comes before anything else: several peers say Hello in strange ways, or something else, in any order, to a seat
-//! or an observer. Whoever has not been accepted is told nothing but Hello and why not; when all of them are gone, a
-//! member is welcome.
+//! or an observer. A peer that has not been accepted is sent nothing but Hello and why not; when all of them are
+//! gone, a member is welcome.
 
 #![no_main]
 
@@ -59,7 +59,10 @@ fuzz_target!(|bytes: &[u8]| {
         }
         for (link, message) in std::mem::take(&mut node.sent) {
             let is_greeting = matches!(message, Message::Hello { .. } | Message::Refuse { .. });
-            assert!(is_greeting || greeted.contains(&link), "somebody who said nothing is told {message:?}");
+            assert!(
+                is_greeting || greeted.contains(&link),
+                "a peer that has sent nothing is sent {message:?}"
+            );
         }
     }
     node.links().into_iter().for_each(|link| node.unlink(link, false));
@@ -73,7 +76,7 @@ fn welcome(node: &mut Node) {
     let link = LinkId(1_000);
     node.link(link, false, false);
     node.frame(link, &wire::frame(&Message::Hello { hello: wire::hello(3, 1 << 60, None) }));
-    let said = std::mem::take(&mut node.sent);
+    let sent = std::mem::take(&mut node.sent);
     let hello = |(to, message): &(LinkId, Message)| *to == link && matches!(message, Message::Hello { .. });
-    assert!(node.has(link) && said.iter().any(hello), "a member is welcome: {said:?}");
+    assert!(node.has(link) && sent.iter().any(hello), "a member is welcome: {sent:?}");
 }

@@ -1,9 +1,11 @@
-//! Two sides of a stream over libp2p come to a link, or not, with somebody in the middle: prefaces, and with a secret the
+//! Two sides of a stream over libp2p come to a link, or not, with an attacker in the middle: prefaces, and with a secret the
 //! proofs of both. No message makes a side panic; with a secret no link comes up but with what the other side sent, and
 //! none of two secrets or two clusters. Then any bytes are what comes over a link: frames and a goodbye, of which none
 //! takes more memory than has come.
 
 #![no_main]
+// The transport's files bring their own tests along, which need more of libp2p than is here.
+#![cfg(not(test))]
 
 use futures::executor::block_on;
 use libfuzzer_sys::fuzz_target;

@@ -1,7 +1,7 @@
 //! Anything happens to one real node: links, calls, sessions, time, disks that are slow or fail, crashes and restarts,
-//! messages of the other seats, late, repeated and lost. In some runs the other seats tell the truth, in others anybody
-//! says anything. After each step the node has not panicked, keeps the rules in `src/rules.rs`, comes to rest, and holds
-//! no more memory than was said to it.
+//! messages of the other seats, late, repeated and lost. In some runs the other seats tell the truth, in others they send
+//! anything. After each step the node has not panicked, keeps the rules in `src/rules.rs`, comes to rest, and holds
+//! memory in proportion to what it has received.
 
 #![no_main]
 
@@ -96,15 +96,15 @@ impl World {
     fn collect(&mut self) {
         for (link, message) in std::mem::take(&mut self.node.sent) {
             if let Some(peer) = self.peers.iter_mut().find(|peer| peer.link == Some(link)) {
-                peer.heard.push_back(message);
+                peer.inbox.push_back(message);
             }
         }
         for peer in &mut self.peers {
             if peer.link.is_some_and(|link| !self.node.has(link)) {
                 peer.link = None;
             }
-            peer.heard.truncate(EXCHANGED);
-            peer.said.truncate(EXCHANGED);
+            peer.inbox.truncate(EXCHANGED);
+            peer.outbox.truncate(EXCHANGED);
         }
         self.observer = self.observer.filter(|link| self.node.has(*link));
     }
@@ -123,15 +123,15 @@ impl World {
     /// A message of a peer reaches the node.
     fn deliver(&mut self, peer: usize, at: usize, keep: bool) {
         let Some(link) = self.peers[peer].link else { return };
-        let said = &mut self.peers[peer].said;
-        let message = if keep { said.get(at).cloned() } else { said.remove(at) };
+        let outbox = &mut self.peers[peer].outbox;
+        let message = if keep { outbox.get(at).cloned() } else { outbox.remove(at) };
         if let Some(message) = message {
             self.node.frame(link, &wire::frame(&message));
             self.collect();
         }
     }
 
-    /// All that was said arrives, and what is said then, too.
+    /// All messages on their way arrive, and what comes of them, too.
     fn exchange(&mut self) {
         let unix_ms = self.node.unix_ms();
         for n in 0..EXCHANGED {
@@ -139,7 +139,7 @@ impl World {
             if self
                 .peers
                 .iter()
-                .all(|peer| peer.heard.is_empty() && (peer.said.is_empty() || peer.link.is_none()))
+                .all(|peer| peer.inbox.is_empty() && (peer.outbox.is_empty() || peer.link.is_none()))
             {
                 return;
             }
@@ -163,12 +163,12 @@ impl World {
             0..=2 => self.exchange(),
             3 => self.deliver(peer, 0, false),
             4 => self.deliver(peer, bytes.below(8), bytes.flag()),
-            5 => drop(self.peers[peer].said.pop_front()),
+            5 => drop(self.peers[peer].outbox.pop_front()),
             6 => {
                 let unix_ms = self.node.unix_ms();
                 self.peers[peer].handle(unix_ms);
             }
-            7 => drop(self.peers[peer].heard.pop_front()),
+            7 => drop(self.peers[peer].inbox.pop_front()),
             8 | 9 => self
                 .node
                 .pass(Duration::from_millis(bytes.one_of(&[1, 20, 50, 250, 500, 1_000, 3_000, 60_000]))),
@@ -262,7 +262,7 @@ impl World {
         {
             return;
         }
-        let far = bytes.one_of(&[Far::Prepare, Far::Accept, Far::Choose, Far::Tell]);
+        let far = bytes.one_of(&[Far::Prepare, Far::Accept, Far::Choose, Far::Notify]);
         let leases = if id.bucket().name() == "$end" { Vec::new() } else { entry.leases };
         let value = Value::from_cbor([0xf5].as_slice()).unwrap_or(entry.value);
         if let Some((register, request)) = propose(&mut self.peers, peer, id, value, leases, far) {
@@ -270,7 +270,7 @@ impl World {
         }
     }
 
-    /// What is said of who lives, which may be wrong, and must not harm what is chosen.
+    /// A message about an incarnation, which may be wrong, and must not harm what is chosen.
     fn suspect(&mut self, peer: usize, bytes: &mut Bytes<'_>) {
         let incarnation =
             Incarnation { node: NodeId([11 + bytes.below(4) as u8; 16]), boot: bytes.below(4) as u64 };
@@ -279,8 +279,8 @@ impl World {
             1 => Message::Heartbeat { number: bytes.number(), relay: Vec::new() },
             _ => Message::RelayedHeartbeat { incarnation, number: bytes.number() },
         };
-        self.peers[peer].said.push_back(message);
-        let last = self.peers[peer].said.len() - 1;
+        self.peers[peer].outbox.push_back(message);
+        let last = self.peers[peer].outbox.len() - 1;
         self.deliver(peer, last, false);
     }
 
@@ -312,7 +312,7 @@ impl World {
         assert!(growth < 16 * 2 * CALLS, "{what}");
     }
 
-    /// Anybody says anything.
+    /// Any peer sends anything.
     fn lie(&mut self, peer: usize, bytes: &mut Bytes<'_>) {
         let link = match bytes.below(3) {
             0 => self.observer,
@@ -322,8 +322,8 @@ impl World {
         match bytes.below(4) {
             0 => self.node.frame(link, bytes.string()),
             1 => {
-                let said = self.peers[peer].said.pop_front();
-                let mut frame = said.map(|message| wire::frame(&message)).unwrap_or_default();
+                let outbox = self.peers[peer].outbox.pop_front();
+                let mut frame = outbox.map(|message| wire::frame(&message)).unwrap_or_default();
                 for _ in 0..1 + bytes.below(3) {
                     let at = bytes.below(frame.len());
                     if let Some(byte) = frame.get_mut(at) {

@@ -1,5 +1,5 @@
 //! Any text is taken for a ticket, and any bytes for what is in one, with the right sum: it is one, which is written and
-//! read again as the same, or it is said why not.
+//! read again as the same, or it is refused with a reason.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Two sides of a WebSocket come to a link, or not, with somebody in the middle: prefaces, and with a secret the messages
+//! Two sides of a WebSocket come to a link, or not, with an attacker in the middle: prefaces, and with a secret the messages
 //! of Noise. No message makes a side panic; with a secret none comes up but with what the other side sent, and none of two
 //! secrets. What comes after that and was not sealed by the other side is not opened.
 

@@ -305,7 +305,7 @@ impl NativeBuilder {
     fn link_settings(&self) -> LinkSettings {
         LinkSettings {
             max_frame: self.settings.max_frame,
-            max_links: self.settings.links_with_strangers(),
+            max_links: self.settings.links_with_unauthenticated(),
             ..self.links.link.clone()
         }
     }

@@ -62,7 +62,7 @@ impl Network {
 }
 
 impl State {
-    fn tell(&mut self, name: &str, event: Event) {
+    fn deliver(&mut self, name: &str, event: Event) {
         if let Some(end) = self.ends.get_mut(name) {
             end.events.push_back(event);
             if let Some(waker) = end.waker.take() {
@@ -78,13 +78,13 @@ impl State {
         self.next_link += 1;
         let link = LinkId(self.next_link);
         self.links.insert(link.0, [dialer.to_owned(), listener.to_owned()]);
-        self.tell(dialer, Event::Up { link, dialed: true, attested: false });
-        self.tell(listener, Event::Up { link, dialed: false, attested: false });
+        self.deliver(dialer, Event::Up { link, dialed: true, attested: false });
+        self.deliver(listener, Event::Up { link, dialed: false, attested: false });
     }
 
     fn unlink(&mut self, link: LinkId, reason: &str) {
         for name in self.links.remove(&link.0).into_iter().flatten() {
-            self.tell(&name, Event::Down { link, reason: reason.to_owned(), gone: false });
+            self.deliver(&name, Event::Down { link, reason: reason.to_owned(), gone: false });
         }
     }
 
@@ -142,7 +142,7 @@ impl Transport for MemoryTransport {
         let Some(ends) = state.links.get(&link.0) else { return };
         let other = ends.iter().find(|end| **end != self.name).cloned();
         if let Some(other) = other {
-            state.tell(&other, Event::Frame { link, bytes: frame });
+            state.deliver(&other, Event::Frame { link, bytes: frame });
         }
     }
 

@@ -26,7 +26,7 @@ fn waits_through_a_suspension() -> Result<(bool, LockGuard), Error> {
 }
 
 #[test]
-fn a_waiter_that_was_suspended_is_not_granted_what_it_waited_for() {
+fn a_pending_lock_of_a_suspended_session_is_not_granted() {
     // It begins anew, and is granted the lock in a session that was not suspended.
     let (in_first_session, guard) = waits_through_a_suspension().unwrap();
     assert!(!in_first_session && guard.session().state().suspensions <= 1);

@@ -129,3 +129,37 @@ pub(super) fn handle_fetch(cx: &mut Context, registers: &Registers, link: LinkId
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Random;
+    use crate::types::{Bucket, Entry, Generation, Key, KeyId, Opening, RequestId, Value};
+
+    #[test]
+    fn a_page_is_left_once_all_of_it_is_known() {
+        let mut cx = Context::for_tests();
+        let mut store = Store::observer(&mut Random::new([1; 32], 0));
+        let mut registers = Registers::new("test".into(), 3);
+        let mut catch_up = CatchUp::default();
+        let (link, seat) = (LinkId(2), Seat::new(2).unwrap());
+        let claim = Claim { seat, store: StoreId([2; 16]), opening: Opening(1) };
+        catch_up.consider(&mut cx, &store, link, claim, 7);
+        assert_eq!(cx.take_sent(), [(link, Message::Pull { after: 0 })]);
+
+        let id = KeyId::new(Bucket::default(), Key::new("key").unwrap());
+        let register = Register { id: id.clone(), generation: Generation(0) };
+        let items = vec![Digest { register: register.clone(), request: RequestId([1; 16]) }];
+        catch_up.handle_page(&mut cx, (&mut store, &registers), (link, seat), (0, 7, false), items);
+        let fetch = Message::Fetch { registers: vec![register.clone()] };
+        assert_eq!(cx.take_sent(), [(link, fetch)]);
+        assert_eq!(store.seen(claim.store), 0, "a crash now must fetch it again");
+
+        let entry = Entry { value: Value::new(&1).unwrap(), leases: vec![], request: RequestId([1; 16]) };
+        let slot = registers.open(&id);
+        registers.learn(&mut cx, slot, Generation(0), &entry);
+        catch_up.record_known(&mut cx, &mut store, &register);
+        assert_eq!(store.seen(claim.store), 7);
+        assert!(catch_up.0.is_empty());
+    }
+}

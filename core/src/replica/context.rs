@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::outbox::Outbox;
 use super::names::Origin;
+use super::outbox::Outbox;
 use super::timers::Timers;
 use crate::paxos::QueryId;
 use crate::random::Random;
@@ -132,4 +132,56 @@ impl Context {
 /// The session of a lease, if its node is this one.
 pub(super) fn own_session(me: &Identity, lease: &Lease) -> Option<u64> {
     lease.session().filter(|session| session.incarnation == me.incarnation()).map(|session| session.n)
+}
+
+#[cfg(test)]
+impl Context {
+    /// The context of seat 1, for tests of single machines.
+    pub(super) fn for_tests() -> Self {
+        let settings = Settings::default();
+        let rules = Rules::default();
+        let me = Identity {
+            seat: Seat::new(1),
+            node: NodeId([1; 16]),
+            boot: 1,
+            store: StoreId([1; 16]),
+            opening: Opening(1),
+        };
+        Self {
+            me,
+            rules,
+            started: Some(Duration::ZERO),
+            now: Duration::from_secs(100),
+            unix: Duration::from_secs(1_000),
+            random: Random::new([1; 32], 0),
+            timers: Timers::default(),
+            outbox: Outbox::new(settings.max_frame, rules, true),
+            events: VecDeque::new(),
+            round: Round(0),
+            query: 0,
+            settings,
+        }
+    }
+
+    /// Takes out what was sent so far, as if all of it were durable.
+    pub(super) fn take_sent(&mut self) -> Vec<(LinkId, Message)> {
+        self.outbox.flush();
+        let mut sent = Vec::new();
+        while let Some(output) = self.outbox.next() {
+            if let super::Output::Send { link, frame } = output {
+                let messages = crate::wire::read_frame(&frame).unwrap();
+                sent.extend(messages.into_iter().map(|message| (link, message)));
+            }
+        }
+        sent
+    }
+
+    /// Takes out the outcomes that requests have.
+    pub(super) fn take_answers(&mut self) -> Vec<(Origin, Outcome)> {
+        let answers = std::mem::take(&mut self.events).into_iter().filter_map(|event| match event {
+            Event::Answer(origin, outcome) => Some((origin, outcome)),
+            _ => None,
+        });
+        answers.collect()
+    }
 }

@@ -148,3 +148,60 @@ impl Membership {
         durable
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Generation, NodeId, Opening, RequestId, Seated, Value};
+
+    fn decided(seats: &[(u8, u8)]) -> (Register, Entry) {
+        let seats = seats
+            .iter()
+            .map(|(seat, store)| Seated { seat: Seat::new(*seat).unwrap(), store: StoreId([*store; 16]) });
+        let bootstrap = Bootstrap { cluster: "test".into(), cluster_size: 3, seats: seats.collect() };
+        let register = Register { id: Bootstrap::register(), generation: Generation(0) };
+        let value = Value::from_wire(&bootstrap);
+        (register, Entry { value, leases: vec![], request: RequestId([1; 16]) })
+    }
+
+    #[test]
+    fn a_store_votes_once_it_has_learned_that_it_holds_its_seat() {
+        let me = Identity {
+            seat: Seat::new(1),
+            node: NodeId([1; 16]),
+            boot: 1,
+            store: StoreId([1; 16]),
+            opening: Opening(1),
+        };
+        let mut membership = Membership::new(Some("test".into()), Some(3));
+        assert!(!membership.may_vote(Rules::default(), &me));
+        let (register, entry) = decided(&[(1, 1), (2, 2)]);
+        membership.apply(&register, &entry).unwrap();
+        assert!(membership.may_vote(Rules::default(), &me));
+        let other = Identity { store: StoreId([7; 16]), ..me };
+        assert!(!membership.may_vote(Rules::default(), &other), "another store in the same seat");
+    }
+
+    #[test]
+    fn a_bootstrap_is_told_once_it_is_durable() {
+        let mut membership = Membership::new(Some("test".into()), Some(3));
+        let (register, entry) = decided(&[(1, 1), (2, 2)]);
+        membership.apply(&register, &entry).unwrap();
+        membership.bootstrap_learned();
+        assert!(membership.cluster_id().is_some() && membership.cluster_id_to_tell().is_none());
+        assert!(!membership.persisted(), "no batch has it yet");
+        membership.persisting();
+        assert!(membership.persisted());
+        assert_eq!(membership.cluster_id_to_tell(), membership.cluster_id());
+    }
+
+    #[test]
+    fn a_bootstrap_of_a_minority_or_another_cluster_is_none() {
+        let mut membership = Membership::new(Some("test".into()), Some(3));
+        let (register, entry) = decided(&[(1, 1)]);
+        assert!(membership.apply(&register, &entry).is_err());
+        let mut another = Membership::new(Some("another".into()), Some(3));
+        let (register, entry) = decided(&[(1, 1), (2, 2)]);
+        assert!(another.apply(&register, &entry).is_err());
+    }
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::context::Event;
 use super::names::{Origin, Slot};
+use super::peers::GreetedAs;
 use super::registers::{Goal, Sender};
 use super::{Replica, bootstrap, catch_up, client, failure_detector, peers, status};
 use crate::transport::{CloseReason, LinkId};
@@ -44,32 +45,31 @@ impl Replica {
 
     /// A peer's message.
     fn handle_message(&mut self, link: LinkId, message: Message) {
-        let known = self.peers.hello(link).cloned();
-        match (message, known) {
+        match (message, self.peers.greeted_as(link)) {
             (Message::Hello { hello }, _) => {
                 self.peers.greet(&mut self.cx, &mut self.membership, link, hello);
             }
-            (Message::Refuse { reason }, known) => {
-                let by_cluster = known.is_some_and(|hello| hello.cluster_id.is_some());
+            (Message::Refuse { reason }, peer) => {
+                let by_cluster = peer.is_some_and(|peer| peer.is_in_cluster);
                 self.close(link, CloseReason::Refused(reason.clone()));
                 self.peers.refused_by(&self.cx, &self.membership, reason, by_cluster);
             }
-            (message, Some(hello)) => self.handle_greeted(link, &hello, message),
+            (message, Some(peer)) => self.handle_greeted(link, peer, message),
             // A peer that has not introduced itself says nothing.
             (_, None) => {}
         }
     }
 
     /// The message of a peer that has introduced itself.
-    fn handle_greeted(&mut self, link: LinkId, hello: &Hello, message: Message) {
+    fn handle_greeted(&mut self, link: LinkId, peer: GreetedAs, message: Message) {
         let cx = &mut self.cx;
         match message {
             Message::Goodbye {} => {
                 self.close(link, CloseReason::Faulty("the peer has left".into()));
-                self.cx.emit(Event::Left(hello.incarnation()));
+                self.cx.emit(Event::Left(peer.incarnation));
             }
             Message::Heartbeat { number, relay } => {
-                let from = (link, hello.incarnation());
+                let from = (link, peer.incarnation);
                 self.detector.handle_heartbeat(cx, self.peers.electorate(), from, number, &relay);
             }
             Message::HeartbeatAck { number, seat, suspend_after } => {
@@ -79,7 +79,7 @@ impl Replica {
             }
             Message::Ping { number, learned } => {
                 cx.outbox.send(&[link], &Message::Pong { number });
-                if let Some(claim) = hello.claim
+                if let Some(claim) = peer.claim
                     && self.peers.electorate().may_vote()
                     && self.peers.seated(cx, &self.membership, link).is_some()
                 {
@@ -87,8 +87,8 @@ impl Replica {
                 }
             }
             Message::Addresses { claim, revision, addresses } => {
-                let said = (claim, revision);
-                self.peers.record_addresses(cx, &self.membership, link, said, addresses);
+                let version = (claim, revision);
+                self.peers.record_addresses(cx, &self.membership, link, version, addresses);
             }
             Message::Request { number, op, patience } => {
                 let patience = patience.map(Duration::from_millis);
@@ -162,6 +162,9 @@ impl Replica {
 
     /// A message about a register, from a seat or from this one. The key is looked up once.
     fn handle_paxos(&mut self, from: Sender, message: Message) {
+        if self.cx.me.seat.is_none() {
+            return; // It has no acceptor, and learns nothing.
+        }
         let Some(register) = register_of(&message).cloned() else { return };
         let slot = self.registers.open(&register.id);
         // Facts and refusals need no vote of this store.
@@ -218,17 +221,17 @@ impl Replica {
     /// A call of the own handle, or a request of an observer.
     pub(super) fn handle_request(&mut self, origin: Origin, op: Op, timeout: Option<Duration>) {
         let cx = &mut self.cx;
-        let asker = match origin {
+        let caller = match origin {
             Origin::Own(_) => Some(cx.me.incarnation()),
             Origin::Observer(link, _) => self.peers.hello(link).map(Hello::incarnation),
             Origin::Cluster => None,
         };
         if matches!(op, Op::Status {}) && cx.me.seat.is_some() {
             let status = status::current(cx, &self.membership, &self.peers);
-            return client::tell(cx, origin, Outcome::Status { status });
+            return client::respond(cx, origin, Outcome::Status { status });
         }
         let known = (&mut self.registers, &mut self.watches);
-        self.requests.request(cx, self.peers.electorate(), known, (origin, asker), op, timeout);
+        self.requests.request(cx, self.peers.electorate(), known, (origin, caller), op, timeout);
     }
 
     /// What one machine wants of another.

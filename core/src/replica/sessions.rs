@@ -47,7 +47,7 @@ struct Open {
     call: CallId,
     /// The call that waits for a quorum to have heard of this node.
     opener: Option<CallId>,
-    told: Option<SessionState>,
+    published: Option<SessionState>,
     ended: bool,
 }
 
@@ -114,7 +114,7 @@ impl Sessions {
             cx.timers.set(cx.after(timeout), Timer::OpenSession(n));
         }
         let first = self.open.is_empty();
-        self.open.insert(n, Open { call, opener: Some(call), told: None, ended: false });
+        self.open.insert(n, Open { call, opener: Some(call), published: None, ended: false });
         if first {
             self.send_heartbeat(cx, electorate);
         }
@@ -308,11 +308,63 @@ impl Sessions {
                 return true;
             }
             let state = SessionState { suspended, suspensions, ended: open.ended };
-            if open.told != Some(state) {
-                open.told = Some(state);
+            if open.published != Some(state) {
+                open.published = Some(state);
                 cx.outbox.output(Output::Session { n: *n, state });
             }
             !open.ended
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seat(n: u8) -> Seat {
+        Seat::new(n).unwrap()
+    }
+
+    fn states(cx: &mut Context) -> Vec<SessionState> {
+        let outputs = std::iter::from_fn(|| cx.outbox.next());
+        outputs
+            .filter_map(|output| match output {
+                Output::Session { state, .. } => Some(state),
+                _ => None,
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_session_is_open_once_a_quorum_has_heard_and_suspended_from_the_time_of_sending() {
+        let (mut cx, electorate) = (Context::for_tests(), Electorate::of_three());
+        let registers = Registers::new("test".into(), 3);
+        let mut sessions = Sessions::new(cx.settings.suspend_after);
+        sessions.open(&mut cx, &electorate, &registers, CallId(1), None);
+        let sent = cx.now;
+        sessions.handle_ack(&mut cx, &electorate, 1, seat(2), 500);
+        assert_eq!(states(&mut cx), [], "one seat is no quorum");
+        cx.now += Duration::from_millis(100);
+        sessions.handle_ack(&mut cx, &electorate, 1, seat(3), 500);
+        assert!(matches!(states(&mut cx)[..], [SessionState { suspended: false, .. }]));
+
+        cx.now = sent + Duration::from_millis(499);
+        sessions.check_suspension(&mut cx);
+        assert_eq!(states(&mut cx), []);
+        cx.now = sent + Duration::from_millis(500);
+        sessions.check_suspension(&mut cx);
+        assert!(matches!(states(&mut cx)[..], [SessionState { suspended: true, suspensions: 1, .. }]));
+    }
+
+    #[test]
+    fn a_closed_session_leaves_no_timer_behind() {
+        let (mut cx, electorate) = (Context::for_tests(), Electorate::of_three());
+        let registers = Registers::new("test".into(), 3);
+        let mut sessions = Sessions::new(cx.settings.suspend_after);
+        sessions.open(&mut cx, &electorate, &registers, CallId(1), Some(Duration::MAX));
+        assert!(cx.timers.next().is_some());
+        sessions.cancel(&mut cx, CallId(1));
+        assert_eq!(cx.timers.next(), None);
+        assert!(cx.events.iter().any(|event| matches!(event, Event::SessionClosed(_))));
     }
 }

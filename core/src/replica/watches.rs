@@ -4,8 +4,8 @@
 //! with that. So a slow watcher skips states by itself, nothing queues up for it, and it can go on at any other seat.
 
 use super::context::{Context, Event};
-use super::outbox::PAGE_BYTES;
 use super::names::{Origin, Slot};
+use super::outbox::PAGE_BYTES;
 use super::registers::Registers;
 use crate::sorted::{Map, Set};
 use crate::types::{Bootstrap, Bucket, ENDS, Incarnation, Key, KeyId, Lease};

@@ -146,8 +146,8 @@ mod tests {
                 assert_eq!(error.code() == "NoQuorum", connected < quorum, "{error}");
                 // A seat's own word on it is not taken either.
                 let effect = Effect::Unknown;
-                let said = Error::NoQuorum { connected, quorum, cluster_size: size, effect };
-                assert_eq!(said.with_effect(effect), error);
+                let reported = Error::NoQuorum { connected, quorum, cluster_size: size, effect };
+                assert_eq!(reported.with_effect(effect), error);
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What one seat has learned, told without asking any other.
 
-use super::super::outbox::PAGE_BYTES;
 use super::super::names::Slot;
+use super::super::outbox::PAGE_BYTES;
 use super::super::registers::Registers;
 use super::super::watches::has_prefix;
 use crate::types::{Bucket, Entry, Generation, Key, KeyId};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use super::Output;
 use super::context::Context;
-use super::peers::Electorate;
 use super::names::Origin;
+use super::peers::Electorate;
 use super::registers::{Goal, Registers};
 use super::timers::Timer;
 use super::watches::Watches;
@@ -44,22 +44,22 @@ enum Waiting {
 }
 
 impl Requests {
-    /// A seat is asked for something. `asker` is the node that asks.
+    /// A seat is asked for something. `caller` is the node that asks.
     pub(super) fn request(
         &mut self,
         cx: &mut Context,
         electorate: &Electorate,
         (registers, watches): (&mut Registers, &mut Watches),
-        (origin, asker): (Origin, Option<Incarnation>),
+        (origin, caller): (Origin, Option<Incarnation>),
         op: Op,
         timeout: Option<Duration>,
     ) {
         if self.0.contains_key(&origin) {
             return; // a repetition of what is being done
         }
-        let action = match self.examine(cx, electorate, registers, asker, op) {
+        let action = match self.examine(cx, electorate, registers, caller, op) {
             Ok(action) => action,
-            Err(outcome) => return tell(cx, origin, *outcome),
+            Err(outcome) => return respond(cx, origin, *outcome),
         };
         if let (Some(timeout), Some(timer)) = (timeout, timer_of(origin)) {
             cx.timers.set(cx.after(timeout), timer);
@@ -86,7 +86,7 @@ impl Requests {
         cx: &mut Context,
         electorate: &Electorate,
         registers: &Registers,
-        asker: Option<Incarnation>,
+        caller: Option<Incarnation>,
         op: Op,
     ) -> Result<Action, Box<Outcome>> {
         let failed = |error| Box::new(Outcome::Failed { error });
@@ -118,7 +118,7 @@ impl Requests {
                 Ok(Action::Decide(id, Goal::Get))
             }
             Op::End { lease } => {
-                check_end(asker, &lease).map_err(failed)?;
+                check_end(caller, &lease).map_err(failed)?;
                 let entry = cx.entry(Value::yes());
                 Ok(Action::Decide(lease.end(), Goal::End(entry)))
             }
@@ -146,7 +146,7 @@ impl Requests {
             if let Some(timer) = timer_of(origin) {
                 cx.timers.cancel(timer);
             }
-            tell(cx, origin, outcome);
+            respond(cx, origin, outcome);
         }
     }
 
@@ -193,7 +193,7 @@ impl Requests {
         origin: Origin,
     ) {
         if self.give_up(cx, registers, watches, origin) {
-            tell(cx, origin, Outcome::Failed { error: electorate.timed_out() });
+            respond(cx, origin, Outcome::Failed { error: electorate.timed_out() });
         }
     }
 
@@ -224,7 +224,7 @@ impl Requests {
         let calls: Vec<Origin> = self.0.keys().filter(own).copied().collect();
         for origin in calls {
             self.give_up(cx, registers, watches, origin);
-            tell(cx, origin, Outcome::Failed { error: error.clone() });
+            respond(cx, origin, Outcome::Failed { error: error.clone() });
         }
     }
 }
@@ -238,7 +238,7 @@ fn timer_of(origin: Origin) -> Option<Timer> {
 }
 
 /// Tells whoever made a request what came of it, once that is durable.
-pub(super) fn tell(cx: &mut Context, origin: Origin, outcome: Outcome) {
+pub(super) fn respond(cx: &mut Context, origin: Origin, outcome: Outcome) {
     match origin {
         Origin::Own(call) => cx.outbox.reply(Output::Reply { call, outcome }),
         Origin::Observer(link, number) => {
@@ -249,10 +249,10 @@ pub(super) fn tell(cx: &mut Context, origin: Origin, outcome: Outcome) {
 }
 
 /// Whether that node may end a lease: anyone a latch, a node its own sessions, and nobody a deadline.
-fn check_end(asker: Option<Incarnation>, lease: &Lease) -> Result<(), Error> {
+fn check_end(caller: Option<Incarnation>, lease: &Lease) -> Result<(), Error> {
     match (lease, lease.session()) {
         (Lease::Latch { .. }, _) => Ok(()),
-        (_, Some(session)) if asker == Some(session.incarnation) => Ok(()),
+        (_, Some(session)) if caller == Some(session.incarnation) => Ok(()),
         (_, Some(SessionId { incarnation, n })) => Err(Error::invalid(format!(
             "session {n} of node {} can be closed by that node only",
             incarnation.node

@@ -318,3 +318,56 @@ pub(super) fn handle_relayed_ack(
 fn suspend_after_ms(cx: &Context) -> u64 {
     u64::try_from(cx.settings.suspend_after.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Bucket, Generation, Key, KeyId, NodeId, RequestId, Value};
+
+    /// A key is bound to a node that has been silent for longer than the grace; the electorate is three seats.
+    fn suspected() -> (FailureDetector, Context, Electorate, Registers, Incarnation) {
+        let (mut cx, electorate) = (Context::for_tests(), Electorate::of_three());
+        let mut registers = Registers::new("test".into(), 3);
+        let owner = Incarnation { node: NodeId([9; 16]), boot: 1 };
+        let lease = Lease::Session { node: owner.node, boot: owner.boot, n: 0 };
+        let entry =
+            Entry { value: Value::new(&1).unwrap(), leases: vec![lease], request: RequestId([1; 16]) };
+        let slot = registers.open(&KeyId::new(Bucket::default(), Key::new("key").unwrap()));
+        registers.learn(&mut cx, slot, Generation(0), &entry);
+        let mut detector = FailureDetector::default();
+        detector.set_quorum(true);
+        detector.restart_grace(&cx);
+        cx.now += cx.settings.session_grace;
+        (detector, cx, electorate, registers, owner)
+    }
+
+    fn query_of(cx: &mut Context) -> QueryId {
+        let queries = cx.take_sent().into_iter().find_map(|(_, message)| match message {
+            Message::SuspicionQuery { query, .. } => Some(query),
+            _ => None,
+        });
+        queries.unwrap()
+    }
+
+    #[test]
+    fn a_session_ends_once_a_quorum_suspects_its_node() {
+        let (mut detector, mut cx, electorate, mut registers, owner) = suspected();
+        let end = Lease::Session { node: owner.node, boot: owner.boot, n: 0 }.end();
+        detector.check_all(&mut cx, &electorate, &mut registers, &Watches::default());
+        let query = query_of(&mut cx);
+        assert!(!registers.has_attempt(&end), "one seat alone ends nothing");
+        let second = Seat::new(2).unwrap();
+        detector.handle_reply(&mut cx, &electorate, &mut registers, second, (query, 1_000));
+        assert!(registers.has_attempt(&end));
+    }
+
+    #[test]
+    fn a_node_that_is_heard_of_is_not_suspected() {
+        let (mut detector, mut cx, electorate, mut registers, owner) = suspected();
+        let link = LinkId(2);
+        detector.handle_relayed(&mut cx, &electorate, link, owner, 1);
+        detector.check_all(&mut cx, &electorate, &mut registers, &Watches::default());
+        let sent = cx.take_sent();
+        assert!(matches!(sent[..], [(_, Message::RelayedHeartbeatAck { .. })]), "{sent:?}");
+    }
+}

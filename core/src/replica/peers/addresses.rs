@@ -91,35 +91,35 @@ impl Peers {
         if claim.store == cx.me.store || !may_hold(membership, &claim) {
             return;
         }
-        let said = SeatAddresses { claim, revision, addresses: usable(addresses) };
+        let latest = SeatAddresses { claim, revision, addresses: usable(addresses) };
         let known = self.addresses.0.get(&claim.store).map(SeatAddresses::version);
-        if known.is_some_and(|known| known > said.version()) {
+        if known.is_some_and(|known| known > latest.version()) {
             return;
         }
         if known.is_none() && self.addresses.0.len() >= STORES {
-            self.addresses.0.retain(|_, said| may_hold(membership, &said.claim));
+            self.addresses.0.retain(|_, latest| may_hold(membership, &latest.claim));
             if self.addresses.0.len() >= STORES {
                 return;
             }
         }
         // Also an address that is known is dialed, for the transport may have given it up.
-        cx.outbox.output(Output::Dial(said.addresses.clone()));
-        if known != Some(said.version()) {
-            self.pass_on(cx, Some(from), said);
+        cx.outbox.output(Output::Dial(latest.addresses.clone()));
+        if known != Some(latest.version()) {
+            self.pass_on(cx, Some(from), latest);
         }
     }
 
-    fn pass_on(&mut self, cx: &mut Context, from: Option<LinkId>, said: SeatAddresses) {
+    fn pass_on(&mut self, cx: &mut Context, from: Option<LinkId>, latest: SeatAddresses) {
         let links: Vec<LinkId> =
             self.greeted_links().into_iter().filter(|link| Some(*link) != from).collect();
-        cx.outbox.send(&links, &said.message());
-        self.addresses.0.insert(said.claim.store, said);
+        cx.outbox.send(&links, &latest.message());
+        self.addresses.0.insert(latest.claim.store, latest);
     }
 
     /// Tells one peer all that is known.
     pub(super) fn tell_addresses(&self, cx: &mut Context, membership: &Membership, link: LinkId) {
-        for said in self.addresses.0.values().filter(|said| may_hold(membership, &said.claim)) {
-            cx.outbox.send(&[link], &said.message());
+        for latest in self.addresses.0.values().filter(|latest| may_hold(membership, &latest.claim)) {
+            cx.outbox.send(&[link], &latest.message());
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::settings::Settings;
 use crate::sorted::Map;
 use crate::transport::{CloseReason, LinkId};
 use crate::types::{Bootstrap, Incarnation, KeyId, Seat};
-use crate::wire::{Hello, Message, PROTOCOL};
+use crate::wire::{Claim, Hello, Message, PROTOCOL};
 
 use addresses::Addresses;
 pub(super) use electorate::Electorate;
@@ -48,6 +48,15 @@ struct Link {
     greeted: Duration,
 }
 
+/// What a peer that has introduced itself said, as far as each of its messages needs it.
+#[derive(Clone, Copy)]
+pub(super) struct GreetedAs {
+    pub(super) incarnation: Incarnation,
+    pub(super) claim: Option<Claim>,
+    /// Whether it knows its cluster's identity.
+    pub(super) is_in_cluster: bool,
+}
+
 impl Peers {
     pub(super) fn electorate(&self) -> &Electorate {
         &self.electorate
@@ -69,6 +78,13 @@ impl Peers {
 
     pub(super) fn hello(&self, link: LinkId) -> Option<&Hello> {
         self.links.get(&link)?.hello.as_ref()
+    }
+
+    /// What the peer at the other end of a link said of itself, if it has introduced itself.
+    pub(super) fn greeted_as(&self, link: LinkId) -> Option<GreetedAs> {
+        let hello = self.hello(link)?;
+        let is_in_cluster = hello.cluster_id.is_some();
+        Some(GreetedAs { incarnation: hello.incarnation(), claim: hello.claim, is_in_cluster })
     }
 
     pub(super) fn observers(&self) -> u32 {
@@ -99,7 +115,7 @@ impl Peers {
         (dialed, attested): (bool, bool),
         addresses: Vec<String>,
     ) {
-        if self.links.len() >= cx.settings.links_with_strangers() {
+        if self.links.len() >= cx.settings.links_with_unauthenticated() {
             let reason = CloseReason::Refused(greeting::is_full(cx));
             return cx.outbox.close(link, reason);
         }

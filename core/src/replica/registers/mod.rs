@@ -16,6 +16,8 @@ mod leases;
 mod propose;
 mod rows;
 mod settle;
+#[cfg(test)]
+mod tests;
 mod vote;
 
 use std::cmp::Ordering;

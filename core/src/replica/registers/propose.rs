@@ -6,11 +6,11 @@
 use std::time::Duration;
 
 use super::super::context::{Context, Event};
+use super::super::names::Origin;
+use super::super::names::Slot;
 use super::super::peers::Electorate;
 use super::super::timers::Timer;
-use super::super::names::Origin;
 use super::attempt::{Attempt, Goal, Pending, Stage, patience};
-use super::super::names::Slot;
 use super::{Registers, Sender};
 use crate::paxos::{AcceptorState, Proposer, QueryId, Reader, Step, Verdict};
 use crate::transport::LinkId;

@@ -5,10 +5,10 @@
 //! answers those that came before the query by which a quorum said that.
 
 use super::super::context::{Context, Event};
-use super::super::peers::Electorate;
-use super::attempt::{Goal, Pending, Stage};
 use super::super::names::Slot;
+use super::super::peers::Electorate;
 use super::Registers;
+use super::attempt::{Goal, Pending, Stage};
 use crate::paxos::{LeaseCheck, Reader};
 use crate::types::{Bootstrap, Entry, Error, Generation, Lease, RequestId};
 use crate::wire::Outcome;

@@ -1,8 +1,8 @@
 //! The acceptor's and the learner's side: what a seat replies, and when it knows that an entry is chosen.
 
 use super::super::context::{Context, Event};
-use super::super::peers::Electorate;
 use super::super::names::{Origin, Slot};
+use super::super::peers::Electorate;
 use super::{Goal, Registers};
 use crate::paxos::{AcceptorState, Answer, QueryId, Tally};
 use crate::transport::LinkId;
@@ -136,6 +136,10 @@ impl Registers {
         register: Register,
         entry: Entry,
     ) {
+        if !Bootstrap::permits(&self.cluster.0, self.cluster.1, &register.id, &entry.value) {
+            // The own acceptor would not accept it, and round 0 stands on the own vote.
+            return;
+        }
         let generation = self.generation(slot);
         if generation > register.generation {
             return from.reply(cx, Message::Stale { register, generation });
