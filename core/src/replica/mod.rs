@@ -20,9 +20,9 @@
 //! # How it is built
 //!
 //! A replica is a row of machines. Each owns its state, and nobody else can reach into it. A method of a machine is handed
-//! whatever else it may touch: the [`Context`](context) (time, settings, randomness, timers, the outbox), the electorate,
+//! whatever else it may touch: the `Context` (time, settings, randomness, timers, the outbox), the electorate,
 //! and other machines by name, so its signature says what it can change. What a machine wants of one that it was not
-//! handed, it leaves as an [`Event`], which the `router` carries out before the next input.
+//! handed, it leaves as an `Event`, which the `router` carries out before the next input.
 //!
 //! | machine | subject |
 //! |---|---|

@@ -156,7 +156,7 @@ impl Roster {
         quorum(self.cluster_size)
     }
 
-    /// The key's home: see [`home_of`].
+    /// The key's home: the one seat that may skip phase 1, by the highest rendezvous hash of bucket, key and seat.
     pub fn home(&self, id: &KeyId) -> Seat {
         home_of(id, self.cluster_size)
     }
