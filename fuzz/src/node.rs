@@ -24,10 +24,10 @@ const OUTPUTS: usize = 100_000;
 const HEAP: usize = 4 << 20;
 const HEAP_PER_BYTE: usize = 64;
 
-/// What a frame may take while it is handled, whatever is in it, and for each of its bytes. A message of two bytes has a
+/// What a frame may take while it is handled, and for each of its bytes and of those that came before. A message of two bytes has a
 /// hundred times as many in memory, so a frame's messages must not all be there at once.
 const FRAME: usize = 64 << 10;
-const FRAME_PER_BYTE: usize = 32;
+const FRAME_PER_BYTE: usize = 16;
 
 /// A node and its disk.
 pub struct Node {
@@ -201,8 +201,14 @@ impl Node {
         let moment = self.moment();
         let Some(replica) = &mut self.replica else { return };
         let ((), most) = heap::most(|| replica.handle(moment, input));
-        let limit = FRAME + FRAME_PER_BYTE * bytes.len();
-        assert!(most <= limit, "a frame of {} bytes takes {most} bytes of memory", bytes.len());
+        // An answer may hold what came before, which is counted as well.
+        let limit = FRAME + FRAME_PER_BYTE * bytes.len() + FRAME_PER_BYTE * self.received;
+        assert!(
+            most <= limit,
+            "a frame of {} bytes takes {most}, after {} bytes",
+            bytes.len(),
+            self.received
+        );
         self.end_turn();
         let closes = !self.collects && malformed && self.runs();
         assert!(!(closes && self.has(link)), "a malformed frame costs its sender the link");

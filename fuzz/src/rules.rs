@@ -32,8 +32,14 @@ impl Watched {
     /// A disk that holds these.
     #[must_use]
     pub fn holding(records: impl IntoIterator<Item = Record>) -> Self {
-        let records: BTreeMap<_, _> = records.into_iter().map(|record| (record.key, record.value)).collect();
-        Self { records, ..Self::default() }
+        let mut watched = Self::default();
+        for record in records {
+            if let Some((id, row)) = stored_acceptor(&record) {
+                watched.rows.insert(id, row);
+            }
+            watched.records.insert(record.key, record.value);
+        }
+        watched
     }
 
     /// What is on disk.

@@ -291,7 +291,9 @@ impl World {
         if std::mem::replace(&mut self.has_called_often, true) {
             return;
         }
-        self.node.collects = false;
+        // Answers wait for a batch that is under way, also to calls that were taken back.
+        (self.node.collects, self.node.writes_at_once) = (false, true);
+        self.node.written(Ok(()));
         let mut rounds = [0; 4];
         for held in &mut rounds {
             for _ in 0..CALLS {
