@@ -59,6 +59,11 @@ fn nothing_is_lost_and_histories_are_linearizable() {
         }
     }
     assert!(judged > 100 && acknowledged.len() > 100, "{judged} calls, {} puts", acknowledged.len());
+    everything_is_on_each_seat(&cluster, &acknowledged);
+}
+
+/// Each seat lists what was acknowledged, and a quorum says the same.
+fn everything_is_on_each_seat(cluster: &Cluster, acknowledged: &BTreeMap<String, Json>) {
     for seat in 1..=3 {
         // A seat that was away learns what it missed in the background.
         until("all keys", || {
@@ -69,7 +74,7 @@ fn nothing_is_lost_and_histories_are_linearizable() {
                 .map(|line| serde_json::from_str(line).expect("JSON"))
                 .map(|line: Json| (text(&line["key"]), line))
                 .collect();
-            for (key, answer) in &acknowledged {
+            for (key, answer) in acknowledged {
                 let now = listed.get(key)?;
                 assert_eq!(
                     (&now["value"], &now["generation"]),

@@ -91,6 +91,12 @@ impl Replica {
                 (key.id, key.dependents).hash(hasher);
             }
         }
+        // Attempts whose timers ring at one time ring in the order of their slots.
+        let slots: Vec<_> =
+            registers.digests().filter(|key| key.attempt.is_some()).map(|key| key.slot).collect();
+        for slot in &slots {
+            slots.iter().filter(|other| *other < slot).count().hash(hasher);
+        }
         outbox.digest(hasher);
         peers.links().hash(hasher);
         detector.digest(hasher);

@@ -3,6 +3,7 @@
 //! There is one attempt a key at a time, which all requests for that key join. It queries the acceptors, proposes,
 //! forwards to the home seat, or waits.
 
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use super::super::names::{Origin, Slot};
@@ -83,7 +84,7 @@ impl Pending {
 }
 
 /// See the [module](self).
-#[derive(Clone, Hash)]
+#[derive(Clone)]
 pub(in crate::replica) struct Attempt {
     pub(super) generation: Generation,
     pub(super) stage: Stage,
@@ -121,6 +122,26 @@ pub(super) enum Stage {
     Ending,
     /// The pending requests wait until the entry in force has ended.
     Waiting,
+}
+
+impl Hash for Attempt {
+    /// For the model check. The ends that it waits for are hashed with their keys, as dependents.
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        let Self {
+            generation,
+            stage,
+            pending,
+            tries,
+            seen,
+            forwarded,
+            unsure,
+            won_in_force,
+            in_force,
+            ends: _,
+        } = self;
+        (generation, stage, pending, tries, seen).hash(hasher);
+        (forwarded, unsure, won_in_force, in_force).hash(hasher);
+    }
 }
 
 impl Attempt {

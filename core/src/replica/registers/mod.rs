@@ -121,8 +121,9 @@ pub(super) struct Registers {
     by_key: Map<KeyId, Slot>,
     /// Keys whose attempts have news to look at.
     ready: VecDeque<Slot>,
-    /// Keys that have an attempt.
-    attempting: Set<Slot>,
+    /// Keys that have an attempt, in the order of listings: what is done for all of them is done in that order, whichever
+    /// slots they have.
+    attempting: Map<KeyId, Slot>,
     /// What was accepted and not yet learned, and when it is to be finished.
     unlearned: VecDeque<(Duration, Slot)>,
     /// What was learned, by number: for seats that missed it.
@@ -149,7 +150,7 @@ impl Registers {
             by_hash: Map::new(),
             by_key: Map::new(),
             ready: VecDeque::new(),
-            attempting: Set::new(),
+            attempting: Map::new(),
             unlearned: VecDeque::new(),
             log: Map::new(),
             last_learned: 0,
@@ -241,12 +242,12 @@ impl Registers {
 
     /// All attempts are looked at again.
     pub(super) fn make_all_ready(&mut self) {
-        self.ready.extend(self.attempting.iter().copied());
+        self.ready.extend(self.attempting.values().copied());
     }
 
     /// Gives up all attempts.
     pub(super) fn give_up_all(&mut self) {
-        for slot in std::mem::take(&mut self.attempting) {
+        for slot in std::mem::take(&mut self.attempting).into_values() {
             if let Some(record) = self.record_mut(slot) {
                 record.attempt = None;
             }
@@ -324,6 +325,7 @@ pub(super) struct KeyDigest<'a> {
     pub(super) learner: Option<&'a Learner>,
     pub(super) attempt: Option<&'a Attempt>,
     pub(super) slot: Slot,
+    /// In order.
     pub(super) dependents: Vec<&'a KeyId>,
 }
 
@@ -332,6 +334,8 @@ impl Registers {
     pub(super) fn digests(&self) -> impl Iterator<Item = KeyDigest<'_>> {
         self.by_key.iter().filter_map(|(id, slot)| {
             let record = self.record(*slot)?;
+            let mut dependents: Vec<_> = record.dependents.iter().filter_map(|slot| self.id(*slot)).collect();
+            dependents.sort_unstable();
             Some(KeyDigest {
                 id,
                 acceptor: &record.acceptor,
@@ -339,7 +343,7 @@ impl Registers {
                 learner: record.learner.as_deref(),
                 attempt: record.attempt.as_deref(),
                 slot: *slot,
-                dependents: record.dependents.iter().filter_map(|slot| self.id(*slot)).collect(),
+                dependents,
             })
         })
     }

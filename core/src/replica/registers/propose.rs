@@ -47,7 +47,8 @@ impl Registers {
         if !pending.repeats(&attempt.pending) {
             attempt.pending.push(pending);
         }
-        self.attempting.insert(slot);
+        let id = record.id.clone();
+        self.attempting.insert(id, slot);
         self.ready.push_back(slot);
     }
 
@@ -68,10 +69,11 @@ impl Registers {
     /// Every request of an attempt has its answer.
     pub(super) fn drop_attempt(&mut self, cx: &mut Context, slot: Slot) {
         cx.timers.cancel(Timer::Attempt(slot));
-        self.attempting.remove(&slot);
         self.forget_ends(slot);
         if let Some(record) = self.record_mut(slot) {
             record.attempt = None;
+            let id = record.id.clone();
+            self.attempting.remove(&id);
         }
         self.close(slot);
     }
@@ -423,7 +425,7 @@ impl Registers {
 
     /// The home seat that was asked is down: nobody waits for it.
     pub(in crate::replica) fn home_lost(&mut self, seat: Seat) {
-        for slot in self.attempting.clone() {
+        for slot in self.attempting.values().copied().collect::<Vec<_>>() {
             let Some(record) = self.record_mut(slot).filter(|record| record.home == seat) else { continue };
             if let Some(attempt) = &mut record.attempt
                 && matches!(attempt.stage, Stage::Forwarded)
@@ -436,7 +438,7 @@ impl Registers {
 
     /// A seat has come: it is asked what the others are being asked.
     pub(in crate::replica) fn ask_again(&self, cx: &mut Context, link: LinkId) {
-        for record in self.attempting.iter().filter_map(|slot| self.record(*slot)) {
+        for record in self.attempting.values().filter_map(|slot| self.record(*slot)) {
             let Some(attempt) = &record.attempt else { continue };
             let register = Register { id: record.id.clone(), generation: attempt.generation };
             let message = match &attempt.stage {
@@ -458,7 +460,7 @@ impl Registers {
 
     /// How many keys are being finished in the background.
     pub(super) fn finishing(&self) -> usize {
-        let attempts = self.attempting.iter().filter_map(|slot| self.record(*slot)?.attempt.as_ref());
+        let attempts = self.attempting.values().filter_map(|slot| self.record(*slot)?.attempt.as_ref());
         attempts.filter(|attempt| attempt.pending.iter().any(Pending::finishes)).count()
     }
 }
