@@ -84,18 +84,12 @@ impl Replica {
                 (key.id, learner).hash(hasher);
             }
             if let Some(attempt) = key.attempt {
-                let due = timers.time(Timer::Attempt(key.slot)).map(|due| due.saturating_sub(*now));
+                let due = timers.time(&Timer::Attempt(key.id.clone())).map(|due| due.saturating_sub(*now));
                 (key.id, attempt, due).hash(hasher);
             }
             if !key.dependents.is_empty() {
                 (key.id, key.dependents).hash(hasher);
             }
-        }
-        // Attempts whose timers ring at one time ring in the order of their slots.
-        let slots: Vec<_> =
-            registers.digests().filter(|key| key.attempt.is_some()).map(|key| key.slot).collect();
-        for slot in &slots {
-            slots.iter().filter(|other| *other < slot).count().hash(hasher);
         }
         outbox.digest(hasher);
         peers.links().hash(hasher);

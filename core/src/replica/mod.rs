@@ -329,7 +329,7 @@ impl Replica {
                 let (electorate, registers) = (self.peers.electorate(), &mut self.registers);
                 self.detector.check_all(&mut self.cx, electorate, registers, &self.watches);
             }
-            Timer::Attempt(slot) => self.registers.handle_timer(self.peers.electorate().quorum(), slot),
+            Timer::Attempt(id) => self.registers.handle_timer(self.peers.electorate().quorum(), &id),
             Timer::AskAnother(call) => self.remote.ask_another(&mut self.cx, self.peers.electorate(), call),
             Timer::Again(call) => self.remote.call_again(&mut self.cx, self.peers.electorate(), call),
             Timer::Heartbeat => self.sessions.heartbeat_due(&mut self.cx, self.peers.electorate()),

@@ -4,7 +4,7 @@ use crate::transport::LinkId;
 use crate::types::CallId;
 
 /// Where a key's record is. A slot is used again once its key is closed: what refers to a key that has been closed does
-/// no harm, since every timer and every queue only has the key's record checked.
+/// no harm, since every queue only has the key's record checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Slot(u32);
 

@@ -5,18 +5,17 @@
 
 use std::time::Duration;
 
-use super::names::Slot;
 use crate::sorted::{Map, Set};
 use crate::transport::LinkId;
-use crate::types::CallId;
+use crate::types::{CallId, KeyId};
 
 /// A thing that falls due.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Timer {
     /// All links are pinged.
     Ping,
     /// A key's attempt has waited long enough.
-    Attempt(Slot),
+    Attempt(KeyId),
     /// A call of the own handle has run out of time.
     Call(CallId),
     /// An observer's request has run out of time.
@@ -45,8 +44,8 @@ pub(super) struct Timers {
 impl Timers {
     /// Sets a timer, in place of the time that it had.
     pub(super) fn set(&mut self, at: Duration, timer: Timer) {
-        if let Some(before) = self.times.insert(timer, at) {
-            self.by_time.remove(&(before, timer));
+        if let Some(before) = self.times.insert(timer.clone(), at) {
+            self.by_time.remove(&(before, timer.clone()));
         }
         self.by_time.insert((at, timer));
     }
@@ -58,8 +57,8 @@ impl Timers {
     }
 
     /// When a timer is due, if it is set.
-    pub(super) fn time(&self, timer: Timer) -> Option<Duration> {
-        self.times.get(&timer).copied()
+    pub(super) fn time(&self, timer: &Timer) -> Option<Duration> {
+        self.times.get(timer).copied()
     }
 
     /// The time of the next timer.
@@ -69,11 +68,12 @@ impl Timers {
 
     /// Takes the next timer out whose time has come.
     pub(super) fn take_due(&mut self, now: Duration) -> Option<Timer> {
-        let (at, timer) = *self.by_time.first()?;
-        if at > now {
+        let (at, timer) = self.by_time.first()?;
+        if *at > now {
             return None;
         }
-        self.cancel(timer);
+        let timer = timer.clone();
+        self.cancel(timer.clone());
         Some(timer)
     }
 

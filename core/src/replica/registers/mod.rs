@@ -324,7 +324,6 @@ pub(super) struct KeyDigest<'a> {
     pub(super) is_urgent: bool,
     pub(super) learner: Option<&'a Learner>,
     pub(super) attempt: Option<&'a Attempt>,
-    pub(super) slot: Slot,
     /// In order.
     pub(super) dependents: Vec<&'a KeyId>,
 }
@@ -342,7 +341,6 @@ impl Registers {
                 is_urgent: record.dirty == Dirty::Urgent,
                 learner: record.learner.as_deref(),
                 attempt: record.attempt.as_deref(),
-                slot: *slot,
                 dependents,
             })
         })

@@ -68,12 +68,12 @@ impl Registers {
 
     /// Every request of an attempt has its answer.
     pub(super) fn drop_attempt(&mut self, cx: &mut Context, slot: Slot) {
-        cx.timers.cancel(Timer::Attempt(slot));
         self.forget_ends(slot);
         if let Some(record) = self.record_mut(slot) {
             record.attempt = None;
             let id = record.id.clone();
             self.attempting.remove(&id);
+            cx.timers.cancel(Timer::Attempt(id));
         }
         self.close(slot);
     }
@@ -91,10 +91,10 @@ impl Registers {
 
     /// Starts a stage, and sets when to try again should it come to nothing.
     fn start(&mut self, cx: &mut Context, slot: Slot, stage: Stage, after: Duration) {
-        cx.timers.set(cx.after(after), Timer::Attempt(slot));
-        if let Some(attempt) = self.attempt_mut(slot) {
-            attempt.stage = stage;
-        }
+        let Some(record) = self.record_mut(slot) else { return };
+        let Some(attempt) = &mut record.attempt else { return };
+        attempt.stage = stage;
+        cx.timers.set(cx.after(after), Timer::Attempt(record.id.clone()));
     }
 
     fn patience(&self, cx: &mut Context, slot: Slot) -> Duration {
@@ -393,7 +393,10 @@ impl Registers {
     /// A lease has ended for good: the attempts that waited for that go on.
     pub(super) fn end_learned(&mut self, cx: &mut Context, end: Slot) {
         let dependents = self.record_mut(end).map(|record| std::mem::take(&mut record.dependents));
-        for slot in dependents.unwrap_or_default() {
+        let mut dependents = dependents.unwrap_or_default();
+        // In the order of keys, whichever came first.
+        dependents.sort_by(|one, other| self.id(*one).cmp(&self.id(*other)));
+        for slot in dependents {
             let Some(attempt) = self.attempt_mut(slot) else { continue };
             attempt.ends.retain(|other| *other != end);
             if matches!(attempt.stage, Stage::Ending | Stage::Waiting) {
@@ -407,7 +410,8 @@ impl Registers {
     }
 
     /// An attempt has waited long enough.
-    pub(in crate::replica) fn handle_timer(&mut self, quorum: usize, slot: Slot) {
+    pub(in crate::replica) fn handle_timer(&mut self, quorum: usize, id: &KeyId) {
+        let Some(slot) = self.find(id) else { return };
         let Some(attempt) = self.attempt_mut(slot) else { return };
         match &attempt.stage {
             Stage::Idle | Stage::BackingOff | Stage::Forwarded | Stage::Ending | Stage::Waiting => {
