@@ -44,12 +44,18 @@ impl Registers {
             attempt.stage = Stage::Idle;
         }
         let pending = Pending { origin, goal, joined: cx.query };
-        if !pending.repeats(&attempt.pending) {
-            attempt.pending.push(pending);
+        if pending.repeats(&attempt.pending) {
+            return self.ready.push_back(slot);
         }
+        let ends: Vec<KeyId> =
+            pending.entry().into_iter().flat_map(|own| &own.leases).map(Lease::end).collect();
+        attempt.pending.push(pending);
         let id = record.id.clone();
         self.attempting.insert(id, slot);
         self.ready.push_back(slot);
+        for end in ends {
+            self.await_end(slot, &end);
+        }
     }
 
     /// Puts something for the cluster's own sake.
@@ -362,13 +368,12 @@ impl Registers {
 
     fn await_end(&mut self, slot: Slot, end: &KeyId) {
         let end = self.open(end);
-        let Some(record) = self.record_mut(end) else { return };
-        if record.dependents.contains(&slot) {
-            return;
-        }
-        record.dependents.push(slot);
-        if let Some(attempt) = self.attempt_mut(slot) {
-            attempt.ends.push(end);
+        let Some(attempt) = self.attempt_mut(slot).filter(|attempt| !attempt.ends.contains(&end)) else {
+            return self.close(end);
+        };
+        attempt.ends.push(end);
+        if let Some(record) = self.record_mut(end) {
+            record.dependents.push(slot);
         }
     }
 
@@ -390,13 +395,16 @@ impl Registers {
         }
     }
 
-    /// A lease has ended for good: the attempts that waited for that go on.
-    pub(super) fn end_learned(&mut self, cx: &mut Context, end: Slot) {
+    /// A lease has ended for good: the attempts that it makes a difference to go on. These are attempts that waited for it,
+    /// or have it in an entry that they want to put; and those at keys that are bound to it.
+    pub(super) fn end_learned(&mut self, cx: &mut Context, end: Slot, lease: &Lease) {
         let dependents = self.record_mut(end).map(|record| std::mem::take(&mut record.dependents));
-        let mut dependents = dependents.unwrap_or_default();
+        let mut slots = dependents.unwrap_or_default();
+        slots.extend(self.leases.keys(lease));
         // In the order of keys, whichever came first.
-        dependents.sort_by(|one, other| self.id(*one).cmp(&self.id(*other)));
-        for slot in dependents {
+        slots.sort_by(|one, other| self.id(*one).cmp(&self.id(*other)));
+        slots.dedup();
+        for slot in slots {
             let Some(attempt) = self.attempt_mut(slot) else { continue };
             attempt.ends.retain(|other| *other != end);
             if matches!(attempt.stage, Stage::Ending | Stage::Waiting) {

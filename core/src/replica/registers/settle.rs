@@ -147,7 +147,6 @@ impl Registers {
 
     /// The next thing to try for the requests that are still pending.
     fn try_next(&mut self, cx: &mut Context, electorate: &Electorate, slot: Slot) {
-        self.forget_ends(slot);
         let Some(record) = self.record(slot) else { return };
         let Some(attempt) = record.attempt.as_deref() else { return };
         let (generation, home) = (attempt.generation, record.home);

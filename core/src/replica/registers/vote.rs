@@ -216,8 +216,10 @@ impl Registers {
         if attempted {
             self.ready.push_back(slot);
         }
-        if id.bucket().name() == ENDS {
-            self.end_learned(cx, slot);
+        if id.bucket().name() == ENDS
+            && let Ok(lease) = Lease::of_end(&id)
+        {
+            self.end_learned(cx, slot, &lease);
         }
         cx.emit(Event::Learned(Register { id, generation }, entry.clone()));
     }
