@@ -1,4 +1,4 @@
-//! The proofs of a handshake: with a secret, Noise; see [`noise`](crate::noise).
+//! The proofs of a handshake: with a secret, Noise; see the module `noise`.
 
 use paxoskv_links::handshake::{Prefaces, Proofs, Step};
 use paxoskv_links::{Goodbye, Handshake, NoRandomness, Secret};

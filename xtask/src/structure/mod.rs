@@ -4,8 +4,8 @@
 //!   others, but not both. A module and its own children may.
 //! * Layers: where the head of a `lib.rs` has a section `# Layers`, each module names only those of lower layers.
 //!   The table of the layers is that section: a block of text, the highest layer first, one a line.
-//! * No source file is longer than [`LONGEST`] lines.
-//! * No name has a word in it that the project has replaced by the field's: [`words`].
+//! * No source file is longer than `LONGEST` lines.
+//! * No name has a word in it that the project has replaced by the field's: `words`.
 //!
 //! Code that is for tests only may name everything.
 
