@@ -32,7 +32,7 @@ fn a_node_comes_in_by_a_ticket_and_back_into_its_seat() {
     nodes.iter().chain([&third]).for_each(|node| node.seats(true, 3));
     assert_eq!(cluster.run(1, &["put", "k", "v", "--secret-file", &file]).done().line(), "v");
     // It is there before it is decided that it holds the seat.
-    nodes.iter().for_each(|node| drop(node.logs("a seat that stood empty is filled")));
+    nodes.iter().for_each(|node| drop(node.logs("a seat that was empty is filled")));
     drop(third);
     nodes[0].seats(true, 2);
 
