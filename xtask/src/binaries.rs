@@ -71,8 +71,21 @@ pub fn build_all() -> Result<Vec<Binary>, String> {
 ///
 /// That something does not compile.
 pub fn build(flags: &[&str]) -> Result<Vec<Binary>, String> {
+    build_with(&["test", "--locked", "--workspace", "--no-run"], flags)
+}
+
+/// Builds one example as the program that it is; `cargo test --example` would make a test of it.
+///
+/// # Errors
+///
+/// That it does not compile.
+pub fn build_example(name: &str) -> Result<Vec<Binary>, String> {
+    build_with(&["build", "--locked", "--workspace", "--profile", "test"], &["--example", name])
+}
+
+fn build_with(subcommand: &[&str], flags: &[&str]) -> Result<Vec<Binary>, String> {
     let mut command = cargo_command();
-    command.args(["test", "--locked", "--workspace", "--no-run"]).args(flags);
+    command.args(subcommand).args(flags);
     println!("$ {}", shown(&command));
     // Errors and warnings are shown as always; what was built is told in JSON.
     let command = command.arg("--message-format=json-render-diagnostics").stderr(Stdio::inherit());

@@ -92,7 +92,7 @@ pub fn test(part: Option<Part>) -> Result<(), String> {
         None | Some(Part::Native) => binaries::build_all()?,
         Some(Part::Cluster) => build_tests(CLUSTER)?,
         Some(Part::Network) => build_tests(NETWORK)?,
-        Some(Part::Wasm) => binaries::build(&["--example", "echo"])?,
+        Some(Part::Wasm) => binaries::build_example("echo")?,
         Some(Part::Browser) => build_tests(BROWSER)?,
     };
     if wanted(Part::Native) {
