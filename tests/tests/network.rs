@@ -255,7 +255,7 @@ fn two_machines_behind_two_nats_find_a_straight_way() {
     [relay, one, three].iter().for_each(|node| node.seats(true, 3));
     // Whichever finds it first closes the old link for both.
     until("a straight link", || {
-        let words = "a straight link takes the place of a relayed one";
+        let words = "a direct link takes the place of a relayed one";
         let found = |node: &&Process| node.printed().err.iter().any(|line| line.contains(words));
         [one, three].iter().any(found).then_some(())
     });
