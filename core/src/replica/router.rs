@@ -106,7 +106,7 @@ impl Replica {
                 self.remote.handle_response(cx, self.peers.electorate(), from, number, outcome);
             }
             Message::Hello { .. } | Message::Refuse { .. } | Message::Pong { .. } => {}
-            message => match register_of(&message) {
+            message => match message.register() {
                 Some(register) => {
                     let seat = self.peers.speaks_for(cx, &self.membership, link, &register.id);
                     if let Some(seat) = seat {
@@ -168,7 +168,7 @@ impl Replica {
         if self.cx.me.seat.is_none() {
             return; // It has no acceptor, and learns nothing.
         }
-        let Some(register) = register_of(&message).cloned() else { return };
+        let Some(register) = message.register().cloned() else { return };
         let slot = self.registers.open(&register.id);
         // Facts and refusals need no vote of this store.
         let is_fact =
@@ -347,22 +347,5 @@ impl Replica {
         }
         let entry = cx.entry(Value::yes());
         self.registers.want(cx, &lease.end(), Origin::Cluster, Goal::End(entry));
-    }
-}
-
-/// The register that a message between seats is about.
-fn register_of(message: &Message) -> Option<&Register> {
-    match message {
-        Message::Prepare { register, .. }
-        | Message::Promise { register, .. }
-        | Message::Accept { register, .. }
-        | Message::Accepted { register, .. }
-        | Message::Rejected { register, .. }
-        | Message::Stale { register, .. }
-        | Message::Read { register, .. }
-        | Message::ReadReply { register, .. }
-        | Message::Chosen { register, .. }
-        | Message::Forward { register, .. } => Some(register),
-        _ => None,
     }
 }

@@ -282,6 +282,25 @@ pub enum Message {
     },
 }
 
+impl Message {
+    /// The register that a message between seats is about, if it is about one.
+    pub fn register(&self) -> Option<&Register> {
+        match self {
+            Self::Prepare { register, .. }
+            | Self::Promise { register, .. }
+            | Self::Accept { register, .. }
+            | Self::Accepted { register, .. }
+            | Self::Rejected { register, .. }
+            | Self::Stale { register, .. }
+            | Self::Read { register, .. }
+            | Self::ReadReply { register, .. }
+            | Self::Chosen { register, .. }
+            | Self::Forward { register, .. } => Some(register),
+            _ => None,
+        }
+    }
+}
+
 wire_enum!(Message, "a message" {
     0 => Hello { hello },
     1 => Refuse { reason },

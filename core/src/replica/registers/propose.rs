@@ -479,17 +479,8 @@ impl Registers {
 
 /// Asks every seat, this one included.
 fn ask_all(cx: &mut Context, electorate: &Electorate, message: Message) {
-    if let Some(register) = register_of(&message) {
+    if let Some(register) = message.register() {
         cx.outbox.send(electorate.others(&register.id), &message);
         cx.emit(Event::ToSelf(message));
-    }
-}
-
-fn register_of(message: &Message) -> Option<&Register> {
-    match message {
-        Message::Prepare { register, .. }
-        | Message::Accept { register, .. }
-        | Message::Read { register, .. } => Some(register),
-        _ => None,
     }
 }
