@@ -1,7 +1,7 @@
 //! PaxosKV on native machines: all that an application, or the program `paxoskv`, needs to run a node of a cluster.
 //!
 //! The core ([`Cluster`] and all that it comes with, re-exported here) knows no runtime, no disk and no network.
-//! This crate adds them: tokio, durable storage in redb, links over WebSocket and libp2p. [`native`] puts them together:
+//! This crate adds them: tokio, durable storage, links over WebSocket and libp2p. [`native`] puts them together:
 //!
 //! ```
 //! # #[tokio::main(flavor = "current_thread")]
@@ -40,7 +40,7 @@ mod native;
 mod running;
 #[cfg(feature = "ws")]
 mod start_error;
-#[cfg(feature = "redb")]
+#[cfg(feature = "disk")]
 pub mod storage;
 mod timer;
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-#[cfg(any(feature = "redb", feature = "libp2p"))]
+#[cfg(any(feature = "disk", feature = "libp2p"))]
 use std::path::PathBuf;
 
 use axum::Router;
@@ -11,7 +11,7 @@ use paxoskv_links::{LinkSettings, Secret};
 use paxoskv_transport_ws::WsConfig;
 use tokio::net::{TcpListener, lookup_host};
 
-#[cfg(feature = "redb")]
+#[cfg(feature = "disk")]
 use crate::folder::data_folder;
 use crate::running::{Kept, NativeNode, Parts};
 use crate::start_error::StartError;
@@ -26,7 +26,7 @@ pub const FIRST_LIBP2P_PORT: u16 = 7410;
 /// The seats in a cluster, unless set otherwise.
 const CLUSTER_SIZE: u8 = 3;
 
-/// A node of the cluster of that name, which fills in tokio, redb, WebSocket and the rest.
+/// A node of the cluster of that name, which fills in tokio, storage on disk, WebSocket and the rest.
 ///
 /// Three of these, with seats 1, 2 and 3, on one machine find one another and are a cluster:
 ///
@@ -59,7 +59,7 @@ pub fn native(cluster: impl Into<String>) -> NativeBuilder {
 
 enum Keep {
     Default,
-    #[cfg(feature = "redb")]
+    #[cfg(feature = "disk")]
     Folder(PathBuf),
     Memory,
 }
@@ -117,7 +117,7 @@ impl NativeBuilder {
     }
 
     /// Keeps the seat's data in this folder, which no other seat may use. [`data_folder`] unless set.
-    #[cfg(feature = "redb")]
+    #[cfg(feature = "disk")]
     pub fn data(mut self, folder: impl Into<PathBuf>) -> Self {
         self.keep = Keep::Folder(folder.into());
         self
@@ -229,14 +229,14 @@ impl NativeBuilder {
         let kept = match (seat, keep) {
             (None, _) => Kept::Nothing,
             (Some(_), Keep::Memory) => Kept::memory(),
-            #[cfg(feature = "redb")]
+            #[cfg(feature = "disk")]
             (Some(_), Keep::Folder(folder)) => Kept::folder(folder).await?,
-            #[cfg(feature = "redb")]
+            #[cfg(feature = "disk")]
             (Some(seat), Keep::Default) => {
                 let cluster = self.cluster.as_deref().unwrap_or_default();
                 Kept::folder(data_folder(cluster, seat).ok_or(StartError::NoFolder)?).await?
             }
-            #[cfg(not(feature = "redb"))]
+            #[cfg(not(feature = "disk"))]
             (Some(_), Keep::Default) => return Err(StartError::NoFolder),
         };
         let size_or_usual = size.unwrap_or(CLUSTER_SIZE);

@@ -20,8 +20,8 @@ use tokio::sync::watch;
 
 use crate::links::{Known, Libp2pTransport, Links};
 use crate::start_error::StartError;
-#[cfg(feature = "redb")]
-use crate::storage::RedbStorage;
+#[cfg(feature = "disk")]
+use crate::storage::LogStorage;
 use crate::timer::TokioTimer;
 
 /// A node that was started by [`native`](crate::native): a handle to it. The node itself lives on the runtime.
@@ -155,8 +155,8 @@ async fn check(State(guard): State<Guard>, request: Request, next: Next) -> Resp
 pub(crate) enum Kept {
     Nothing,
     Memory(MemoryStorage),
-    #[cfg(feature = "redb")]
-    Folder(RedbStorage, PathBuf),
+    #[cfg(feature = "disk")]
+    Folder(LogStorage, PathBuf),
 }
 
 impl Kept {
@@ -165,10 +165,10 @@ impl Kept {
     }
 
     /// Opens the store in a folder. That reads the disk, so it is not done on the runtime's own threads.
-    #[cfg(feature = "redb")]
+    #[cfg(feature = "disk")]
     pub(crate) async fn folder(path: PathBuf) -> Result<Self, StorageError> {
         let opened = tokio::task::spawn_blocking(move || {
-            let storage = RedbStorage::open(&path)?;
+            let storage = LogStorage::open(&path)?;
             Ok(Self::Folder(storage, path))
         });
         opened.await.unwrap_or_else(|e| Err(StorageError::Failed(format!("opening the store failed: {e}"))))
@@ -176,7 +176,7 @@ impl Kept {
 
     pub(crate) fn path(&self) -> Option<&Path> {
         match self {
-            #[cfg(feature = "redb")]
+            #[cfg(feature = "disk")]
             Self::Folder(_, path) => Some(path),
             _ => None,
         }
@@ -188,7 +188,7 @@ impl Storage for Kept {
         match self {
             Self::Nothing => NoStorage.open().await,
             Self::Memory(storage) => storage.open().await,
-            #[cfg(feature = "redb")]
+            #[cfg(feature = "disk")]
             Self::Folder(storage, _) => storage.open().await,
         }
     }
@@ -197,7 +197,7 @@ impl Storage for Kept {
         match self {
             Self::Nothing => NoStorage.apply(batch).await,
             Self::Memory(storage) => storage.apply(batch).await,
-            #[cfg(feature = "redb")]
+            #[cfg(feature = "disk")]
             Self::Folder(storage, _) => storage.apply(batch).await,
         }
     }

@@ -6,14 +6,14 @@ use storage_help::*;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
 
-use paxoskv::storage::RedbStorage;
+use paxoskv::storage::LogStorage;
 
 const DIR: &str = "PAXOSKV_TEST_HOLDER_DIR";
 
 #[test]
 fn a_second_process_is_told_that_the_store_is_in_use() {
     if let Some(dir) = std::env::var_os(DIR) {
-        let _held = RedbStorage::open(dir.as_ref()).unwrap();
+        let _held = LogStorage::open(dir.as_ref()).unwrap();
         println!("\nholding");
         std::io::stdout().flush().unwrap();
         let _ = std::io::stdin().lines().next(); // Until the parent lets go.
@@ -30,8 +30,11 @@ fn a_second_process_is_told_that_the_store_is_in_use() {
     let mut lines = BufReader::new(holder.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap() == "holding"));
 
-    let error = RedbStorage::open(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("in use by another process") && error.contains("store.redb"), "{error}");
+    let error = LogStorage::open(dir.path()).unwrap_err().to_string();
+    assert!(
+        error.contains("in use by another process") && error.contains(&dir.path().display().to_string()),
+        "{error}"
+    );
 
     holder.kill().unwrap();
     holder.wait().unwrap();
@@ -41,6 +44,6 @@ fn a_second_process_is_told_that_the_store_is_in_use() {
 #[test]
 fn the_same_process_cannot_open_a_store_twice_either() {
     let (dir, _) = filled();
-    let _held = RedbStorage::open(dir.path()).unwrap();
-    assert!(RedbStorage::open(dir.path()).unwrap_err().to_string().contains("in use"));
+    let _held = LogStorage::open(dir.path()).unwrap();
+    assert!(LogStorage::open(dir.path()).unwrap_err().to_string().contains("in use"));
 }

@@ -9,12 +9,12 @@ fn a_damaged_store_is_named_and_left_alone() {
     let mut cluster = Cluster::up(&[]);
     cluster.run(1, &["put", "leader", "anna"]).done();
     assert_eq!(cluster.stop(2, Signal::SIGTERM).status, Some(0));
-    let file = cluster.data(2).join("store.redb");
+    let file = cluster.data(2).join("store-000001-000001.log");
     let good = std::fs::read(&file).expect("the store");
     assert!(good.len() > 4096);
 
     let mut changed = good.clone();
-    changed[4096..].iter_mut().for_each(|byte| *byte ^= 0x55);
+    changed[512..].iter_mut().for_each(|byte| *byte ^= 0x55);
     let garbage: Vec<u8> =
         (0..good.len() as u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let cases: [(&str, Vec<u8>); 6] = [
@@ -23,7 +23,7 @@ fn a_damaged_store_is_named_and_left_alone() {
         ("it is empty", Vec::new()),
         ("it is garbage", garbage),
         ("it is a text", b"no store, but a letter to a friend\n".repeat(1000)),
-        ("its pages are changed", changed),
+        ("its batches are changed", changed),
     ];
     for (what, bytes) in cases {
         std::fs::write(&file, &bytes).expect("written");

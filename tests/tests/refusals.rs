@@ -30,7 +30,8 @@ fn a_second_process_for_a_taken_seat() {
     reports(&again.start().end(), &format!("{} is in use", cluster.address(2)));
 
     let same_folder = again.clone().elsewhere();
-    reports(&same_folder.start().end(), "store.redb is in use by another process");
+    let in_use = format!("the store {} is in use by another process", cluster.data(2).display());
+    reports(&same_folder.start().end(), &in_use);
     cluster.unharmed();
 
     let other_folder =

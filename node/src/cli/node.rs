@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use paxoskv::storage::LogStorage;
 use paxoskv::ticket::Ticket;
 use paxoskv::{NativeNode, Seat, SeatState, Secret, Settings, data_folder, native};
 use tracing::{info, warn};
@@ -70,7 +71,7 @@ fn use_ticket(args: &mut NodeArgs, ticket: Ticket) -> Option<Secret> {
 async fn free_seats(args: &NodeArgs, secret: &Option<Secret>) -> Result<Vec<u8>, Failure> {
     let had = |seat: &u8| {
         let folder = folder(args, *seat).or_else(|| data_folder(&args.cluster, Seat::new(*seat)?));
-        !args.memory && folder.is_some_and(|folder| folder.join("store.redb").exists())
+        !args.memory && folder.is_some_and(|folder| LogStorage::exists(&folder))
     };
     let had: Vec<u8> = (1..=args.cluster_size).filter(had).collect();
     if !had.is_empty() {
