@@ -2,8 +2,8 @@
 //!
 //! Natively these are the standard library's. What browsers download is another matter: the code of a B-tree is eight
 //! kilobytes for each type that is kept in one, of which PaxosKV has dozens, and together they were a quarter of the
-//! download. Here a map is a row of items as they came and the order of their places, which is kept by code that is
-//! there once. An item that comes or goes moves the places behind its own, four bytes each.
+//! download. Here a map is a sorted row of boxes, with an item in each. The code that moves boxes is the same whatever is in
+//! them, so it is there once. An item that comes or goes moves the boxes behind its own, four bytes each.
 
 #[cfg(any(test, target_family = "wasm"))]
 mod map;
