@@ -90,13 +90,24 @@ impl<K, V> Map<K, V> {
     }
 
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        self.items.retain_mut(|item| keep(&item.0, &mut item.1));
+        for mut item in std::mem::take(&mut self.items) {
+            if keep(&item.0, &mut item.1) {
+                self.items.push(item);
+            }
+        }
     }
 
-    /// Puts an item here in the row. What is not inlined is the same code for every map, and there once.
+    /// Puts an item where it was found, or where it was not found; says what it takes the place of. What is not inlined
+    /// is the same code for every map, and there once.
     #[inline(never)]
-    fn put(&mut self, at: usize, item: Box<(K, V)>) {
-        self.items.insert(at, item);
+    fn replace(&mut self, place: Result<usize, usize>, item: Box<(K, V)>) -> Option<Box<(K, V)>> {
+        match place {
+            Ok(at) => Some(std::mem::replace(&mut self.items[at], item)),
+            Err(at) => {
+                self.items.insert(at, item);
+                None
+            }
+        }
     }
 
     /// Takes the item out that is here in the row.
@@ -137,13 +148,9 @@ impl<K: Ord, V> Map<K, V> {
     }
 
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.find(&key) {
-            Ok(at) => Some(std::mem::replace(&mut self.items[at].1, value)),
-            Err(at) => {
-                self.put(at, Box::new((key, value)));
-                None
-            }
-        }
+        let item = Box::new((key, value));
+        let place = self.find(&item.0);
+        self.replace(place, item).map(|old| old.1)
     }
 
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
@@ -195,7 +202,7 @@ impl<'a, K: Ord, V> Entry<'a, K, V> {
     pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'a mut V {
         let Self { map, key } = self;
         let at = map.find(&key).unwrap_or_else(|at| {
-            map.put(at, Box::new((key, make())));
+            map.replace(Err(at), Box::new((key, make())));
             at
         });
         &mut map.items[at].1
