@@ -10,7 +10,8 @@ use super::super::Output;
 use super::super::context::{Context, Event, own_session};
 use super::super::peers::Electorate;
 use super::super::timers::Timer;
-use crate::sorted::Map;
+use crate::settings::millis;
+use crate::sorted::{Gather, Map};
 use crate::transport::LinkId;
 use crate::types::{CallId, Error, Generation, Lease};
 use crate::wire::{Message, Op, Outcome};
@@ -150,7 +151,7 @@ impl Remote {
         // The seat gives up a little before this node does, and can then say why.
         let left = call.deadline.map(|at| at.saturating_sub(cx.now));
         let patience = left.map(|left| left.saturating_sub((left / 10).min(Duration::from_millis(200))));
-        let patience = patience.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let patience = patience.map(millis);
         cx.outbox.send(&[link], &Message::Request { number, op: call.op.clone(), patience });
     }
 

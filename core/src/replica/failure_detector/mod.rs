@@ -18,7 +18,8 @@ use super::registers::Registers;
 use super::timers::Timer;
 use super::watches::Watches;
 use crate::paxos::QueryId;
-use crate::sorted::{Map, Set};
+use crate::settings::millis;
+use crate::sorted::{Gather, Map, Set};
 use crate::transport::LinkId;
 use crate::types::{Entry, Incarnation, Lease, Seat, Seats};
 use crate::wire::Message;
@@ -186,7 +187,7 @@ impl FailureDetector {
             && electorate.may_vote()
             && electorate.has_quorum()
         {
-            let lost_for = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
+            let lost_for = millis(silent);
             cx.outbox.send(&[link], &Message::SuspicionReply { query, lost_for });
         }
     }
@@ -317,7 +318,7 @@ pub(super) fn handle_relayed_ack(
 }
 
 fn suspend_after_ms(cx: &Context) -> u64 {
-    u64::try_from(cx.settings.suspend_after.as_millis()).unwrap_or(u64::MAX)
+    millis(cx.settings.suspend_after)
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use tracing::debug;
 use super::context::{Context, Event};
 use super::membership::Membership;
 use super::timers::Timer;
-use crate::settings::Settings;
-use crate::sorted::Map;
+use crate::settings::{Settings, millis};
+use crate::sorted::{Gather, Map};
 use crate::transport::{CloseReason, LinkId};
 use crate::types::{Bootstrap, Incarnation, KeyId, Seat};
 use crate::wire::{Claim, Hello, Message, PROTOCOL};
@@ -274,7 +274,7 @@ impl Peers {
         for name in self.links() {
             let Some(link) = self.links.get(&name) else { continue };
             if !link.attested && cx.now >= link.heard.saturating_add(peer_timeout) {
-                let silence = format!("nothing was heard for {} ms", peer_timeout.as_millis() as u64);
+                let silence = format!("nothing was heard for {} ms", millis(peer_timeout));
                 self.close(cx, membership, name, CloseReason::Faulty(silence));
                 continue;
             }
@@ -297,7 +297,7 @@ impl Peers {
                 self.say_hello(cx, membership, name);
             }
         }
-        let number = cx.now.as_millis() as u64;
+        let number = millis(cx.now);
         cx.outbox.send(&pinged, &Message::Ping { number, learned: durably_learned });
     }
 
