@@ -158,7 +158,7 @@ impl Remote {
     /// A seat has been linked: calls that found none ask it.
     pub(in crate::replica) fn ask_seats(&mut self, cx: &mut Context, electorate: &Electorate) {
         let waiting: Vec<CallId> =
-            self.calls.iter().filter(|(_, call)| call.link.is_none()).map(|(id, _)| *id).collect();
+            self.calls.iter().filter(|(_, call)| call.link.is_none()).map(|(id, _)| *id).gather();
         for call in waiting {
             self.ask(cx, electorate, call);
         }
@@ -262,7 +262,7 @@ impl Remote {
 
     /// All calls fail.
     pub(in crate::replica) fn fail_all(&mut self, cx: &mut Context, error: &Error) {
-        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        let calls: Vec<CallId> = self.calls.keys().copied().gather();
         for call in calls {
             self.forget(cx, call);
             self.finish(cx, call, Outcome::Failed { error: error.clone() });

@@ -106,7 +106,7 @@ impl FailureDetector {
         // A node that is back is suspected anew next time. And if no key is bound to it any more, another seat's query was
         // answered first, and this one may never be.
         let over = |of: &&Incarnation| !owners.contains(of) || !self.incarnations.suspects(cx, of);
-        let over: Vec<Incarnation> = self.queries.keys().filter(over).copied().collect();
+        let over: Vec<Incarnation> = self.queries.keys().filter(over).copied().gather();
         if cx.rules.suspicion_is_fresh() {
             over.iter().for_each(|of| drop(self.drop_query(cx, of)));
         }
@@ -270,7 +270,7 @@ impl FailureDetector {
         cx.outbox.send(&[link], &Message::HeartbeatAck { number, seat, suspend_after });
         let relay: Seats = relay.iter().copied().collect();
         let seats = electorate.seats().filter(|seat| relay.contains(*seat));
-        let links: Vec<LinkId> = seats.filter_map(|seat| electorate.voter(seat)).collect();
+        let links: Vec<LinkId> = seats.filter_map(|seat| electorate.voter(seat)).gather();
         cx.outbox.send(&links, &Message::RelayedHeartbeat { incarnation, number });
     }
 
