@@ -140,7 +140,7 @@ impl Settings {
         }
         for (name, time, least, most) in self.times() {
             if !(least..=most).contains(&time) {
-                let (least, most) = (least.as_millis(), most.as_millis());
+                let (least, most) = (millis(least), millis(most));
                 return Err(format!("the setting {name} must be from {least} to {most} ms"));
             }
         }
@@ -159,11 +159,16 @@ impl Settings {
         for (name, time, least, _) in self.times() {
             let least = if least == LEAST { least } else { Duration::ZERO };
             if !(least..=NEVER).contains(&time) {
-                return Err(format!("the setting {name} must be at least {} ms", least.as_millis()));
+                return Err(format!("the setting {name} must be at least {} ms", millis(least)));
             }
         }
         Ok(())
     }
+}
+
+/// A time in whole milliseconds; the largest number where it has more.
+pub(crate) fn millis(time: Duration) -> u64 {
+    time.as_secs().saturating_mul(1_000).saturating_add(time.subsec_millis().into())
 }
 
 #[cfg(test)]

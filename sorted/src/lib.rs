@@ -1,15 +1,17 @@
-//! Sorted maps and sets whose code is small.
+//! Sorted maps and sets whose code is small, and rows that are gathered by code that is small.
 //!
 //! Natively these are the standard library's. What browsers download is another matter: the code of a B-tree is eight
 //! kilobytes for each type that is kept in one, of which PaxosKV has dozens, and together they were a quarter of the
-//! download. Here a map is a row of items as they came and the order of their places, which is kept by code that is
-//! there once. An item that comes or goes moves the places behind its own, four bytes each.
+//! download. Here a map is a sorted row of boxes, with an item in each. The code that moves boxes is the same whatever is in
+//! them, so it is there once. An item that comes or goes moves the boxes behind its own, four bytes each.
 
+mod gather;
 #[cfg(any(test, target_family = "wasm"))]
 mod map;
 #[cfg(any(test, target_family = "wasm"))]
 mod set;
 
+pub use gather::Gather;
 #[cfg(not(target_family = "wasm"))]
 pub use std::collections::{BTreeMap as Map, BTreeSet as Set};
 

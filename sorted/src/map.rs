@@ -10,61 +10,33 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::{Bound, RangeBounds};
-use std::slice;
-use std::vec::IntoIter;
+use std::{slice, vec};
 
-/// The order of a map's items. It knows their places alone, so this code is there once for all maps.
-#[derive(Clone, Default)]
-struct Order {
-    /// The places of the items, sorted by the items' keys.
-    places: Vec<u32>,
-    /// Places that nothing is in.
-    free: Vec<u32>,
-}
-
-impl Order {
-    /// Where in the order an item is, or where it would go. The order of the item at a place and the item looked
-    /// for is what `compare` says.
-    #[inline(never)]
-    fn find(&self, compare: &mut dyn FnMut(usize) -> Ordering) -> Result<usize, usize> {
-        self.places.binary_search_by(|place| compare(*place as usize))
+/// Where in a row of so many items one is, or where it would go. The order of the item at a place and the item looked for
+/// is what `compare` says. This code is there once for all maps.
+#[inline(never)]
+fn find(items: usize, compare: &dyn Fn(usize) -> Ordering) -> Result<usize, usize> {
+    let (mut start, mut end) = (0, items);
+    while start < end {
+        let middle = start.midpoint(end);
+        match compare(middle) {
+            Ordering::Less => start = middle + 1,
+            Ordering::Equal => return Ok(middle),
+            Ordering::Greater => end = middle,
+        }
     }
-
-    /// Finds a place for an item, which goes here in the order.
-    #[inline(never)]
-    fn insert(&mut self, at: usize) -> usize {
-        let place = self.free.pop().unwrap_or(self.places.len() as u32);
-        self.places.insert(at, place);
-        place as usize
-    }
-
-    /// Takes an item out of the order; says what its place was.
-    #[inline(never)]
-    fn remove(&mut self, at: usize) -> usize {
-        let place = self.places.remove(at);
-        self.free.push(place);
-        place as usize
-    }
-
-    /// Takes the items from here on out; says what their places were.
-    #[inline(never)]
-    fn split_off(&mut self, at: usize) -> Vec<u32> {
-        let places = self.places.split_off(at);
-        self.free.extend(&places);
-        places
-    }
+    Err(start)
 }
 
 /// A map whose items are sorted by key.
 #[derive(Clone)]
 pub struct Map<K, V> {
-    order: Order,
-    items: Vec<Option<(K, V)>>,
+    items: Vec<Box<(K, V)>>,
 }
 
 impl<K, V> Default for Map<K, V> {
     fn default() -> Self {
-        Self { order: Order::default(), items: Vec::new() }
+        Self { items: Vec::new() }
     }
 }
 
@@ -74,29 +46,23 @@ impl<K, V> Map<K, V> {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.order.places.is_empty()
+        self.items.is_empty()
     }
 
     pub fn len(&self) -> usize {
-        self.order.places.len()
+        self.items.len()
     }
 
     pub fn clear(&mut self) {
-        *self = Self::default();
+        self.items.clear();
     }
 
     pub fn iter(&self) -> Iter<'_, K, V> {
-        self.iter_from(0)
+        Iter(self.items.iter())
     }
 
-    fn iter_from(&self, at: usize) -> Iter<'_, K, V> {
-        Iter { places: self.order.places.get(at..).unwrap_or_default().iter(), items: &self.items }
-    }
-
-    pub fn iter_mut(&mut self) -> IntoIter<(&K, &mut V)> {
-        let mut items: Vec<_> = self.items.iter_mut().map(Option::as_mut).collect();
-        let sorted = self.order.places.iter().filter_map(|place| items.get_mut(*place as usize)?.take());
-        sorted.map(|(key, value)| (&*key, value)).collect::<Vec<_>>().into_iter()
+    pub fn iter_mut(&mut self) -> IterMut<'_, K, V> {
+        IterMut(self.items.iter_mut())
     }
 
     pub fn first_key_value(&self) -> Option<(&K, &V)> {
@@ -124,58 +90,54 @@ impl<K, V> Map<K, V> {
     }
 
     pub fn retain(&mut self, mut keep: impl FnMut(&K, &mut V) -> bool) {
-        let (items, free) = (&mut self.items, &mut self.order.free);
-        self.order.places.retain(|place| {
-            let Some(item) = items.get_mut(*place as usize) else { return false };
-            let kept = item.as_mut().is_some_and(|(key, value)| keep(key, value));
-            if !kept {
-                *item = None;
-                free.push(*place);
+        for mut item in std::mem::take(&mut self.items) {
+            if keep(&item.0, &mut item.1) {
+                self.items.push(item);
             }
-            kept
-        });
-    }
-
-    /// The value of the item that is here in the order.
-    fn value_mut(&mut self, at: usize) -> Option<&mut V> {
-        let place = *self.order.places.get(at)?;
-        self.items.get_mut(place as usize)?.as_mut().map(|(_, value)| value)
-    }
-
-    /// Puts an item here in the order.
-    fn put(&mut self, at: usize, key: K, value: V) {
-        let place = self.order.insert(at);
-        match self.items.get_mut(place) {
-            Some(item) => *item = Some((key, value)),
-            None => self.items.push(Some((key, value))),
         }
+    }
+
+    /// Puts an item where it was found, or where it was not found; says what it takes the place of. What is not inlined
+    /// is the same code for every map, and there once.
+    #[inline(never)]
+    fn replace(&mut self, place: Result<usize, usize>, item: Box<(K, V)>) -> Option<Box<(K, V)>> {
+        match place {
+            Ok(at) => Some(std::mem::replace(&mut self.items[at], item)),
+            Err(at) => {
+                self.items.insert(at, item);
+                None
+            }
+        }
+    }
+
+    /// Takes the item out that is here in the row.
+    #[inline(never)]
+    fn take(&mut self, at: usize) -> Box<(K, V)> {
+        self.items.remove(at)
     }
 }
 
 impl<K: Ord, V> Map<K, V> {
-    /// Where in the order a key is, or where it would go.
+    /// Where in the row a key is, or where it would go.
     fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Result<usize, usize>
     where
         K: Borrow<Q>,
     {
-        self.order.find(&mut |place| match self.items.get(place) {
-            Some(Some((theirs, _))) => theirs.borrow().cmp(key),
-            _ => Ordering::Less,
-        })
+        find(self.len(), &|at| self.items[at].0.borrow().cmp(key))
     }
 
     pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
     where
         K: Borrow<Q>,
     {
-        self.find(key).ok().and_then(|at| self.iter_from(at).next()).map(|(_, value)| value)
+        self.find(key).ok().map(|at| &self.items[at].1)
     }
 
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
         K: Borrow<Q>,
     {
-        self.find(key).ok().and_then(|at| self.value_mut(at))
+        self.find(key).ok().map(|at| &mut self.items[at].1)
     }
 
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
@@ -186,21 +148,16 @@ impl<K: Ord, V> Map<K, V> {
     }
 
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        match self.find(&key) {
-            Ok(at) => self.value_mut(at).map(|old| std::mem::replace(old, value)),
-            Err(at) => {
-                self.put(at, key, value);
-                None
-            }
-        }
+        let item = Box::new((key, value));
+        let place = self.find(&item.0);
+        self.replace(place, item).map(|old| old.1)
     }
 
     pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,
     {
-        let place = self.find(key).map(|at| self.order.remove(at)).ok()?;
-        self.items.get_mut(place)?.take().map(|(_, value)| value)
+        self.find(key).ok().map(|at| self.take(at).1)
     }
 
     /// Takes the items from this key on out, the key included.
@@ -209,8 +166,7 @@ impl<K: Ord, V> Map<K, V> {
         K: Borrow<Q>,
     {
         let at = self.find(key).unwrap_or_else(|at| at);
-        let places = self.order.split_off(at);
-        places.into_iter().filter_map(|place| self.items.get_mut(place as usize)?.take()).collect()
+        Self { items: self.items.split_off(at) }
     }
 
     pub fn entry(&mut self, key: K) -> Entry<'_, K, V> {
@@ -227,11 +183,12 @@ impl<K: Ord, V> Map<K, V> {
             Bound::Included(key) => self.find(key).unwrap_or_else(|at| at),
             Bound::Excluded(key) => self.find(key).map_or_else(|at| at, |at| at + 1),
         };
-        self.iter_from(start).take_while(move |(key, _)| match range.end_bound() {
-            Bound::Unbounded => true,
-            Bound::Included(end) => Borrow::<Q>::borrow(*key) <= end,
-            Bound::Excluded(end) => Borrow::<Q>::borrow(*key) < end,
-        })
+        let end = match range.end_bound() {
+            Bound::Unbounded => self.len(),
+            Bound::Included(key) => self.find(key).map_or_else(|at| at, |at| at + 1),
+            Bound::Excluded(key) => self.find(key).unwrap_or_else(|at| at),
+        };
+        Iter(self.items.get(start..end).unwrap_or_default().iter())
     }
 }
 
@@ -242,17 +199,13 @@ pub struct Entry<'a, K, V> {
 }
 
 impl<'a, K: Ord, V> Entry<'a, K, V> {
-    #[allow(clippy::expect_used, reason = "it was put there")]
     pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'a mut V {
         let Self { map, key } = self;
-        let at = match map.find(&key) {
-            Ok(at) => at,
-            Err(at) => {
-                map.put(at, key, make());
-                at
-            }
-        };
-        map.value_mut(at).expect("an item at each place in the order")
+        let at = map.find(&key).unwrap_or_else(|at| {
+            map.replace(Err(at), Box::new((key, make())));
+            at
+        });
+        &mut map.items[at].1
     }
 
     pub fn or_insert(self, value: V) -> &'a mut V {
@@ -268,17 +221,36 @@ impl<'a, K: Ord, V> Entry<'a, K, V> {
 }
 
 /// The items of a map in order.
-pub struct Iter<'a, K, V> {
-    places: slice::Iter<'a, u32>,
-    items: &'a [Option<(K, V)>],
-}
+pub struct Iter<'a, K, V>(slice::Iter<'a, Box<(K, V)>>);
 
 impl<'a, K, V> Iterator for Iter<'a, K, V> {
     type Item = (&'a K, &'a V);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let place = *self.places.next()?;
-        self.items.get(place as usize)?.as_ref().map(|(key, value)| (key, value))
+        self.0.next().map(|item| (&item.0, &item.1))
+    }
+}
+
+/// The items of a map in order, their values to be changed.
+pub struct IterMut<'a, K, V>(slice::IterMut<'a, Box<(K, V)>>);
+
+impl<'a, K, V> Iterator for IterMut<'a, K, V> {
+    type Item = (&'a K, &'a mut V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (key, value) = &mut **self.0.next()?;
+        Some((key, value))
+    }
+}
+
+/// The items of a map that is taken apart, in order.
+pub struct IntoIter<K, V>(vec::IntoIter<Box<(K, V)>>);
+
+impl<K, V> Iterator for IntoIter<K, V> {
+    type Item = (K, V);
+
+    fn next(&mut self) -> Option<(K, V)> {
+        self.0.next().map(|item| *item)
     }
 }
 
@@ -292,18 +264,17 @@ impl<'a, K, V> IntoIterator for &'a Map<K, V> {
 
 impl<'a, K, V> IntoIterator for &'a mut Map<K, V> {
     type Item = (&'a K, &'a mut V);
-    type IntoIter = IntoIter<Self::Item>;
-    fn into_iter(self) -> Self::IntoIter {
+    type IntoIter = IterMut<'a, K, V>;
+    fn into_iter(self) -> IterMut<'a, K, V> {
         self.iter_mut()
     }
 }
 
 impl<K, V> IntoIterator for Map<K, V> {
     type Item = (K, V);
-    type IntoIter = IntoIter<(K, V)>;
-    fn into_iter(mut self) -> Self::IntoIter {
-        let sorted = self.order.places.iter().filter_map(|place| self.items.get_mut(*place as usize)?.take());
-        sorted.collect::<Vec<_>>().into_iter()
+    type IntoIter = IntoIter<K, V>;
+    fn into_iter(self) -> IntoIter<K, V> {
+        IntoIter(self.items.into_iter())
     }
 }
 

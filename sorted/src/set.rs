@@ -7,9 +7,8 @@
 
 use std::borrow::Borrow;
 use std::fmt;
-use std::vec::IntoIter;
 
-use super::map::{Iter, Map};
+use super::map::{IntoIter, Iter, Map};
 
 /// A set whose members are sorted.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -78,7 +77,7 @@ impl<'a, K> IntoIterator for &'a Set<K> {
 
 impl<K> IntoIterator for Set<K> {
     type Item = K;
-    type IntoIter = std::iter::Map<IntoIter<(K, ())>, fn((K, ())) -> K>;
+    type IntoIter = std::iter::Map<IntoIter<K, ()>, fn((K, ())) -> K>;
     fn into_iter(self) -> Self::IntoIter {
         self.0.into_iter().map(|(key, ())| key)
     }

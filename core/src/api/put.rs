@@ -9,6 +9,7 @@ use super::argument::IntoKey;
 use super::call::{BoxFuture, Caller, Target, bucket_method, check_size, timeout_method, unexpected};
 use super::found::Found;
 use super::session::Session;
+use crate::settings::millis;
 use crate::types::{Bucket, Entry, Error, Generation, Lease, RequestId, SessionId, Value, each_once};
 use crate::wire::{Op, Outcome};
 
@@ -71,7 +72,7 @@ impl Put {
     /// clocks, but perhaps some time later.
     pub fn until(mut self, moment: SystemTime) -> Self {
         let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let unix_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let unix_ms = millis(since);
         self.leases.push(Lease::Deadline { unix_ms, nonce: self.request.0 });
         self
     }

@@ -80,11 +80,7 @@ impl<T: Wire> Wire for Option<T> {
         }
     }
     fn read(r: &mut Reader<'_>) -> Result<Self, Malformed> {
-        if r.peek()? == Head::NULL {
-            r.head()?;
-            return Ok(None);
-        }
-        T::read(r).map(Some)
+        if r.null()? { Ok(None) } else { T::read(r).map(Some) }
     }
 }
 

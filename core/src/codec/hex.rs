@@ -18,13 +18,12 @@ impl Hex<'_> {
     #[must_use]
     pub fn decode(text: &str) -> Option<Vec<u8>> {
         let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let pairs = text.as_bytes().chunks(2);
-        pairs
-            .map(|pair| match pair {
-                [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
-                _ => None,
-            })
-            .collect()
+        let mut bytes = Vec::new();
+        for pair in text.as_bytes().chunks(2) {
+            let [high, low] = pair else { return None };
+            bytes.push(digit(*high)? << 4 | digit(*low)?);
+        }
+        Some(bytes)
     }
 }
 

@@ -10,13 +10,18 @@ use super::Head;
 pub const MAX_DEPTH: usize = 64;
 
 /// Bytes that are not what they should be.
+///
+/// It is one word, which costs little wherever something is read and the error is handed on.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("malformed CBOR at byte {at}: {what}")]
-pub struct Malformed {
+#[error("malformed CBOR at byte {}: {}", .0.at, .0.what)]
+pub struct Malformed(Box<Fault>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Fault {
     /// Offset from the start of the input, in bytes.
-    pub at: usize,
+    at: usize,
     /// What was expected there.
-    pub what: &'static str,
+    what: &'static str,
 }
 
 /// Reads CBOR from a slice, with lengths and nesting checked. After an error nothing more can be read.
@@ -37,8 +42,9 @@ impl<'a> Reader<'a> {
 
     /// What is wrong here, for callers that expect more than this reader does.
     #[must_use]
+    #[cold]
     pub fn malformed(&self, what: &'static str) -> Malformed {
-        Malformed { at: self.at, what }
+        Malformed(Box::new(Fault { at: self.at, what }))
     }
 
     /// How many bytes have been read.
@@ -72,6 +78,15 @@ impl<'a> Reader<'a> {
     /// [`Malformed`] where there is none.
     pub fn peek(&self) -> Result<Head, Malformed> {
         self.clone().head()
+    }
+
+    /// Whether `null` comes next. If so, it goes past it.
+    pub(super) fn null(&mut self) -> Result<bool, Malformed> {
+        let is_null = self.peek()? == Head::NULL;
+        if is_null {
+            self.head()?;
+        }
+        Ok(is_null)
     }
 
     /// The length of an array, which cannot be longer than what is left: each member takes a byte at least.
@@ -185,6 +200,14 @@ impl<'a> Reader<'a> {
         len: Option<usize>,
         mut one: impl FnMut(&mut Self) -> Result<(), Malformed>,
     ) -> Result<(), Malformed> {
+        self.each_member(len, &mut one)
+    }
+
+    fn each_member(
+        &mut self,
+        len: Option<usize>,
+        one: &mut dyn FnMut(&mut Self) -> Result<(), Malformed>,
+    ) -> Result<(), Malformed> {
         let mut seen = 0;
         loop {
             match len {
@@ -193,7 +216,7 @@ impl<'a> Reader<'a> {
                     self.head()?;
                     return Ok(());
                 }
-                _ => self.nested(&mut one)?,
+                _ => self.nested(&mut *one)?,
             }
             seen += 1;
         }

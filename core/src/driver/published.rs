@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use crate::sorted::Map;
+use crate::sorted::{Gather, Map};
 use crate::types::{Effect, Error, SessionState, Status};
 
 /// Tells the time of the node's timer, on any thread.
@@ -71,11 +71,11 @@ impl State {
     /// Takes those that wait for a topic, or for anything, out of their slots.
     fn take_waiting(&mut self, topic: Option<Topic>) -> Vec<Waker> {
         let Some(topic) = topic else {
-            return std::mem::take(&mut self.waiting).into_values().collect();
+            return std::mem::take(&mut self.waiting).into_values().gather();
         };
         let slots = self.waiting.range((topic, 0)..=(topic, u64::MAX)).map(|(slot, _)| *slot);
-        let slots: Vec<(Topic, u64)> = slots.collect();
-        slots.iter().filter_map(|slot| self.waiting.remove(slot)).collect()
+        let slots: Vec<(Topic, u64)> = slots.gather();
+        slots.iter().filter_map(|slot| self.waiting.remove(slot)).gather()
     }
 }
 

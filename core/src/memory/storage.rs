@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::sorted::Map;
+use crate::sorted::{Gather, Map};
 use crate::storage::{Batch, Loaded, Record, Storage, StorageError};
 use crate::types::Opening;
 
@@ -30,7 +30,7 @@ impl Storage for MemoryStorage {
         state.opening = state.opening.next();
         let records =
             state.records.iter().map(|(key, value)| Record { key: key.clone(), value: value.clone() });
-        Ok(Loaded { opening: state.opening, records: records.collect() })
+        Ok(Loaded { opening: state.opening, records: records.gather() })
     }
 
     async fn apply(&mut self, batch: Batch) -> Result<(), StorageError> {

@@ -2,6 +2,7 @@
 
 use crate::paxos::AcceptorState;
 use crate::rules::Rules;
+use crate::sorted::Gather;
 use crate::types::{Ballot, Entry, Lease, Seat, Seats};
 
 /// One ballot for one register. A new try is a new proposer with a higher ballot.
@@ -102,7 +103,7 @@ impl Proposer {
         }
         let Some(own) = self.own.take() else { return Step::Nothing };
         let own_ended: Vec<Lease> =
-            own.leases.iter().filter(|lease| all_ended.contains(lease)).cloned().collect();
+            own.leases.iter().filter(|lease| all_ended.contains(lease)).cloned().gather();
         if !own_ended.is_empty() {
             return Step::OwnEnded(own_ended);
         }

@@ -6,6 +6,7 @@
 
 use crate::paxos::{AcceptorState, QueryId};
 use crate::rules::Rules;
+use crate::sorted::Gather;
 use crate::types::{Ballot, Entry, Epoch, Lease, Seat};
 
 /// One query to all acceptors, and their replies.
@@ -105,7 +106,7 @@ impl Reader {
     /// Which of these leases are flagged in a reply.
     pub fn flagged<'a>(&self, leases: impl IntoIterator<Item = &'a Lease>) -> Vec<Lease> {
         let flagged = |lease: &&Lease| self.answers.iter().any(|(_, _, ended)| ended.contains(lease));
-        leases.into_iter().filter(flagged).cloned().collect()
+        leases.into_iter().filter(flagged).cloned().gather()
     }
 
     /// Whether a chosen entry is in force: a quorum of acceptors flagged none of its leases, each of which held the

@@ -18,8 +18,8 @@ use tracing::{info, warn};
 use super::context::Context;
 use super::membership::Membership;
 use super::peers::Peers;
-use super::registers::{Attempt, Registers};
-use crate::sorted::Map;
+use super::registers::{Attempt, Registers, retain};
+use crate::sorted::{Gather, Map};
 use crate::transport::LinkId;
 use crate::types::{Bootstrap, Entry, Register, Seat, Seated, Value};
 use crate::wire::Message;
@@ -79,7 +79,7 @@ fn present(cx: &Context, membership: &Membership, peers: &Peers) -> Option<Boots
             seats.insert(*seat, theirs.store);
         }
     }
-    let seats: Vec<Seated> = seats.into_iter().map(|(seat, store)| Seated { seat, store }).collect();
+    let seats: Vec<Seated> = seats.into_iter().map(|(seat, store)| Seated { seat, store }).gather();
     let cluster_size = u32::from(membership.seats());
     (seats.len() >= membership.roster().quorum()).then_some(Bootstrap { cluster, cluster_size, seats })
 }
@@ -126,7 +126,7 @@ fn drop_absent(membership: &Membership, peers: &Peers, registers: &mut Registers
         let Some((slot, attempt)) = registers.attempt_at(&Bootstrap::seat_register(seat)) else { continue };
         let claim = peers.electorate().claimant(seat).and_then(|link| peers.hello(link)?.claim);
         let there = claim.map(|claim| Value::from_wire(&claim.store));
-        attempt.pending.retain(|pending| match &there {
+        retain(&mut attempt.pending, &mut |pending| match &there {
             Some(store) => pending.wants(store),
             None => pending.entry().is_none(),
         });

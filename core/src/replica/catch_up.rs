@@ -10,7 +10,7 @@ use super::context::Context;
 use super::outbox::PAGE_BYTES;
 use super::registers::Registers;
 use super::store::Store;
-use crate::sorted::{Map, Set};
+use crate::sorted::{Gather, Map, Set};
 use crate::transport::LinkId;
 use crate::types::{Register, Seat, StoreId};
 use crate::wire::{Claim, Digest, Message};
@@ -81,7 +81,7 @@ impl CatchUp {
         let unknown = |register: &Register| !registers.knows(register);
         pull.wanted = items.into_iter().map(|item| item.register).filter(unknown).collect();
         if !pull.wanted.is_empty() {
-            let registers = pull.wanted.iter().cloned().collect();
+            let registers = pull.wanted.iter().cloned().gather();
             cx.outbox.send(&[link], &Message::Fetch { registers });
         }
         self.go_on(cx, store, seat);

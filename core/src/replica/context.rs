@@ -10,7 +10,7 @@ use super::timers::Timers;
 use crate::paxos::QueryId;
 use crate::random::Random;
 use crate::rules::Rules;
-use crate::settings::Settings;
+use crate::settings::{Settings, millis};
 use crate::transport::LinkId;
 use crate::types::{
     Entry, Incarnation, Lease, NodeId, Opening, Register, RequestId, Round, Seat, SessionId, StoreId, Value,
@@ -125,7 +125,7 @@ impl Context {
     }
 
     pub(super) fn unix_ms(&self) -> u64 {
-        u64::try_from(self.unix.as_millis()).unwrap_or(u64::MAX)
+        millis(self.unix)
     }
 }
 

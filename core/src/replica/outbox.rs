@@ -16,7 +16,7 @@ use std::mem;
 use super::Output;
 use crate::codec::{Writer, encode};
 use crate::rules::Rules;
-use crate::sorted::Map;
+use crate::sorted::{Gather, Map};
 use crate::storage::Batch;
 use crate::transport::{CloseReason, LinkId};
 use crate::types::Generation;
@@ -148,7 +148,7 @@ impl Outbox {
         self.bound = Frames::default();
         let replies = mem::take(&mut self.bound_outputs);
         // Replies that report a failure stand all the same; they were made after the batch had failed.
-        self.outputs.extend(replies.into_iter().filter(is_failure));
+        self.release(replies.into_iter().filter(is_failure).gather());
     }
 
     /// Whether anything may leave: this boot is durable.
@@ -180,17 +180,29 @@ impl Outbox {
     /// The batch that was under way is durable: what waited for it may leave.
     pub(super) fn persisted(&mut self) {
         self.open = true;
-        self.outputs.extend(self.under_way.take().into_iter().flatten());
+        let waiting = self.under_way.take().unwrap_or_default();
+        self.release(waiting);
     }
 
     /// Lets out what waits for nothing: all of it where no batch is under way, since then all is durable.
     pub(super) fn flush(&mut self) {
-        if self.open {
-            self.outputs.extend(self.free.take_all());
+        if !self.open {
+            return;
         }
-        if self.under_way.is_none() && self.open {
-            self.outputs.extend(self.bound.take_all());
-            self.outputs.extend(mem::take(&mut self.bound_outputs));
+        let free = self.free.take_all();
+        self.release(free);
+        if self.under_way.is_none() {
+            let bound = self.bound.take_all();
+            self.release(bound);
+            let outputs = mem::take(&mut self.bound_outputs);
+            self.release(outputs);
+        }
+    }
+
+    /// Lets all of this out.
+    fn release(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            self.outputs.push_back(output);
         }
     }
 
@@ -255,18 +267,15 @@ impl Frames {
     fn take(&mut self, link: LinkId) -> Vec<Vec<u8>> {
         let Gathered { frames, bytes } = self.links.remove(&link).unwrap_or_default();
         self.bytes -= bytes;
-        frames.into_iter().map(|(count, messages)| frame(count, &messages)).collect()
+        frames.into_iter().map(|(count, messages)| frame(count, &messages)).gather()
     }
 
     fn take_all(&mut self) -> Vec<Output> {
         let mut all = Vec::new();
         for (link, gathered) in mem::take(self).links {
-            all.extend(
-                gathered
-                    .frames
-                    .into_iter()
-                    .map(|(count, messages)| Output::Send { link, frame: frame(count, &messages) }),
-            );
+            for (count, messages) in gathered.frames {
+                all.push(Output::Send { link, frame: frame(count, &messages) });
+            }
         }
         all
     }

@@ -13,7 +13,7 @@ use super::context::{Context, Event, own_session};
 use super::peers::Electorate;
 use super::registers::Registers;
 use super::timers::Timer;
-use crate::sorted::Map;
+use crate::sorted::{Gather, Map};
 use crate::types::{CallId, ENDS, Error, KeyId, Lease, Seat, Seats, SessionId, SessionState};
 use crate::wire::Message;
 
@@ -207,7 +207,7 @@ impl Sessions {
             electorate.claimant(*seat).is_none() || before.is_some_and(|heard| !heard.contains(*seat))
         };
         let relay =
-            electorate.seats().filter(|seat| electorate.own() != Some(*seat) && silent(seat)).collect();
+            electorate.seats().filter(|seat| electorate.own() != Some(*seat) && silent(seat)).gather();
         cx.outbox.send(electorate.claimant_links(), &Message::Heartbeat { number, relay });
         if electorate.may_vote() {
             self.unanswered.push(number);

@@ -4,6 +4,7 @@ use super::Output;
 use super::context::Context;
 use super::membership::Membership;
 use super::peers::Peers;
+use crate::sorted::Gather;
 use crate::types::{Seat, SeatState, SeatStatus, Status};
 
 /// The status that was published last.
@@ -42,7 +43,7 @@ pub(super) fn current(cx: &Context, membership: &Membership, peers: &Peers) -> S
         cluster_size: u32::from(membership.seats()),
         quorum: electorate.has_quorum(),
         epoch: membership.epoch(),
-        seats: Seat::all(membership.seats()).map(|seat| SeatStatus { seat, state: state(seat) }).collect(),
+        seats: Seat::all(membership.seats()).map(|seat| SeatStatus { seat, state: state(seat) }).gather(),
         observers: peers.observers(),
     }
 }

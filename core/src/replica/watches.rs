@@ -7,7 +7,7 @@ use super::context::{Context, Event};
 use super::names::{Origin, Slot};
 use super::outbox::PAGE_BYTES;
 use super::registers::Registers;
-use crate::sorted::{Map, Set};
+use crate::sorted::{Gather, Map, Set};
 use crate::types::{Bootstrap, Bucket, ENDS, Incarnation, Key, KeyId, Lease};
 use crate::wire::{Change, Cursor, Outcome, Version};
 
@@ -52,7 +52,7 @@ impl Watches {
     }
 
     pub(super) fn monitored_sessions(&self, incarnation: &Incarnation) -> Vec<Lease> {
-        self.monitored.get(incarnation).into_iter().flatten().cloned().collect()
+        self.monitored.get(incarnation).into_iter().flatten().cloned().gather()
     }
 
     /// A request waits for the first state of a key that comes after this one.
@@ -126,7 +126,7 @@ impl Watches {
         }
         for bucket in buckets {
             let watchers = self.buckets.get(&bucket).into_iter().flat_map(Map::keys);
-            for origin in watchers.copied().collect::<Vec<_>>() {
+            for origin in watchers.copied().gather() {
                 self.notify_of_many(cx, registers, &bucket, origin, false);
             }
         }

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use super::{Bucket, Error, Incarnation, Key, KeyId, NodeId, RequestId};
 use crate::codec::{Hex, Malformed, decode, encode, wire_enum};
-use crate::sorted::Set;
+use crate::sorted::{Gather, Set};
 
 /// A lease ends exactly when its end register has a chosen value; with it ends every entry that names it.
 ///
@@ -75,7 +75,7 @@ impl Lease {
 
 /// Leases without those that are there already, in their order.
 pub(crate) fn each_once(leases: Vec<Lease>) -> Vec<Lease> {
-    leases.into_iter().collect::<Set<_>>().into_iter().collect()
+    leases.into_iter().collect::<Set<_>>().into_iter().gather()
 }
 
 /// Names a session, anywhere in the cluster: a peer's id, to bind keys to the peer's life and to monitor it.

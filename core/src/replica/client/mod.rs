@@ -12,7 +12,7 @@ use super::peers::Electorate;
 use super::registers::{Goal, Registers};
 use super::timers::Timer;
 use super::watches::Watches;
-use crate::sorted::Map;
+use crate::sorted::{Gather, Map};
 use crate::transport::LinkId;
 use crate::types::{Bucket, Error, Incarnation, Key, KeyId, Lease, SessionId, Value};
 use crate::wire::{Cursor, Message, Op, Outcome, Version};
@@ -206,7 +206,7 @@ impl Requests {
         link: LinkId,
     ) {
         let all = Origin::Observer(link, 0)..=Origin::Observer(link, u64::MAX);
-        let dropped: Vec<Origin> = self.0.range(all).map(|(origin, _)| *origin).collect();
+        let dropped: Vec<Origin> = self.0.range(all).map(|(origin, _)| *origin).gather();
         for origin in dropped {
             self.give_up(cx, registers, watches, origin);
         }
@@ -221,7 +221,7 @@ impl Requests {
         error: &Error,
     ) {
         let own = |origin: &&Origin| matches!(origin, Origin::Own(_));
-        let calls: Vec<Origin> = self.0.keys().filter(own).copied().collect();
+        let calls: Vec<Origin> = self.0.keys().filter(own).copied().gather();
         for origin in calls {
             self.give_up(cx, registers, watches, origin);
             respond(cx, origin, Outcome::Failed { error: error.clone() });

@@ -10,7 +10,8 @@ use super::super::Output;
 use super::super::context::{Context, Event, own_session};
 use super::super::peers::Electorate;
 use super::super::timers::Timer;
-use crate::sorted::Map;
+use crate::settings::millis;
+use crate::sorted::{Gather, Map};
 use crate::transport::LinkId;
 use crate::types::{CallId, Error, Generation, Lease};
 use crate::wire::{Message, Op, Outcome};
@@ -150,14 +151,14 @@ impl Remote {
         // The seat gives up a little before this node does, and can then say why.
         let left = call.deadline.map(|at| at.saturating_sub(cx.now));
         let patience = left.map(|left| left.saturating_sub((left / 10).min(Duration::from_millis(200))));
-        let patience = patience.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
+        let patience = patience.map(millis);
         cx.outbox.send(&[link], &Message::Request { number, op: call.op.clone(), patience });
     }
 
     /// A seat has been linked: calls that found none ask it.
     pub(in crate::replica) fn ask_seats(&mut self, cx: &mut Context, electorate: &Electorate) {
         let waiting: Vec<CallId> =
-            self.calls.iter().filter(|(_, call)| call.link.is_none()).map(|(id, _)| *id).collect();
+            self.calls.iter().filter(|(_, call)| call.link.is_none()).map(|(id, _)| *id).gather();
         for call in waiting {
             self.ask(cx, electorate, call);
         }
@@ -261,7 +262,7 @@ impl Remote {
 
     /// All calls fail.
     pub(in crate::replica) fn fail_all(&mut self, cx: &mut Context, error: &Error) {
-        let calls: Vec<CallId> = self.calls.keys().copied().collect();
+        let calls: Vec<CallId> = self.calls.keys().copied().gather();
         for call in calls {
             self.forget(cx, call);
             self.finish(cx, call, Outcome::Failed { error: error.clone() });

@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use super::super::context::Context;
-use crate::sorted::Map;
+use crate::sorted::{Gather, Map};
 use crate::types::{Incarnation, NodeId};
 
 /// How long an incarnation to which no key is bound is remembered after it was heard of last.
@@ -58,7 +58,7 @@ impl Incarnations {
             return Vec::new();
         }
         let earlier = Incarnation { boot: 0, ..incarnation }..Incarnation { boot: *latest, ..incarnation };
-        self.known.range(earlier).filter(|(_, known)| !known.left).map(|(earlier, _)| *earlier).collect()
+        self.known.range(earlier).filter(|(_, known)| !known.left).map(|(earlier, _)| *earlier).gather()
     }
 
     /// A link to a node is down.

@@ -18,7 +18,8 @@ use super::registers::Registers;
 use super::timers::Timer;
 use super::watches::Watches;
 use crate::paxos::QueryId;
-use crate::sorted::{Map, Set};
+use crate::settings::millis;
+use crate::sorted::{Gather, Map, Set};
 use crate::transport::LinkId;
 use crate::types::{Entry, Incarnation, Lease, Seat, Seats};
 use crate::wire::Message;
@@ -105,7 +106,7 @@ impl FailureDetector {
         // A node that is back is suspected anew next time. And if no key is bound to it any more, another seat's query was
         // answered first, and this one may never be.
         let over = |of: &&Incarnation| !owners.contains(of) || !self.incarnations.suspects(cx, of);
-        let over: Vec<Incarnation> = self.queries.keys().filter(over).copied().collect();
+        let over: Vec<Incarnation> = self.queries.keys().filter(over).copied().gather();
         if cx.rules.suspicion_is_fresh() {
             over.iter().for_each(|of| drop(self.drop_query(cx, of)));
         }
@@ -186,7 +187,7 @@ impl FailureDetector {
             && electorate.may_vote()
             && electorate.has_quorum()
         {
-            let lost_for = u64::try_from(silent.as_millis()).unwrap_or(u64::MAX);
+            let lost_for = millis(silent);
             cx.outbox.send(&[link], &Message::SuspicionReply { query, lost_for });
         }
     }
@@ -269,7 +270,7 @@ impl FailureDetector {
         cx.outbox.send(&[link], &Message::HeartbeatAck { number, seat, suspend_after });
         let relay: Seats = relay.iter().copied().collect();
         let seats = electorate.seats().filter(|seat| relay.contains(*seat));
-        let links: Vec<LinkId> = seats.filter_map(|seat| electorate.voter(seat)).collect();
+        let links: Vec<LinkId> = seats.filter_map(|seat| electorate.voter(seat)).gather();
         cx.outbox.send(&links, &Message::RelayedHeartbeat { incarnation, number });
     }
 
@@ -317,7 +318,7 @@ pub(super) fn handle_relayed_ack(
 }
 
 fn suspend_after_ms(cx: &Context) -> u64 {
-    u64::try_from(cx.settings.suspend_after.as_millis()).unwrap_or(u64::MAX)
+    millis(cx.settings.suspend_after)
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::super::Output;
 use super::super::context::Context;
 use super::super::membership::Membership;
 use super::Peers;
-use crate::sorted::Map;
+use crate::sorted::{Gather, Map};
 use crate::transport::LinkId;
 use crate::types::{Opening, StoreId};
 use crate::wire::{Claim, Message};
@@ -73,7 +73,7 @@ impl Peers {
             return;
         }
         let others: Vec<String> =
-            before.iter().filter(|address| !addresses.contains(address)).cloned().collect();
+            before.iter().filter(|address| !addresses.contains(address)).cloned().gather();
         addresses.extend(others);
         let revision = known.map_or(0, |known| known.revision) + 1;
         self.pass_on(cx, None, SeatAddresses { claim, revision, addresses: usable(addresses) });
@@ -110,8 +110,7 @@ impl Peers {
     }
 
     fn pass_on(&mut self, cx: &mut Context, from: Option<LinkId>, latest: SeatAddresses) {
-        let links: Vec<LinkId> =
-            self.greeted_links().into_iter().filter(|link| Some(*link) != from).collect();
+        let links: Vec<LinkId> = self.greeted_links().into_iter().filter(|link| Some(*link) != from).gather();
         cx.outbox.send(&links, &latest.message());
         self.addresses.0.insert(latest.claim.store, latest);
     }

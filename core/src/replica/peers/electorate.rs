@@ -4,6 +4,7 @@
 //! to ask, or how many replies are enough, is handed this and nothing else.
 
 use crate::rules::Rules;
+use crate::sorted::Gather;
 use crate::transport::LinkId;
 use crate::types::{Bootstrap, Epoch, Error, KeyId, Seat};
 
@@ -34,7 +35,7 @@ impl Electorate {
         voters: Vec<(Seat, LinkId)>,
         claimants: Vec<(Seat, LinkId)>,
     ) -> Self {
-        let links = |seats: &[(Seat, LinkId)]| seats.iter().map(|(_, link)| *link).collect();
+        let links = |seats: &[(Seat, LinkId)]| seats.iter().map(|(_, link)| *link).gather();
         let may_vote = membership.may_vote(rules, me);
         let up = match me.seat {
             None => claimants.len(),
@@ -139,8 +140,8 @@ impl Electorate {
     #[cfg(test)]
     pub(in crate::replica) fn of_three() -> Self {
         let others: Vec<(Seat, LinkId)> =
-            Seat::all(3).skip(1).map(|seat| (seat, LinkId(u64::from(seat.get())))).collect();
-        let links: Vec<LinkId> = others.iter().map(|(_, link)| *link).collect();
+            Seat::all(3).skip(1).map(|seat| (seat, LinkId(u64::from(seat.get())))).gather();
+        let links: Vec<LinkId> = others.iter().map(|(_, link)| *link).gather();
         Self {
             own: Seat::new(1),
             may_vote: true,

@@ -14,8 +14,8 @@ use tracing::debug;
 use super::context::{Context, Event};
 use super::membership::Membership;
 use super::timers::Timer;
-use crate::settings::Settings;
-use crate::sorted::Map;
+use crate::settings::{Settings, millis};
+use crate::sorted::{Gather, Map};
 use crate::transport::{CloseReason, LinkId};
 use crate::types::{Bootstrap, Incarnation, KeyId, Seat};
 use crate::wire::{Claim, Hello, Message, PROTOCOL};
@@ -64,7 +64,7 @@ impl Peers {
 
     /// All links.
     pub(super) fn links(&self) -> Vec<LinkId> {
-        self.links.keys().copied().collect()
+        self.links.keys().copied().gather()
     }
 
     fn greeted(&self) -> impl Iterator<Item = (LinkId, &Link, &Hello)> {
@@ -73,7 +73,7 @@ impl Peers {
 
     /// The links at whose other end a peer has said Hello.
     pub(super) fn greeted_links(&self) -> Vec<LinkId> {
-        self.greeted().map(|(link, ..)| link).collect()
+        self.greeted().map(|(link, ..)| link).gather()
     }
 
     /// Whether a link is up.
@@ -221,7 +221,7 @@ impl Peers {
             }
         }
         let is_voter = |(_, name): &(Seat, LinkId)| self.seated(cx, membership, *name).is_some();
-        let voters = seats.iter().filter(|seat| is_voter(seat)).copied().collect();
+        let voters = seats.iter().filter(|seat| is_voter(seat)).copied().gather();
         self.electorate =
             Electorate::new(cx.rules, &cx.me, membership, latest_of_each(voters), latest_of_each(seats));
         cx.emit(Event::Reviewed);
@@ -274,7 +274,7 @@ impl Peers {
         for name in self.links() {
             let Some(link) = self.links.get(&name) else { continue };
             if !link.attested && cx.now >= link.heard.saturating_add(peer_timeout) {
-                let silence = format!("nothing was heard for {} ms", peer_timeout.as_millis() as u64);
+                let silence = format!("nothing was heard for {} ms", millis(peer_timeout));
                 self.close(cx, membership, name, CloseReason::Faulty(silence));
                 continue;
             }
@@ -297,7 +297,7 @@ impl Peers {
                 self.say_hello(cx, membership, name);
             }
         }
-        let number = cx.now.as_millis() as u64;
+        let number = millis(cx.now);
         cx.outbox.send(&pinged, &Message::Ping { number, learned: durably_learned });
     }
 
@@ -307,14 +307,6 @@ impl Peers {
 }
 
 /// One link a seat, the latest, in the order of seats.
-fn latest_of_each(mut seats: Vec<(Seat, LinkId)>) -> Vec<(Seat, LinkId)> {
-    seats.sort_unstable();
-    seats.dedup_by(|later, earlier| {
-        let same = later.0 == earlier.0;
-        if same {
-            *earlier = *later;
-        }
-        same
-    });
-    seats
+fn latest_of_each(seats: Vec<(Seat, LinkId)>) -> Vec<(Seat, LinkId)> {
+    seats.into_iter().collect::<Map<_, _>>().into_iter().gather()
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use super::super::names::{Origin, Slot};
 use crate::paxos::{Proposer, Reader};
-use crate::types::{Entry, Generation, Lease, RequestId, Round, Value, each_once};
+use crate::sorted::{Gather, Set};
+use crate::types::{Entry, Generation, Lease, RequestId, Round, Value};
 
 /// What a request wants of a key.
 #[derive(Clone, Debug, Hash)]
@@ -190,9 +191,17 @@ impl Attempt {
 
     /// The leases of the entries that are to be put, and of one more: queries name them.
     pub(super) fn leases_with(&self, entry: Option<&Entry>) -> Vec<Lease> {
-        let entries = self.pending.iter().filter_map(Pending::entry).chain(entry);
-        each_once(entries.flat_map(|entry| entry.leases.iter().cloned()).collect())
+        let mut leases = Set::new();
+        for entry in self.pending.iter().filter_map(Pending::entry).chain(entry) {
+            leases.extend(entry.leases.iter().cloned());
+        }
+        leases.into_iter().gather()
     }
+}
+
+/// Keeps those requests for which `keep` says so. The code is there once for all who ask.
+pub(in crate::replica) fn retain(pending: &mut Vec<Pending>, keep: &mut dyn FnMut(&Pending) -> bool) {
+    pending.retain(keep);
 }
 
 /// How long an attempt waits for the acceptors before it tries again, before jitter.

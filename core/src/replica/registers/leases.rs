@@ -2,7 +2,7 @@
 //! moments.
 
 use super::super::names::Slot;
-use crate::sorted::{Map, Set};
+use crate::sorted::{Gather, Map, Set};
 use crate::types::{Incarnation, Lease};
 
 #[derive(Clone, Default)]
@@ -63,7 +63,7 @@ impl Leases {
 
     /// The keys that are bound to a lease.
     pub(super) fn keys(&self, lease: &Lease) -> Vec<Slot> {
-        self.bound.get(lease).into_iter().flatten().copied().collect()
+        self.bound.get(lease).into_iter().flatten().copied().gather()
     }
 
     pub(super) fn owners(&self) -> impl Iterator<Item = &Incarnation> {
@@ -75,12 +75,12 @@ impl Leases {
     }
 
     pub(super) fn sessions_of(&self, incarnation: &Incarnation) -> Vec<Lease> {
-        self.sessions.get(incarnation).into_iter().flatten().cloned().collect()
+        self.sessions.get(incarnation).into_iter().flatten().cloned().gather()
     }
 
     pub(super) fn deadlines_until(&self, unix_ms: u64) -> Vec<Lease> {
         let until = self.deadlines.iter().take_while(|(at, _)| *at <= unix_ms);
-        until.map(|(_, lease)| lease.clone()).collect()
+        until.map(|(_, lease)| lease.clone()).gather()
     }
 
     pub(super) fn next_deadline(&self) -> Option<u64> {

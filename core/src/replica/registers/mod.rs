@@ -31,7 +31,7 @@ use crate::types::{Generation, KeyId, Seat, home_of};
 use crate::wire::Version;
 
 use attempt::Stage;
-pub(super) use attempt::{Attempt, Goal};
+pub(super) use attempt::{Attempt, Goal, retain};
 use leases::Leases;
 pub(super) use rows::Row;
 pub(super) use vote::Sender;
@@ -242,7 +242,9 @@ impl Registers {
 
     /// All attempts are looked at again.
     pub(super) fn make_all_ready(&mut self) {
-        self.ready.extend(self.attempting.values().copied());
+        for slot in self.attempting.values() {
+            self.ready.push_back(*slot);
+        }
     }
 
     /// Gives up all attempts.
@@ -268,7 +270,7 @@ impl Registers {
     pub(super) fn drop_pending(&mut self, id: &KeyId, origin: Origin) {
         let Some(slot) = self.find(id) else { return };
         if let Some(attempt) = self.attempt_mut(slot) {
-            attempt.pending.retain(|pending| pending.origin != origin);
+            retain(&mut attempt.pending, &mut |pending| pending.origin != origin);
             self.ready.push_back(slot);
         }
         if let Some(record) = self.record_mut(slot) {

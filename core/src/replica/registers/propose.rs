@@ -10,9 +10,10 @@ use super::super::names::Origin;
 use super::super::names::Slot;
 use super::super::peers::Electorate;
 use super::super::timers::Timer;
-use super::attempt::{Attempt, Goal, Pending, Stage, patience};
+use super::attempt::{Attempt, Goal, Pending, Stage, patience, retain};
 use super::{Registers, Sender};
 use crate::paxos::{AcceptorState, Proposer, QueryId, Reader, Step, Verdict};
+use crate::sorted::{Gather, Map};
 use crate::transport::LinkId;
 use crate::types::{Ballot, Entry, Generation, KeyId, Lease, Register, Round, Seat, Value};
 use crate::wire::{Message, Outcome};
@@ -48,7 +49,7 @@ impl Registers {
             return self.ready.push_back(slot);
         }
         let ends: Vec<KeyId> =
-            pending.entry().into_iter().flat_map(|own| &own.leases).map(Lease::end).collect();
+            pending.entry().into_iter().flat_map(|own| &own.leases).map(Lease::end).gather();
         attempt.pending.push(pending);
         let id = record.id.clone();
         self.attempting.insert(id, slot);
@@ -231,7 +232,7 @@ impl Registers {
                 self.answer_absent(cx, slot, started);
                 if let Some(attempt) = self.attempt_mut(slot) {
                     // There is nothing to finish either: what one seat accepted here cannot have been chosen.
-                    attempt.pending.retain(|pending| !pending.finishes());
+                    retain(&mut attempt.pending, &mut |pending| !pending.finishes());
                     attempt.stage = Stage::Idle;
                     attempt.unsure = 0;
                 }
@@ -335,7 +336,7 @@ impl Registers {
         let rules = cx.rules;
         let Some(attempt) = self.attempt_mut(slot) else { return };
         let generation = attempt.generation;
-        attempt.pending.retain(|pending| {
+        retain(&mut attempt.pending, &mut |pending| {
             let outcome = match &pending.goal {
                 Goal::Get if pending.joined < asked || !rules.match_queries() => {
                     Outcome::Absent { generation }
@@ -399,12 +400,14 @@ impl Registers {
     /// or have it in an entry that they want to put; and those at keys that are bound to it.
     pub(super) fn end_learned(&mut self, cx: &mut Context, end: Slot, lease: &Lease) {
         let dependents = self.record_mut(end).map(|record| std::mem::take(&mut record.dependents));
-        let mut slots = dependents.unwrap_or_default();
-        slots.extend(self.leases.keys(lease));
         // In the order of keys, whichever came first.
-        slots.sort_by(|one, other| self.id(*one).cmp(&self.id(*other)));
-        slots.dedup();
-        for slot in slots {
+        let mut slots = Map::new();
+        for slot in dependents.unwrap_or_default().into_iter().chain(self.leases.keys(lease)) {
+            if let Some(id) = self.id(slot) {
+                slots.insert(id.clone(), slot);
+            }
+        }
+        for slot in slots.into_values() {
             let Some(attempt) = self.attempt_mut(slot) else { continue };
             attempt.ends.retain(|other| *other != end);
             if matches!(attempt.stage, Stage::Ending | Stage::Waiting) {
@@ -437,7 +440,7 @@ impl Registers {
 
     /// The home seat that was asked is down: nobody waits for it.
     pub(in crate::replica) fn home_lost(&mut self, seat: Seat) {
-        for slot in self.attempting.values().copied().collect::<Vec<_>>() {
+        for slot in self.attempting.values().copied().gather() {
             let Some(record) = self.record_mut(slot).filter(|record| record.home == seat) else { continue };
             if let Some(attempt) = &mut record.attempt
                 && matches!(attempt.stage, Stage::Forwarded)

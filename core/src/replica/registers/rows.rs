@@ -10,6 +10,7 @@ use super::{Dirty, KeyRecord, Registers};
 use crate::codec::{encode, wire_struct};
 use crate::paxos::{Acceptor, AcceptorState};
 use crate::rules::Rules;
+use crate::sorted::Gather;
 use crate::storage::Record;
 use crate::types::{Bootstrap, ENDS, Entry, Generation, Incarnation, KeyId, Lease, Register};
 use crate::wire::{Digest, Version};
@@ -40,7 +41,7 @@ impl Registers {
 
     /// All rows have been taken in. What was accepted and not learned is finished from `now` on.
     pub(in crate::replica) fn loaded(&mut self) {
-        let slots: Vec<Slot> = self.by_key.values().copied().collect();
+        let slots: Vec<Slot> = self.by_key.values().copied().gather();
         for slot in &slots {
             self.bind(*slot, &[]);
         }
@@ -51,8 +52,9 @@ impl Registers {
     pub(in crate::replica) fn finish_what_was_loaded(&mut self, now: Duration) {
         let unlearned =
             |slot: &&Slot| self.record(**slot).is_some_and(|record| record.acceptor.is_unlearned());
-        let unlearned: Vec<Slot> = self.by_key.values().filter(unlearned).copied().collect();
-        self.unlearned.extend(unlearned.into_iter().map(|slot| (now, slot)));
+        for slot in self.by_key.values().filter(unlearned).copied().gather() {
+            self.unlearned.push_back((now, slot));
+        }
     }
 
     /// Lets a key's acceptor do something, and marks for the next batch what that changed.
@@ -225,7 +227,7 @@ impl Registers {
             Some(AcceptorState::Accepted { .. }) => rules.flag_when_accepted(),
             Some(AcceptorState::Learned { .. }) => true,
         };
-        leases.into_iter().filter(ended).cloned().collect()
+        leases.into_iter().filter(ended).cloned().gather()
     }
 
     /// What was decided about who sits where, as far as this store has learned.
@@ -236,7 +238,7 @@ impl Registers {
             let entry = self.learned_in(&id, Generation(0))?.clone();
             Some((Register { id, generation: Generation(0) }, entry))
         })
-        .collect()
+        .gather()
     }
 
     /// The number of what was learned last and will not be forgotten.

@@ -8,7 +8,7 @@ use super::super::context::{Context, Event};
 use super::super::names::Slot;
 use super::super::peers::Electorate;
 use super::Registers;
-use super::attempt::{Goal, Pending, Stage};
+use super::attempt::{Goal, Pending, Stage, retain};
 use crate::paxos::{LeaseCheck, Reader};
 use crate::types::{Bootstrap, Entry, Error, Generation, Lease, RequestId};
 use crate::wire::Outcome;
@@ -36,11 +36,17 @@ impl Registers {
             let (generation, won) = (attempt.generation, attempt.won_in_force);
             let mut pending = std::mem::take(&mut attempt.pending);
             let learned = self.learned(slot, generation).cloned();
-            pending.retain(|pending| {
-                let outcome = self.outcome(cx, (generation, won), pending, learned.as_ref());
-                let settled = outcome.is_some();
-                cx.events.extend(outcome.map(|outcome| Event::Answer(pending.origin, outcome)));
-                !settled
+            retain(&mut pending, &mut |pending| match self.outcome(
+                cx,
+                (generation, won),
+                pending,
+                learned.as_ref(),
+            ) {
+                Some(outcome) => {
+                    cx.emit(Event::Answer(pending.origin, outcome));
+                    false
+                }
+                None => true,
             });
             let ended = learned.as_ref().map(|entry| entry.leases.iter().any(|lease| self.has_ended(lease)));
             let Some(attempt) = self.attempt_mut(slot) else { return };
@@ -107,7 +113,7 @@ impl Registers {
             false => reader.check_leases(rules, entry),
         };
         let mut to_end: Vec<Lease> = Vec::new();
-        attempt.pending.retain(|pending| {
+        retain(&mut attempt.pending, &mut |pending| {
             if pending.joined >= asked {
                 return true;
             }
