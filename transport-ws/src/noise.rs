@@ -98,8 +98,14 @@ impl CryptoResolver for Algorithms {
 #[derive(Debug)]
 pub struct Handshake(Box<HandshakeState>);
 
+/// Without the texts of errors that cannot be, such as those about names of patterns: a browser would download them.
 fn failed(error: &snow::Error) -> Goodbye {
-    Goodbye::faulty(format!("the encrypted handshake failed: {error}"))
+    let why = match error {
+        snow::Error::Rng => "there are no random numbers",
+        snow::Error::State(_) => "a message came or went before its time",
+        _ => "the other side sent what is no message of it",
+    };
+    Goodbye::faulty(format!("the encrypted handshake failed: {why}"))
 }
 
 impl Handshake {
