@@ -1,7 +1,7 @@
 //! Addresses of this transport, and telling them from those of others.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 /// Longest address that is parsed.
@@ -39,6 +39,12 @@ impl Address {
         self.host.parse().ok()
     }
 
+    /// Whether the host is an IP address: a name has no colons, and not only digits and points.
+    #[must_use]
+    pub fn is_ip(&self) -> bool {
+        self.host.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') || self.host.contains(':')
+    }
+
     /// `host:port`, with brackets where they are needed.
     #[must_use]
     pub fn authority(&self) -> String {
@@ -72,16 +78,15 @@ impl FromStr for Address {
         if text.len() > MAX_LEN || text.starts_with('/') {
             return Err(NotOurs); // The latter is a multiaddr.
         }
-        let (tls, rest) = match text.split_once("://") {
+        let scheme = text.split_once(':').and_then(|(scheme, rest)| Some((scheme, rest.strip_prefix("//")?)));
+        let (tls, rest) = match scheme {
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("ws") => (Some(false), rest),
             Some((scheme, rest)) if scheme.eq_ignore_ascii_case("wss") => (Some(true), rest),
             Some(_) => return Err(NotOurs),
             None => (None, text),
         };
-        let (authority, path) = match rest.find(['/', '?']) {
-            Some(at) => rest.split_at(at),
-            None => (rest, ""),
-        };
+        let path = rest.find(['/', '?']).and_then(|at| rest.split_at_checked(at));
+        let (authority, path) = path.unwrap_or((rest, ""));
         let (host, port) = split_authority(authority)?;
         let port = match (port, tls) {
             (Some(port), _) => port,
@@ -111,8 +116,8 @@ impl FromStr for Address {
 pub(crate) fn split_authority(authority: &str) -> Result<(String, Option<u16>), NotOurs> {
     let (host, port) = if let Some(rest) = authority.strip_prefix('[') {
         let (host, rest) = rest.split_once(']').ok_or(NotOurs)?;
-        let host: Ipv6Addr = host.parse().map_err(|_| NotOurs)?;
-        (host.to_string(), if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or(NotOurs)?) })
+        let host = canonical_ipv6(host).ok_or(NotOurs)?;
+        (host, if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or(NotOurs)?) })
     } else {
         let (host, port) =
             authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port)));
@@ -126,6 +131,24 @@ pub(crate) fn split_authority(authority: &str) -> Result<(String, Option<u16>), 
         |port: &str| port.bytes().all(|byte| byte.is_ascii_digit()).then(|| port.parse().ok()).flatten();
     let port = port.map(|port| digits(port).filter(|&port: &u16| port != 0).ok_or(NotOurs)).transpose()?;
     Ok((host, port))
+}
+
+/// The usual way to write an IPv6 address; none where the text is no such address.
+#[cfg(not(target_family = "wasm"))]
+fn canonical_ipv6(text: &str) -> Option<String> {
+    Some(text.parse::<std::net::Ipv6Addr>().ok()?.to_string())
+}
+
+/// The usual way to write an IPv6 address; none where the text is no such address. The browser can read them, so its
+/// download need not.
+#[cfg(target_family = "wasm")]
+fn canonical_ipv6(text: &str) -> Option<String> {
+    // Of a URL, some other letters would be left out, or would end the host.
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.')) {
+        return None;
+    }
+    let host = web_sys::Url::new(&format!("ws://[{text}]")).ok()?.hostname();
+    Some(host.strip_prefix('[')?.strip_suffix(']')?.to_owned())
 }
 
 #[cfg(test)]

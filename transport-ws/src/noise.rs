@@ -21,6 +21,8 @@ use snow::params::{
     BaseChoice, CipherChoice, DHChoice, HandshakeChoice, HandshakeModifier, HandshakeModifierList,
     HandshakePattern, HashChoice, NoiseParams,
 };
+use snow::resolvers::{CryptoResolver, DefaultResolver};
+use snow::types::{Cipher, Dh, Hash, Random};
 use snow::{Builder, HandshakeState, StatelessTransportState};
 
 const PATTERN: &str = "Noise_NNpsk0_25519_ChaChaPoly_BLAKE2s";
@@ -71,12 +73,39 @@ fn params() -> NoiseParams {
     )
 }
 
+/// The algorithms of [`PATTERN`], and no others: the download of a browser has all that a resolver could give.
+struct Algorithms;
+
+impl CryptoResolver for Algorithms {
+    fn resolve_rng(&self) -> Option<Box<dyn Random>> {
+        DefaultResolver.resolve_rng()
+    }
+
+    fn resolve_dh(&self, _: &DHChoice) -> Option<Box<dyn Dh>> {
+        DefaultResolver.resolve_dh(&DHChoice::Curve25519)
+    }
+
+    fn resolve_hash(&self, _: &HashChoice) -> Option<Box<dyn Hash>> {
+        DefaultResolver.resolve_hash(&HashChoice::Blake2s)
+    }
+
+    fn resolve_cipher(&self, _: &CipherChoice) -> Option<Box<dyn Cipher>> {
+        DefaultResolver.resolve_cipher(&CipherChoice::ChaChaPoly)
+    }
+}
+
 /// The handshake, one side of it.
 #[derive(Debug)]
 pub struct Handshake(Box<HandshakeState>);
 
+/// Without the texts of errors that cannot be, such as those about names of patterns: a browser would download them.
 fn failed(error: &snow::Error) -> Goodbye {
-    Goodbye::faulty(format!("the encrypted handshake failed: {error}"))
+    let why = match error {
+        snow::Error::Rng => "there are no random numbers",
+        snow::Error::State(_) => "a message came or went before its time",
+        _ => "the other side sent what is no message of it",
+    };
+    Goodbye::faulty(format!("the encrypted handshake failed: {why}"))
 }
 
 impl Handshake {
@@ -93,7 +122,8 @@ impl Handshake {
         }
         let key = secret.key(KEY);
         let start = || {
-            let builder = Builder::new(params()).prologue(&prologue)?.psk(0, &key)?;
+            let builder =
+                Builder::with_resolver(params(), Box::new(Algorithms)).prologue(&prologue)?.psk(0, &key)?;
             if dialer { builder.build_initiator() } else { builder.build_responder() }
         };
         start().map(|state| Self(Box::new(state))).map_err(|error: snow::Error| failed(&error))

@@ -89,7 +89,8 @@ fn path_of(node: &Address) -> &str {
 /// By what name a node waits at this address, if it is one of those.
 #[must_use]
 pub fn name_in(address: &Address) -> Option<Name> {
-    address.path.rsplit_once("/relay/")?.1.parse().ok()
+    let (route, name) = address.path.rsplit_once('/')?;
+    if route.ends_with("/relay") { name.parse().ok() } else { None }
 }
 
 /// Whether that is the address of a node that waits at a relay, rather than of one that listens.
@@ -101,7 +102,7 @@ pub fn is_relayed(address: &Address) -> bool {
 /// Whether an address may lead to another node another time: a host name can stand for several machines, an IP address
 /// and a place at a relay cannot.
 pub(crate) fn may_vary(address: &Address) -> bool {
-    address.ip().is_none() && !is_relayed(address)
+    !address.is_ip() && !is_relayed(address)
 }
 
 impl fmt::Display for Name {

@@ -15,6 +15,7 @@ use std::time::Duration;
 use js_sys::{Date, Function, Promise, Reflect};
 use paxoskv_core::transport::{CloseReason, Event, LinkId};
 use paxoskv_core::{Timer, Transport};
+use paxoskv_transport_ws::address::Address;
 use paxoskv_transport_ws::{Secret, WebSockets};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
@@ -214,4 +215,16 @@ async fn two_that_cannot_listen_meet_through_a_node_without_a_secret() {
 #[ignore = "needs the listeners of the example `echo`"]
 async fn two_that_cannot_listen_meet_through_a_node_with_a_secret() {
     meet(Some("a secret"), SECRET).await;
+}
+
+#[wasm_bindgen_test]
+fn an_ipv6_address_is_read_as_native_nodes_read_it() {
+    let url = |text: &str| text.parse::<Address>().ok().map(|address| address.url());
+    for text in ["[::1]:7401", "[0:0::1]:7401", "ws://[0::0001]:7401", "ws://[::0.0.0.1]:7401/ws"] {
+        assert_eq!(url(text).as_deref(), Some("ws://[::1]:7401/ws"), "{text}");
+    }
+    for text in ["[]:1", "[a]:1", "[::1", "[1.2.3.4]:1", "[::\t1]:1", "[::1%1]:1", "[x@[::1]:1", "[::1]7401"]
+    {
+        assert_eq!(url(text), None, "{text:?}");
+    }
 }

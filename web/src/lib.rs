@@ -17,6 +17,8 @@ mod browser;
 #[cfg(target_family = "wasm")]
 mod indexed_db;
 #[cfg(target_family = "wasm")]
+mod page;
+#[cfg(target_family = "wasm")]
 mod tabs;
 #[cfg(target_family = "wasm")]
 mod timer;

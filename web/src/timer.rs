@@ -21,7 +21,9 @@ use paxoskv_sorted::Map;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{Blob, BlobPropertyBag, Event, MessageEvent, Performance, Url, Worker};
+use web_sys::{Blob, BlobPropertyBag, MessageEvent, Performance, Url, Worker};
+
+use crate::browser::Listener;
 
 /// Posts 1 once it runs, and then 0 each time that the time is over that was posted to it last.
 const WORKER_SCRIPT: &str =
@@ -107,7 +109,7 @@ struct Clock {
     performance: Performance,
     state: RefCell<State>,
     /// The function for `setTimeout`.
-    fire: Closure<dyn Fn()>,
+    fire: Closure<dyn FnMut()>,
 }
 
 #[derive(Default)]
@@ -127,8 +129,7 @@ struct TimerWorker {
     runs: bool,
     /// The address of its script, until the worker has read it.
     url: Option<String>,
-    _on_message: Closure<dyn Fn(MessageEvent)>,
-    _on_error: Closure<dyn Fn(Event)>,
+    _listeners: [Listener; 2],
 }
 
 impl Drop for TimerWorker {
@@ -146,21 +147,20 @@ impl TimerWorker {
         let url = Url::create_object_url_with_blob(&code)?;
         let worker = Worker::new(&url)?;
         let (listener, other) = (clock.clone(), clock.clone());
-        let on_message = Closure::new(move |message: MessageEvent| {
+        let messages = Listener::new(&worker, "message", move |event| {
+            let message: &MessageEvent = event.unchecked_ref();
             if let Some(clock) = listener.upgrade() {
                 if message.data().as_f64() == Some(1.0) { clock.worker_runs() } else { clock.fire() }
             }
         });
-        let on_error = Closure::new(move |event: Event| {
+        let errors = Listener::new(&worker, "error", move |event| {
             // The page does without a worker, so this is no error of the page.
             event.prevent_default();
             if let Some(clock) = other.upgrade() {
                 clock.worker_failed();
             }
         });
-        worker.set_onmessage(Some(on_message.as_ref().unchecked_ref()));
-        worker.set_onerror(Some(on_error.as_ref().unchecked_ref()));
-        Ok(Self { worker, runs: false, url: Some(url), _on_message: on_message, _on_error: on_error })
+        Ok(Self { worker, runs: false, url: Some(url), _listeners: [messages, errors] })
     }
 
     fn forget_url(&mut self) {

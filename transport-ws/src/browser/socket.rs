@@ -72,10 +72,13 @@ impl Inbox {
 pub(super) struct Socket {
     inner: WebSocket,
     number: u64,
-    _opened: Closure<dyn FnMut(Event)>,
-    _message: Closure<dyn FnMut(MessageEvent)>,
-    _closed: Closure<dyn FnMut(CloseEvent)>,
+    _opened: Listener,
+    _message: Listener,
+    _closed: Listener,
 }
+
+/// Of one type for all events, since a browser downloads the code of each type.
+type Listener = Closure<dyn FnMut(Event)>;
 
 /// Why the browser will not even try.
 pub(super) struct Forbidden(pub(super) String);
@@ -86,8 +89,9 @@ impl Socket {
         let inner = WebSocket::new(url).map_err(|error| Forbidden(describe(&error)))?;
         inner.set_binary_type(BinaryType::Arraybuffer);
         let (opens, messages, closes) = (Rc::clone(inbox), Rc::clone(inbox), Rc::clone(inbox));
-        let opened = Closure::new(move |_| opens.borrow_mut().push(number, SocketEvent::Opened));
-        let message = Closure::new(move |message: MessageEvent| {
+        let opened = Listener::new(move |_| opens.borrow_mut().push(number, SocketEvent::Opened));
+        let message = Listener::new(move |message: Event| {
+            let message: &MessageEvent = message.unchecked_ref();
             let event = match message.data().dyn_ref::<ArrayBuffer>() {
                 Some(buffer) => SocketEvent::Message(Uint8Array::new(buffer).to_vec()),
                 None => SocketEvent::Invalid("a text message came where frames are binary"),
@@ -95,7 +99,8 @@ impl Socket {
             messages.borrow_mut().push(number, event);
         });
         // An error says nothing, and this follows it.
-        let closed = Closure::new(move |event: CloseEvent| {
+        let closed = Listener::new(move |event: Event| {
+            let event: &CloseEvent = event.unchecked_ref();
             let event = SocketEvent::Closed { code: event.code(), reason: printable(&event.reason()) };
             closes.borrow_mut().push(number, event);
         });

@@ -14,26 +14,26 @@ use web_sys::AbortSignal;
 
 use super::error::Thrown;
 use super::objects::{Work, work};
+use crate::browser::Listener;
 use crate::timer::WebTimer;
 
 /// Listens to a signal until it is dropped.
 pub(crate) struct Aborts {
     signal: AbortSignal,
     waker: Rc<RefCell<Option<Waker>>>,
-    listener: Closure<dyn FnMut()>,
+    _listener: Listener,
 }
 
 impl Aborts {
     pub(crate) fn new(signal: &AbortSignal) -> Self {
         let waker: Rc<RefCell<Option<Waker>>> = Rc::default();
         let wakes = waker.clone();
-        let listener = Closure::new(move || {
+        let listener = Listener::new(signal, "abort", move |_| {
             if let Some(waker) = wakes.borrow_mut().take() {
                 waker.wake();
             }
         });
-        signal.add_event_listener_with_callback("abort", listener.as_ref().unchecked_ref()).ok();
-        Self { signal: signal.clone(), waker, listener }
+        Self { signal: signal.clone(), waker, _listener: listener }
     }
 
     /// Ready with the signal's reason once it is aborted.
@@ -43,13 +43,6 @@ impl Aborts {
         }
         *self.waker.borrow_mut() = Some(cx.waker().clone());
         Poll::Pending
-    }
-}
-
-impl Drop for Aborts {
-    fn drop(&mut self) {
-        let listener = self.listener.as_ref().unchecked_ref();
-        self.signal.remove_event_listener_with_callback("abort", listener).ok();
     }
 }
 

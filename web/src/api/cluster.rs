@@ -5,16 +5,17 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use js_sys::{Function, Promise, Reflect};
-use paxoskv_core::{BucketKind, Error, SessionId, Timer};
+use paxoskv_core::{BucketKind, Cluster as Core, Error, SessionId, Timer};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 
+use super::call::{Call, call, method};
 use super::cancel::{abortable, within};
 use super::election::Election;
 use super::error::{Reason, Thrown, invalid};
 use super::held::grant;
 use super::iterate::iterate;
-use super::objects::{self, Work, chosen, found, promise, work};
+use super::objects::{self, Work, chosen, promise, work};
 use super::options::{Options, integer, optional_text, text};
 use super::session::Session;
 use super::tab::Tab;
@@ -30,27 +31,20 @@ impl Cluster {
         Self(tab)
     }
 
-    /// A call: `begin` reads the arguments at once, and its work is done later.
-    fn call(&self, begin: impl FnOnce(Rc<Tab>) -> Result<Work, Thrown>) -> Promise {
+    fn session_of(&self, opened: paxoskv_core::OpenSession) -> Call {
+        let tab = self.0.clone();
+        call(opened.into_future(), |session| Ok(Session::new(tab, session).into()))
+    }
+
+    /// A method: `begin` reads the arguments at once, and its work is done later.
+    fn work(&self, begin: impl FnOnce(Rc<Tab>) -> Result<Work, Thrown>) -> Promise {
         promise(begin(self.0.clone()))
     }
-}
 
-/// Sets the options that most calls have.
-macro_rules! with {
-    ($call:ident, $options:ident: $($name:ident)*) => {
-        $(with!(@ $call, $options, $name);)*
-    };
-    (@ $call:ident, $options:ident, timeout) => {
-        if let Some(timeout) = $options.duration("timeout")? {
-            $call = $call.timeout(timeout);
-        }
-    };
-    (@ $call:ident, $options:ident, bucket) => {
-        if let Some(bucket) = $options.string("bucket")? {
-            $call = $call.bucket(&bucket);
-        }
-    };
+    /// A method that is one call of the core.
+    fn call(&self, options: JsValue, begin: impl FnOnce(&Core, &Options) -> Result<Call, Thrown>) -> Promise {
+        method(&self.0, options, |options| begin(self.0.core(), options))
+    }
 }
 
 /// The id of a session: that of a `Session`, or a string.
@@ -113,13 +107,12 @@ impl Cluster {
 
     /// Associates a key with a value, once.
     pub fn put(&self, key: JsValue, value: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
+        self.work(|tab| {
             let (key, value) = (value::key(&key)?, value::value(&value)?);
             let options = Options::new(options)?;
             let timeout = options.duration("timeout")?;
             let begun = Begun::now();
-            let mut put = tab.core().put(key, value);
-            with!(put, options: bucket);
+            let mut put = tab.core().put(key, value).bucket(&options.bucket()?);
             if options.flag("erasable")? {
                 put = put.erasable();
             }
@@ -137,47 +130,41 @@ impl Cluster {
                     // The session has taken some of the time.
                     put = put.timeout(begun.left_of(timeout));
                 }
-                chosen(&tab.answer(put.await)?)
+                tab.answer(put.await.and_then(|put| chosen(&put)))
             }))
         })
     }
 
     /// The value of a key.
     pub fn get(&self, key: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
-            let options = Options::new(options)?;
-            let mut get = tab.core().get(value::key(&key)?);
-            with!(get, options: timeout bucket);
+        self.call(options, |core, options| {
+            let get = core.get(value::key(&key)?);
+            let mut get = get.bucket(&options.bucket()?).timeout(options.timeout()?);
             if options.flag("local")? {
                 get = get.local();
             }
             if options.flag("wait")? {
                 get = get.wait();
             }
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move { found(tab.answer(get.await)?.as_ref()) }))
+            Ok(call(get.into_future(), objects::found))
         })
     }
 
     /// Ends the entry of a key that was put as erasable.
     pub fn erase(&self, key: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
-            let options = Options::new(options)?;
-            let mut erase = tab.core().erase(value::key(&key)?);
-            with!(erase, options: timeout bucket);
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move { Ok(tab.answer(erase.await)?.into()) }))
+        self.call(options, |core, options| {
+            let erase = core.erase(value::key(&key)?);
+            let erase = erase.bucket(&options.bucket()?).timeout(options.timeout()?);
+            Ok(call(erase.into_future(), objects::flag))
         })
     }
 
     /// The session that a key is bound to.
     pub fn owner(&self, key: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
-            let options = Options::new(options)?;
-            let mut owner = tab.core().owner(value::key(&key)?);
-            with!(owner, options: timeout bucket);
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move { Ok(objects::session(tab.answer(owner.await)?)) }))
+        self.call(options, |core, options| {
+            let owner = core.owner(value::key(&key)?);
+            let owner = owner.bucket(&options.bucket()?).timeout(options.timeout()?);
+            Ok(call(owner.into_future(), |owner| Ok(objects::session(owner))))
         })
     }
 
@@ -185,22 +172,21 @@ impl Cluster {
     pub fn keys(&self, prefix: JsValue, options: JsValue) -> Result<JsValue, Thrown> {
         let options = Options::new(options)?;
         let tab = self.0.clone();
-        let mut keys = tab.core().keys(&optional_text(&prefix, "prefix")?);
-        with!(keys, options: timeout bucket);
-        let keys = keys.map(move |next| objects::listed(&tab.answer(next)?));
+        let keys = tab.core().keys(&optional_text(&prefix, "prefix")?);
+        let keys = keys.bucket(&options.bucket()?).timeout(options.timeout()?);
+        let keys = keys.map(move |next| tab.answer(next.and_then(|listed| objects::listed(&listed))));
         Ok(iterate(keys, options.signal()?.as_ref()))
     }
 
     /// The states of a key.
     pub fn watch(&self, key: JsValue, options: JsValue) -> Result<JsValue, Thrown> {
         let options = Options::new(options)?;
-        let mut watch = self.0.core().watch(value::key(&key)?);
-        with!(watch, options: bucket);
+        let mut watch = self.0.core().watch(value::key(&key)?).bucket(&options.bucket()?);
         if let Some(from) = options.integer("from", u32::MAX)? {
             watch = watch.from(paxoskv_core::Generation(from.into()));
         }
         let tab = self.0.clone();
-        let states = watch.map(move |next| objects::state(None, &tab.answer(next)?));
+        let states = watch.map(move |next| tab.answer(next.and_then(|state| objects::state(None, &state))));
         Ok(iterate(states, options.signal()?.as_ref()))
     }
 
@@ -208,29 +194,23 @@ impl Cluster {
     #[wasm_bindgen(js_name = "watchPrefix")]
     pub fn watch_prefix(&self, prefix: JsValue, options: JsValue) -> Result<JsValue, Thrown> {
         let options = Options::new(options)?;
-        let mut watch = self.0.core().watch_prefix(&optional_text(&prefix, "prefix")?);
-        with!(watch, options: bucket);
+        let watch = self.0.core().watch_prefix(&optional_text(&prefix, "prefix")?);
         let tab = self.0.clone();
-        let states = watch.map(move |next| {
-            let (key, state) = tab.answer(next)?;
-            objects::state(Some(&key), &state)
-        });
+        let states = watch
+            .bucket(&options.bucket()?)
+            .map(move |next| tab.answer(next.and_then(|(key, state)| objects::state(Some(&key), &state))));
         Ok(iterate(states, options.signal()?.as_ref()))
     }
 
     /// Decides what a bucket is: `"plain"` or `"droppable"`.
     #[wasm_bindgen(js_name = "createBucket")]
     pub fn create_bucket(&self, name: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
-            let name = text(&name, "name")?;
-            let options = Options::new(options)?;
+        self.call(options, |core, options| {
             let droppable = options.flag("droppable")?;
             let kind = if droppable { BucketKind::Droppable } else { BucketKind::Plain };
-            let mut create = tab.core().create_bucket(&name, kind);
-            with!(create, options: timeout);
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move {
-                Ok(match tab.answer(create.await)? {
+            let create = core.create_bucket(&text(&name, "name")?, kind).timeout(options.timeout()?);
+            Ok(call(create.into_future(), |kind| {
+                Ok(match kind {
                     BucketKind::Plain => "plain".into(),
                     BucketKind::Droppable => "droppable".into(),
                 })
@@ -241,27 +221,22 @@ impl Cluster {
     /// Drops a droppable bucket with all its keys.
     #[wasm_bindgen(js_name = "dropBucket")]
     pub fn drop_bucket(&self, name: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
-            let name = text(&name, "name")?;
-            let options = Options::new(options)?;
-            let mut drop = tab.core().drop_bucket(&name);
-            with!(drop, options: timeout);
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move { Ok(tab.answer(drop.await)?.into()) }))
+        self.call(options, |core, options| {
+            let drop = core.drop_bucket(&text(&name, "name")?).timeout(options.timeout()?);
+            Ok(call(drop.into_future(), objects::flag))
         })
     }
 
     /// Calls a function while it holds a lock.
     pub fn lock(&self, name: JsValue, options: JsValue, task: JsValue) -> Promise {
-        self.call(|tab| {
+        self.work(|tab| {
             let name = text(&name, "name")?;
             let (options, task) =
                 if options.is_function() { (JsValue::UNDEFINED, options) } else { (options, task) };
             let task: Function =
                 task.dyn_into().map_err(|_| invalid("lock: expected a function to call while it is held"))?;
             let options = Options::new(options)?;
-            let mut lock = tab.core().lock(name);
-            with!(lock, options: timeout);
+            let lock = tab.core().lock(name).timeout(options.timeout()?);
             let (if_available, signal) = (options.flag("ifAvailable")?, options.signal()?);
             let wait = grant(signal, async move {
                 let guard = if if_available { lock.try_now().await } else { lock.await.map(Some) };
@@ -289,26 +264,22 @@ impl Cluster {
 
     /// Waits at a barrier.
     pub fn barrier(&self, name: JsValue, parties: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
+        self.call(options, |core, options| {
             let name = text(&name, "name")?;
             let parties =
                 integer(&parties, u32::MAX).ok_or_else(|| invalid("parties: expected how many there are"))?;
-            let options = Options::new(options)?;
-            let mut wait = tab.core().barrier(name, parties).wait();
-            with!(wait, options: timeout);
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move { Ok(objects::number(tab.answer(wait.await)?)) }))
+            let wait = core.barrier(name, parties).wait().timeout(options.timeout()?);
+            Ok(call(wait.into_future(), |generation| Ok(objects::number(generation))))
         })
     }
 
     /// Registers a name, if it is free.
     pub fn register(&self, name: JsValue, value: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
+        self.work(|tab| {
             let name = text(&name, "name")?;
             let value = value::value(&value)?;
             let options = Options::new(options)?;
-            let mut register = tab.core().register(name, value);
-            with!(register, options: timeout);
+            let register = tab.core().register(name, value).timeout(options.timeout()?);
             let signal = options.signal()?;
             let wait =
                 grant(signal, async move { Ok(tab.answer(register.try_now().await)?.map(Into::into)) });
@@ -318,64 +289,39 @@ impl Cluster {
 
     /// The value that a name was registered with.
     pub fn whereis(&self, name: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
-            let name = text(&name, "name")?;
-            let options = Options::new(options)?;
-            let mut get = tab.core().whereis(&name);
-            with!(get, options: timeout);
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move { found(tab.answer(get.await)?.as_ref()) }))
+        self.call(options, |core, options| {
+            let get = core.whereis(&text(&name, "name")?).timeout(options.timeout()?);
+            Ok(call(get.into_future(), objects::found))
         })
     }
 
     /// The session of this node's own incarnation.
     #[wasm_bindgen(getter)]
     pub fn session(&self) -> Promise {
-        self.call(|tab| {
-            Ok(work(async move {
-                let session = tab.answer(tab.core().session().await)?;
-                Ok(Session::new(tab, session).into())
-            }))
-        })
+        self.call(JsValue::UNDEFINED, |core, _| Ok(self.session_of(core.session())))
     }
 
     /// Opens a session.
     #[wasm_bindgen(js_name = "openSession")]
     pub fn open_session(&self, options: JsValue) -> Promise {
-        self.call(|tab| {
-            let options = Options::new(options)?;
-            let mut open = tab.core().open_session();
-            with!(open, options: timeout);
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move {
-                let session = tab.answer(open.await)?;
-                Ok(Session::new(tab, session).into())
-            }))
+        self.call(options, |core, options| {
+            Ok(self.session_of(core.open_session().timeout(options.timeout()?)))
         })
     }
 
     /// Resolves when a session, of any node, has ended.
     pub fn monitor(&self, session: JsValue, options: JsValue) -> Promise {
-        self.call(|tab| {
-            let options = Options::new(options)?;
-            let mut monitor = tab.core().monitor(session_id(&session)?);
-            with!(monitor, options: timeout);
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move {
-                tab.answer(monitor.await)?;
-                Ok(JsValue::UNDEFINED)
-            }))
+        self.call(options, |core, options| {
+            let monitor = core.monitor(session_id(&session)?).timeout(options.timeout()?);
+            Ok(call(monitor.into_future(), |()| Ok(JsValue::UNDEFINED)))
         })
     }
 
     /// The state of the cluster.
     pub fn status(&self, options: JsValue) -> Promise {
-        self.call(|tab| {
-            let options = Options::new(options)?;
-            let mut status = tab.informed().status();
-            with!(status, options: timeout);
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move { Ok(objects::status(&tab.answer(status.await)?)) }))
+        self.call(options, |_, options| {
+            let status = self.0.informed().status().timeout(options.timeout()?);
+            Ok(call(status.into_future(), |status| Ok(objects::status(&status))))
         })
     }
 
@@ -387,7 +333,7 @@ impl Cluster {
 
     /// Says goodbye, and resolves when all is done.
     pub fn leave(&self) -> Promise {
-        self.call(|tab| {
+        self.work(|tab| {
             tab.begin_to_leave(Reason::from(&Error::Closed));
             Ok(work(async move {
                 tab.ended().await;

@@ -7,7 +7,7 @@ use futures::StreamExt;
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 
-use super::cancel::abortable;
+use super::call::{call, method};
 use super::error::Thrown;
 use super::held::{Held, grant};
 use super::iterate::iterate;
@@ -40,11 +40,8 @@ impl Election {
         promise((|| {
             let value = value::value(&value)?;
             let options = Options::new(options)?;
-            let (timeout, signal) = (options.duration("timeout")?, options.signal()?);
-            let mut campaign = inner.campaign(value);
-            if let Some(timeout) = timeout {
-                campaign = campaign.timeout(timeout);
-            }
+            let campaign = inner.campaign(value).timeout(options.timeout()?);
+            let signal = options.signal()?;
             let campaign = grant(signal, async move { Ok(Some(tab.answer(campaign.await)?.into())) });
             Ok(work(async move {
                 let held = campaign.await?;
@@ -67,23 +64,17 @@ impl Election {
 
     /// The leader's value.
     pub fn leader(&self, options: JsValue) -> Promise {
-        let (tab, inner) = (self.tab.clone(), self.inner.clone());
-        promise((|| {
-            let options = Options::new(options)?;
-            let mut leader = inner.leader();
-            if let Some(timeout) = options.duration("timeout")? {
-                leader = leader.timeout(timeout);
-            }
-            let signal = options.signal()?;
-            Ok(abortable(signal, async move { found(tab.answer(leader.await)?.as_ref()) }))
-        })())
+        method(&self.tab, options, |options| {
+            let leader = self.inner.leader().timeout(options.timeout()?);
+            Ok(call(leader.into_future(), found))
+        })
     }
 
     /// The leader's value, now and as it changes.
     pub fn observe(&self, options: JsValue) -> Result<JsValue, Thrown> {
         let signal = Options::new(options)?.signal()?;
         let tab = self.tab.clone();
-        let states = self.inner.observe().map(move |next| state(None, &tab.answer(next)?));
+        let states = self.inner.observe().map(move |next| tab.answer(next.and_then(|at| state(None, &at))));
         Ok(iterate(states, signal.as_ref()))
     }
 }

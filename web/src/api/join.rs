@@ -25,6 +25,7 @@ use super::plan::Plan;
 use super::tab::Tab;
 use crate::browser::Listener;
 use crate::indexed_db::IndexedDb;
+use crate::page;
 use crate::tabs::Tabs;
 use crate::tabs::seats::{SeatLock, try_lowest, wait_for_any};
 use crate::timer::WebTimer;
@@ -216,7 +217,7 @@ fn left_with_the_page() -> Reason {
 /// while the others went on.
 fn on_page_hide(page: &Rc<Page>) -> [Listener; 2] {
     let page = page.clone();
-    Listener::on_page_hide(move || {
+    page::on_hide(move || {
         page.is_left.set(true);
         let Some(tab) = page.tab.get().and_then(Weak::upgrade) else { return };
         tab.begin_to_leave(left_with_the_page());

@@ -9,6 +9,8 @@
 mod value;
 
 #[cfg(target_family = "wasm")]
+mod call;
+#[cfg(target_family = "wasm")]
 mod cancel;
 #[cfg(target_family = "wasm")]
 mod cluster;

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use futures::future::LocalBoxFuture;
 use js_sys::{Array, Object, Promise, Reflect};
-use paxoskv_core::{Chosen, Found, Generation, Key, Listed, SeatState, SessionId, State, Status};
+use paxoskv_core::{Chosen, Error, Found, Generation, Key, Listed, SeatState, SessionId, State, Status};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::future_to_promise;
 
@@ -37,6 +37,10 @@ pub(crate) fn object(properties: &[(&str, JsValue)]) -> JsValue {
     object.into()
 }
 
+pub(crate) fn flag(flag: bool) -> Result<JsValue, Error> {
+    Ok(flag.into())
+}
+
 pub(crate) fn number(generation: Generation) -> JsValue {
     // The number is exact below 2^53, which no generation reaches.
     (generation.0 as f64).into()
@@ -46,7 +50,7 @@ pub(crate) fn session(id: Option<SessionId>) -> JsValue {
     id.map_or(JsValue::UNDEFINED, |id| id.to_string().into())
 }
 
-pub(crate) fn chosen(chosen: &Chosen) -> Result<JsValue, Thrown> {
+pub(crate) fn chosen(chosen: &Chosen) -> Result<JsValue, Error> {
     let found = chosen.found();
     Ok(object(&[
         ("value", value::to_js(found.cbor())?),
@@ -55,13 +59,13 @@ pub(crate) fn chosen(chosen: &Chosen) -> Result<JsValue, Thrown> {
     ]))
 }
 
-pub(crate) fn found(found: Option<&Found>) -> Result<JsValue, Thrown> {
+pub(crate) fn found(found: Option<Found>) -> Result<JsValue, Error> {
     let Some(found) = found else { return Ok(JsValue::UNDEFINED) };
     Ok(object(&[("value", value::to_js(found.cbor())?), ("generation", number(found.generation()))]))
 }
 
 /// A key's state, with the key where several are watched.
-pub(crate) fn state(key: Option<&Key>, state: &State) -> Result<JsValue, Thrown> {
+pub(crate) fn state(key: Option<&Key>, state: &State) -> Result<JsValue, Error> {
     let mut properties = Vec::new();
     if let Some(key) = key {
         properties.push(("key", value::to_js(key.cbor())?));
@@ -74,7 +78,7 @@ pub(crate) fn state(key: Option<&Key>, state: &State) -> Result<JsValue, Thrown>
     Ok(object(&properties))
 }
 
-pub(crate) fn listed(listed: &Listed) -> Result<JsValue, Thrown> {
+pub(crate) fn listed(listed: &Listed) -> Result<JsValue, Error> {
     Ok(object(&[
         ("key", value::to_js(listed.key.cbor())?),
         ("generation", number(listed.found.generation())),

@@ -77,6 +77,16 @@ impl Options {
         })
     }
 
+    /// How long a call may take. Where nothing is said, as long as it takes.
+    pub(crate) fn timeout(&self) -> Result<Duration, Thrown> {
+        Ok(self.duration("timeout")?.unwrap_or(Duration::MAX))
+    }
+
+    /// The name of a bucket. Where nothing is said, it is the one without a name.
+    pub(crate) fn bucket(&self) -> Result<String, Thrown> {
+        Ok(self.string("bucket")?.unwrap_or_default())
+    }
+
     /// A time in milliseconds; `Infinity` counts as missing.
     pub(crate) fn duration(&self, name: &str) -> Result<Option<Duration>, Thrown> {
         let read = self.read(name, "a number of milliseconds that is not negative", |value| {

@@ -63,7 +63,7 @@ impl Plan {
         if let Some(other) = transports.iter().find(|name| !["tabs", "ws", "libp2p"].contains(&name.as_str()))
         {
             return Err(invalid(format!(
-                "options.transport: {other:?} is not one; expected \"tabs\", \"ws\" or \"libp2p\""
+                "options.transport: \"{other}\" is not one; expected \"tabs\", \"ws\" or \"libp2p\""
             )));
         }
         let has = |name: &str| transports.iter().any(|transport| transport == name);
@@ -71,7 +71,9 @@ impl Plan {
             return Err(invalid("options.ws: expected addresses of nodes, like ws://127.0.0.1:7401"));
         }
         for address in &ws {
-            address.parse::<Address>().map_err(|why| invalid(format!("options.ws: {address:?} is {why}")))?;
+            address
+                .parse::<Address>()
+                .map_err(|why| invalid(format!("options.ws: \"{address}\" is {why}")))?;
         }
         if has("libp2p") && libp2p.is_empty() {
             return Err(invalid(

@@ -4,14 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use futures::channel::oneshot;
-use futures::future::try_join;
 use js_sys::{Array, JsString, Object, Reflect};
 use paxoskv_core::storage::StorageError;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{
-    DomException, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest, IdbRequest,
-    IdbTransaction, IdbVersionChangeEvent,
+    DomException, EventTarget, IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbOpenDbRequest,
+    IdbRequest, IdbTransaction, IdbVersionChangeEvent,
 };
 
 use super::format::{damaged, number, read_number, to_bytes};
@@ -139,8 +138,7 @@ fn make(request: &IdbOpenDbRequest, stores: &Array) {
 /// [`done`]: Self::done
 pub(super) struct Transaction {
     inner: IdbTransaction,
-    done: oneshot::Receiver<Result<(), StorageError>>,
-    _listeners: [Listener; 2],
+    done: Answer,
 }
 
 impl Drop for Transaction {
@@ -152,14 +150,13 @@ impl Drop for Transaction {
 
 impl Transaction {
     fn new(inner: IdbTransaction) -> Self {
-        let (done, receiver) = oneshot::channel();
-        let done = Rc::new(RefCell::new(Some(done)));
-        let (complete, abort, of) = (Rc::clone(&done), done, inner.clone());
-        let listeners = [
-            Listener::new(&inner, "complete", move |_| notify(&complete, Ok(()))),
-            Listener::new(&inner, "abort", move |_| notify(&abort, Err(failed_with(of.error())))),
-        ];
-        Self { inner, done: receiver, _listeners: listeners }
+        let of = inner.clone();
+        let done = Answer::new(
+            &inner,
+            ("complete", Box::new(|| Ok(JsValue::UNDEFINED))),
+            ("abort", Box::new(move || Err(failed_with(of.error())))),
+        );
+        Self { inner, done }
     }
 
     pub(super) fn inner(&self) -> &IdbTransaction {
@@ -172,7 +169,7 @@ impl Transaction {
 
     /// The answer to a request of this transaction.
     pub(super) async fn result(&self, request: Result<IdbRequest, JsValue>) -> Result<JsValue, StorageError> {
-        result(&request.map_err(|error| failed(&error))?).await
+        result(&made(request)?).await
     }
 
     /// Up to `limit` entries from a number on: their numbers, and what is stored under them.
@@ -183,10 +180,11 @@ impl Transaction {
         limit: u32,
     ) -> Result<Option<Vec<(u64, Vec<u8>)>>, StorageError> {
         let range = IdbKeyRange::lower_bound(&number(from)).map_err(|error| failed(&error))?.into();
-        let keys = store.get_all_keys_with_key_and_limit(&range, limit);
-        let values = store.get_all_with_key_and_limit(&range, limit);
-        let (keys, values) = try_join(self.result(keys), self.result(values)).await?;
-        let (keys, values): (Array, Array) = (keys.unchecked_into(), values.unchecked_into());
+        // Both requests are made, and listened to, before the first answer comes.
+        let mut keys = answer(&made(store.get_all_keys_with_key_and_limit(&range, limit))?);
+        let mut values = answer(&made(store.get_all_with_key_and_limit(&range, limit))?);
+        let keys: Array = keys.wait().await?.unchecked_into();
+        let values: Array = values.wait().await?.unchecked_into();
         if keys.length() == 0 {
             return Ok(None);
         }
@@ -198,33 +196,57 @@ impl Transaction {
 
     /// Resolves once the transaction is on the disk, or has failed.
     pub(super) async fn done(mut self) -> Result<(), StorageError> {
-        (&mut self.done).await.unwrap_or_else(|_| Err(failed_with(None)))
+        self.done.wait().await.map(drop)
     }
 }
 
-type Once<T> = Rc<RefCell<Option<oneshot::Sender<T>>>>;
+type Answered = Result<JsValue, StorageError>;
 
-fn notify<T>(receiver: &Once<T>, result: T) {
-    if let Some(receiver) = receiver.borrow_mut().take() {
-        // The receiver may have been dropped.
-        let _ = receiver.send(result);
+/// What comes of a request or a transaction, which is listened to until this is dropped.
+struct Answer {
+    receiver: oneshot::Receiver<Answered>,
+    _listeners: [Listener; 2],
+}
+
+type Event = (&'static str, Box<dyn Fn() -> Answered>);
+
+impl Answer {
+    /// The answer that goes with the first of two events.
+    fn new(of: &EventTarget, success: Event, failure: Event) -> Self {
+        let (sender, receiver) = oneshot::channel();
+        let sender = Rc::new(RefCell::new(Some(sender)));
+        let listeners = [success, failure].map(|(event, answer)| {
+            let sender = Rc::clone(&sender);
+            Listener::new(of, event, move |_| {
+                if let Some(sender) = sender.borrow_mut().take() {
+                    // The receiver may have been dropped.
+                    let _ = sender.send(answer());
+                }
+            })
+        });
+        Self { receiver, _listeners: listeners }
+    }
+
+    async fn wait(&mut self) -> Answered {
+        (&mut self.receiver).await.unwrap_or_else(|_| Err(failed_with(None)))
     }
 }
 
-pub(super) async fn result(request: &IdbRequest) -> Result<JsValue, StorageError> {
-    let (answer, receiver) = oneshot::channel();
-    let answer = Rc::new(RefCell::new(Some(answer)));
-    let (success, failure) = (Rc::clone(&answer), answer);
+fn made(request: Result<IdbRequest, JsValue>) -> Result<IdbRequest, StorageError> {
+    request.map_err(|error| failed(&error))
+}
+
+fn answer(request: &IdbRequest) -> Answer {
     let (succeeded, refused) = (request.clone(), request.clone());
-    let _listeners = [
-        Listener::new(request, "success", move |_| {
-            notify(&success, succeeded.result().map_err(|error| failed(&error)));
-        }),
-        Listener::new(request, "error", move |_| {
-            notify(&failure, Err(failed_with(refused.error().ok().flatten())));
-        }),
-    ];
-    receiver.await.unwrap_or_else(|_| Err(failed_with(None)))
+    Answer::new(
+        request,
+        ("success", Box::new(move || succeeded.result().map_err(|error| failed(&error)))),
+        ("error", Box::new(move || Err(failed_with(refused.error().ok().flatten())))),
+    )
+}
+
+pub(super) async fn result(request: &IdbRequest) -> Answered {
+    answer(request).wait().await
 }
 
 /// Calls a function with a request's result at once. Where the request fails, so does its transaction.

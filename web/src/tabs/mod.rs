@@ -34,6 +34,7 @@ use channel::{Id, Names, Node};
 use hub::{Hub, Shared};
 
 use crate::browser::Listener;
+use crate::page;
 use crate::timer::{Sleep, WebTimer};
 
 /// One node among the tabs of its origin. When it is dropped, or its page goes away, it has left for all others.
@@ -60,7 +61,7 @@ impl Tabs {
         let timer = WebTimer::new();
         let hub = Hub::start(names, me, lock, timer.clone())?;
         let hidden = Rc::downgrade(&hub);
-        let hiding = Listener::after_page_hide(move || {
+        let hiding = page::after_hide(move || {
             if let Some(hub) = hidden.upgrade() {
                 hub.borrow_mut().leave("the page has gone away");
             }

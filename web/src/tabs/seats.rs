@@ -7,6 +7,7 @@ use futures::future::select_all;
 
 use super::locks::{Lock, hold, try_hold};
 use crate::browser::Listener;
+use crate::page;
 
 /// A seat that this tab has until this is dropped. A page that goes away gives up the seat, even where the browser keeps
 /// the page for going back: the next tab need not wait for that.
@@ -20,7 +21,7 @@ impl SeatLock {
     fn new(seat: u8, lock: Lock) -> Self {
         let lock = Rc::new(RefCell::new(Some(lock)));
         let left = Rc::clone(&lock);
-        let hiding = Listener::after_page_hide(move || drop(left.borrow_mut().take()));
+        let hiding = page::after_hide(move || drop(left.borrow_mut().take()));
         Self { seat, _lock: lock, _hiding: hiding }
     }
 }

@@ -139,7 +139,7 @@ impl Encoder {
     fn text(&mut self, string: &JsString) -> Written {
         let text = String::from(string);
         // This is what half of a surrogate pair has become.
-        if text.contains(char::REPLACEMENT_CHARACTER) && !string.is_valid_utf16() {
+        if text.chars().any(|c| c == char::REPLACEMENT_CHARACTER) && !string.is_valid_utf16() {
             return Err(Unfit::new("a string with half of a surrogate pair cannot be put"));
         }
         self.out.text(&text);
