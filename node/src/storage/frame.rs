@@ -219,11 +219,13 @@ pub(super) fn tail(bytes: &[u8], start: u64, header: &Header) -> Result<(), &'st
     let misses_a_sector = || written.chunks(SECTOR).any(is_missing);
     match lengths(rest) {
         // The frame's last byte is behind its head and its body, and there was room for it.
-        Some((a, b)) if a == b && HEAD as u64 + a < rest.len() as u64 => match (last as u64).cmp(&(HEAD as u64 + a)) {
-            Ordering::Less => Ok(()),
-            Ordering::Equal if misses_a_sector() => Ok(()),
-            _ => Err("its last batch is changed"),
-        },
+        Some((a, b)) if a == b && HEAD as u64 + a < rest.len() as u64 => {
+            match (last as u64).cmp(&(HEAD as u64 + a)) {
+                Ordering::Less => Ok(()),
+                Ordering::Equal if misses_a_sector() => Ok(()),
+                _ => Err("its last batch is changed"),
+            }
+        }
         _ => Err("its last batch is changed"),
     }
 }
