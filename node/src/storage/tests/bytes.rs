@@ -8,13 +8,13 @@ use super::{Records, after, batch, content, store};
 /// A store with a snapshot, closed segments and an open one, of several openings; and what it holds.
 fn filled() -> (Faulty, Records) {
     let (disk, mut expected) = (Faulty::default(), Records::new());
-    for life in 0..6_u8 {
+    for run in 0..6_u8 {
         let mut store = store(&disk);
         let opening = store.open().unwrap().opening;
-        for n in 0..=[0, 6, 12, 18, 3, 3][usize::from(life)] {
+        for n in 0..=[0, 6, 12, 18, 3, 3][usize::from(run)] {
             // Zeros, too, for more than a sector.
-            let (key, value) = ([life, n % 7], vec![n.saturating_sub(9); 37 * usize::from(n)]);
-            let batch = batch(opening, &[(&key, &value), (b"last", &[life, n])], &[&[life, n / 2]]);
+            let (key, value) = ([run, n % 7], vec![n.saturating_sub(9); 37 * usize::from(n)]);
+            let batch = batch(opening, &[(&key, &value), (b"last", &[run, n])], &[&[run, n / 2]]);
             store.apply(&batch).unwrap();
             expected = after(&expected, &batch);
         }

@@ -18,13 +18,13 @@ fn open(dir: &tempfile::TempDir) -> Store {
 fn segments_and_snapshots_are_made_beside_the_batches() -> Result<(), StorageError> {
     let dir = tempfile::tempdir().expect("a folder");
     let mut expected = Records::new();
-    for life in 0..3_u8 {
+    for run in 0..3_u8 {
         let mut store = open(&dir);
         let loaded = store.open()?;
         assert_eq!(records(&loaded), expected);
         for n in 0..150_u8 {
             let length = usize::from(n) * 13 % 900;
-            let batch = batch(loaded.opening, &[(&[n % 11, life], &vec![n; length])], &[&[n % 5, life]]);
+            let batch = batch(loaded.opening, &[(&[n % 11, run], &vec![n; length])], &[&[n % 5, run]]);
             store.apply(&batch)?;
             expected = after(&expected, &batch);
         }

@@ -27,20 +27,20 @@ fn random_batch(random: &mut Rng, opening: Opening) -> Batch {
     made
 }
 
-/// Lives of a store, each of which ends by one of the faults. Returns how many batches were acknowledged.
-fn live(seed: u64, faults: &[Fault]) -> usize {
+/// Runs of a store, each of which ends by one of the faults. Returns how many batches were acknowledged.
+fn runs(seed: u64, faults: &[Fault]) -> usize {
     let (mut random, disk) = (Rng::with_seed(seed), Faulty::default());
     // What the store may hold, and the last opening that was told.
     let (mut possible, mut opening, mut acknowledged) = (vec![Records::new()], Opening::default(), 0);
-    for life in 0..8 {
+    for run in 0..8 {
         disk.fail_after(random.usize(0..90), faults[random.usize(..faults.len())]);
         let mut store = store(&disk);
         match store.open() {
             Ok(loaded) => {
-                assert!(loaded.opening > opening, "seed {seed}, life {life}: the opening is not counted up");
+                assert!(loaded.opening > opening, "seed {seed}, run {run}: the opening is not counted up");
                 opening = loaded.opening;
                 let found = records(&loaded);
-                assert!(possible.contains(&found), "seed {seed}, life {life}: other records");
+                assert!(possible.contains(&found), "seed {seed}, run {run}: other records");
                 possible = vec![found];
                 loop {
                     let batch = random_batch(&mut random, opening);
@@ -55,7 +55,7 @@ fn live(seed: u64, faults: &[Fault]) -> usize {
                 }
             }
             Err(error) => {
-                assert!(!error.to_string().contains("damaged"), "seed {seed}, life {life}: {error}")
+                assert!(!error.to_string().contains("damaged"), "seed {seed}, run {run}: {error}")
             }
         }
         drop(store);
@@ -67,20 +67,20 @@ fn live(seed: u64, faults: &[Fault]) -> usize {
 
 #[test]
 fn what_was_acknowledged_survives_a_power_cut_at_any_step() {
-    let acknowledged: usize = (0..2000).map(|seed| live(seed, &[Fault::PowerCut])).sum();
+    let acknowledged: usize = (0..2000).map(|seed| runs(seed, &[Fault::PowerCut])).sum();
     assert!(acknowledged > 10_000, "{acknowledged}");
 }
 
 #[test]
 fn what_was_acknowledged_survives_a_full_disk_at_any_step() {
-    let acknowledged: usize = (0..500).map(|seed| live(seed, &[Fault::Full])).sum();
+    let acknowledged: usize = (0..500).map(|seed| runs(seed, &[Fault::Full])).sum();
     assert!(acknowledged > 3000, "{acknowledged}");
 }
 
 #[test]
 fn what_was_acknowledged_survives_all_faults_in_any_order() {
     let faults = [Fault::PowerCut, Fault::Kill, Fault::Full, Fault::SyncFails];
-    let acknowledged: usize = (0..3000).map(|seed| live(seed, &faults)).sum();
+    let acknowledged: usize = (0..3000).map(|seed| runs(seed, &faults)).sum();
     assert!(acknowledged > 10_000, "{acknowledged}");
 }
 
