@@ -1,5 +1,7 @@
 //! The store of an earlier version, a redb file, is read once and goes on as a log.
 
+#![allow(clippy::unwrap_used)] // also in helpers: a test that cannot go on has failed
+
 mod storage_help;
 use storage_help::*;
 

@@ -16,8 +16,8 @@
 //! | bytes of a frame | what |
 //! |---|---|
 //! | 4, 4 | the length of the body, twice |
-//! | 4 | CRC-32 of the salt and the body |
-//! | … | the body: the frame's number (8 bytes), and changes; each byte exclusive-or a pad |
+//! | 4 | CRC-32 of the body |
+//! | … | the body: the batch's number (8 bytes; 0 in a snapshot), and changes; each byte exclusive-or a pad |
 //! | 1 | `FF` |
 //!
 //! A frame's first 12 bytes lie within one sector: a frame that does not find that much room begins at the next one.
@@ -29,7 +29,7 @@
 //! * A sector that was written is not all zeros, whatever the callers' values are. This is what the pad is for. And a frame's
 //!   first sector has at least its lengths, so that no single changed byte makes that part all zeros.
 //! * The last byte is not zero, so a frame that was written to its end is as long as its lengths say.
-//! * A value cannot hold what looks like a frame, since nobody who puts values knows the salt.
+//! * A value cannot look like a frame where it is stored, since nobody who puts values knows the pad.
 
 use std::cmp::Ordering;
 use std::io::{self, Read};
@@ -122,13 +122,6 @@ impl Header {
         if header.encode() == sector { Ok(header) } else { Err("its header is changed".into()) }
     }
 
-    fn checksum(&self, body: &[u8]) -> [u8; 4] {
-        let mut hasher = crc32fast::Hasher::new();
-        hasher.update(&self.salt.to_le_bytes());
-        hasher.update(body);
-        hasher.finalize().to_le_bytes()
-    }
-
     /// Applies the pad to a body that begins there in the file, or takes it off.
     fn mask(&self, at: u64, body: &mut [u8]) {
         let apply =
@@ -157,7 +150,7 @@ pub(super) fn frame(header: &Header, start: u64, body: &Body) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(frame_len(body.len()));
     bytes.extend(length);
     bytes.extend(length);
-    bytes.extend(header.checksum(body));
+    bytes.extend(crc32fast::hash(body).to_le_bytes());
     bytes.extend(body);
     header.mask(start + HEAD as u64, &mut bytes[HEAD..]);
     bytes.push(END);
@@ -186,7 +179,8 @@ pub(super) fn read_frame(
     // What the last byte is does not matter: it is there to show that the frame was written to its end.
     let ends = source.by_ref().take(1).read_to_end(&mut Vec::new())?;
     header.mask(start + HEAD as u64, &mut body);
-    let is_whole = body.len() as u64 == length && ends == 1 && head[8..] == header.checksum(&body);
+    let is_whole =
+        body.len() as u64 == length && ends == 1 && head[8..] == crc32fast::hash(&body).to_le_bytes();
     Ok(is_whole.then(|| (body, start + HEAD as u64 + length + 1)))
 }
 
@@ -243,8 +237,8 @@ pub(super) enum Change<'a> {
     Put(&'a [u8], &'a [u8]),
     /// The record of this key is gone.
     Remove(&'a [u8]),
-    /// The end of a snapshot: how many records it has, and the number of the batch after it.
-    End { records: u64, next: u64 },
+    /// The end of a snapshot: the number of the batch after it.
+    End { next: u64 },
 }
 
 const PUT: u8 = 1;
@@ -280,9 +274,9 @@ impl Body {
                 bytes.extend((key.len() as u32).to_le_bytes());
                 bytes.extend(*key);
             }
-            Change::End { records, next } => {
+            Change::End { next } => {
                 bytes.push(FINAL);
-                [records, next].iter().for_each(|number| bytes.extend(number.to_le_bytes()));
+                bytes.extend(next.to_le_bytes());
             }
         }
     }
@@ -313,8 +307,8 @@ pub(super) fn read_body(body: &[u8]) -> Option<(u64, Vec<Change<'_>>)> {
                 Change::Remove(take(&mut rest, key)?)
             }
             FINAL => {
-                let numbers = take(&mut rest, 16)?;
-                Change::End { records: self::number(numbers, 0), next: self::number(numbers, 8) }
+                let next = take(&mut rest, 8)?;
+                Change::End { next: self::number(next, 0) }
             }
             _ => return None,
         });

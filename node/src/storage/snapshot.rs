@@ -27,7 +27,6 @@ struct Snapshot<'a> {
     pending: Vec<u8>,
     written: u64,
     body: Body,
-    frames: u64,
     records: u64,
 }
 
@@ -38,7 +37,7 @@ impl<'a> Snapshot<'a> {
         let place = disk.place(&name);
         let file = disk.create(&unfinished(&name)).map_err(|error| failed("make", &place, &error))?;
         let pending = header.encode().to_vec();
-        Ok(Self { disk, file, header, place, pending, written: 0, body: Body::new(0), frames: 0, records: 0 })
+        Ok(Self { disk, file, header, place, pending, written: 0, body: Body::new(0), records: 0 })
     }
 
     fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), StorageError> {
@@ -49,7 +48,7 @@ impl<'a> Snapshot<'a> {
 
     /// Completes the file, durably, and gives it its name. Gives its length.
     fn finish(mut self, next: u64) -> Result<u64, StorageError> {
-        self.body.add(&Change::End { records: self.records, next });
+        self.body.add(&Change::End { next });
         self.end_frame()?;
         self.write()?;
         let name = self.header.name.to_string();
@@ -58,8 +57,7 @@ impl<'a> Snapshot<'a> {
     }
 
     fn end_frame(&mut self) -> Result<(), StorageError> {
-        self.frames += 1;
-        let body = std::mem::replace(&mut self.body, Body::new(self.frames));
+        let body = std::mem::replace(&mut self.body, Body::new(0));
         let start = frame_start(self.written + self.pending.len() as u64);
         self.pending.resize((start - self.written) as usize, 0);
         self.pending.extend(frame(&self.header, start, &body));

@@ -177,6 +177,36 @@ fn a_batch_that_is_cut_at_any_byte_is_gone_or_whole() {
 }
 
 #[test]
+fn sectors_that_are_lost_are_an_error() {
+    let (disk, expected) = filled();
+    let files = disk.list();
+    let last = files.iter().rfind(|name| disk.bytes(name)[512..].iter().any(|byte| *byte != 0)).unwrap();
+    for name in files.iter().filter(|name| *name != last) {
+        let bytes = disk.bytes(name);
+        for sector in (0..bytes.len()).step_by(512) {
+            let until = (sector + 512).min(bytes.len());
+            for lost in [sector..until, sector..bytes.len()] {
+                let copy = disk.copy();
+                copy.change(name, |bytes| bytes[lost.clone()].fill(0));
+                let is_same = copy.bytes(name) == bytes;
+                let refused = is_refused(&copy, &expected, &format!("the loss of {lost:?} of {name}"));
+                assert!(refused || is_same, "{lost:?} of {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_all_changed_alike_are_an_error() {
+    let (disk, expected) = filled();
+    for name in disk.list() {
+        let copy = disk.copy();
+        copy.change(&name, |bytes| bytes[512..].iter_mut().for_each(|byte| *byte ^= 0x55));
+        assert!(is_refused(&copy, &expected, &name), "{name}");
+    }
+}
+
+#[test]
 fn a_file_of_another_program_or_version_is_refused() {
     let (disk, _) = filled();
     for (at, what) in [(0, "does not begin"), (8, "has format"), (12, "header is changed")] {

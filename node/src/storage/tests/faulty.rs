@@ -37,8 +37,10 @@ struct State {
     pending: Vec<(String, Option<usize>)>,
     steps: usize,
     fault: Option<(usize, Fault)>,
-    /// Files whose names end with this cannot be made.
+    /// Files cannot get names that end with this.
     forbidden: Option<String>,
+    /// What is read of a file from the second time on.
+    forgotten: Option<(String, Vec<u8>)>,
 }
 
 #[derive(Clone, Default)]
@@ -66,7 +68,12 @@ impl Faulty {
         state.fault = Some((state.steps + steps, fault));
     }
 
-    /// From now on, files whose names end so cannot be made.
+    /// A file has other bytes when it is read for the second time.
+    pub(super) fn forget_after_reading(&self, name: &str, bytes: Vec<u8>) {
+        self.state().forgotten = Some((name.into(), bytes));
+    }
+
+    /// From now on, files cannot get names that end so.
     pub(super) fn forbid(&self, end: &str) {
         self.state().forbidden = Some(end.into());
     }
@@ -188,9 +195,6 @@ impl Disk for Faulty {
         let mut state = self.state();
         state.ended()?;
         state.step()?;
-        if state.forbidden.as_ref().is_some_and(|end| name.ends_with(end)) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
         let file = state.files.len();
         state.files.push(File::default());
         state.name(name, Some(file));
@@ -199,10 +203,14 @@ impl Disk for Faulty {
     }
 
     fn read(&self, name: &str) -> io::Result<Box<dyn Read + Send>> {
-        let state = self.state();
+        let mut state = self.state();
         state.ended()?;
-        let file = state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Box::new(Cursor::new(state.files[*file].now.clone())))
+        let file = *state.names.get(name).ok_or(io::ErrorKind::NotFound)?;
+        let bytes = state.files[file].now.clone();
+        if let Some((_, forgotten)) = state.forgotten.take_if(|(of, _)| of == name) {
+            state.files[file].now = forgotten;
+        }
+        Ok(Box::new(Cursor::new(bytes)))
     }
 
     fn open(&self, name: &str) -> io::Result<Box<dyn Output>> {
@@ -216,6 +224,9 @@ impl Disk for Faulty {
         let mut state = self.state();
         state.ended()?;
         state.step()?;
+        if state.forbidden.as_ref().is_some_and(|end| to.ends_with(end)) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         let file = *state.names.get(from).ok_or(io::ErrorKind::NotFound)?;
         state.name(to, Some(file));
         state.name(from, None);

@@ -133,11 +133,14 @@ fn a_log_that_cannot_be_rewritten_goes_on() {
     let mut store = store(&disk);
     let opening = store.open().unwrap().opening;
     for n in 0..40_u8 {
-        // A folder takes the snapshot's name, so to speak: no snapshot can be made.
-        disk.forbid(".snapshot.new");
+        disk.forbid(".snapshot");
         store.apply(&batch(opening, &[(&[n % 3], &[7; 400])], &[])).unwrap();
     }
-    assert!(disk.list().iter().all(|name| name.ends_with(".log")), "{:?}", disk.list());
+    assert!(
+        disk.list().iter().all(|name| name.ends_with(".log")),
+        "what was written of it stays: {:?}",
+        disk.list()
+    );
     disk.forbid("nothing");
     for n in 0..40_u8 {
         store.apply(&batch(opening, &[(&[n % 3], &[8; 400])], &[])).unwrap();
@@ -146,4 +149,33 @@ fn a_log_that_cannot_be_rewritten_goes_on() {
     drop(store);
     let found = super::content(&disk).unwrap();
     assert!(found.len() == 3 && found.values().all(|value| *value == [8; 400]), "{found:?}");
+}
+
+#[test]
+fn a_log_that_is_not_the_same_when_it_is_read_again_is_not_rewritten() {
+    let (disk, mut expected) = (Faulty::default(), Records::new());
+    let mut store = store(&disk);
+    let opening = store.open().unwrap().opening;
+    let (second, fourth) = ("store-000001-000002.log", "store-000001-000004.log");
+    let (mut before, mut whole) = (Vec::new(), Vec::new());
+    // Until the second segment is closed, and rewritten with the first one.
+    for n in 0.. {
+        if disk.list().iter().any(|name| name == fourth) {
+            break;
+        }
+        // The disk has only pretended to write the last batch.
+        let written = disk.bytes(second);
+        if written != whole {
+            before = std::mem::replace(&mut whole, written);
+        }
+        disk.forget_after_reading(second, before.clone());
+        let batch = batch(opening, &[(&[n], &[n; 300])], &[]);
+        store.apply(&batch).unwrap();
+        expected = after(&expected, &batch);
+    }
+    assert!(disk.bytes(second) == before && before != whole, "it was not read");
+    assert!(disk.list().iter().all(|name| name.ends_with(".log")), "{:?}", disk.list());
+    drop(store);
+    disk.change(second, |bytes| *bytes = whole);
+    assert!(super::content(&disk).unwrap() == expected);
 }
