@@ -197,6 +197,37 @@ fn sectors_that_are_lost_are_an_error() {
 }
 
 #[test]
+fn batches_that_are_lost_before_others_are_an_error() {
+    let (disk, mut expected) = (Faulty::default(), Records::new());
+    let mut store = store(&disk);
+    let opening = store.open().unwrap().opening;
+    let [first, second] = ["store-000001-000001.log", "store-000001-000002.log"];
+    let is_written = |name: &str| disk.bytes(name)[512..].iter().any(|byte| *byte != 0);
+    for n in 0.. {
+        let batch = batch(opening, &[(&[n], &[n; 300])], &[]);
+        store.apply(&batch).unwrap();
+        expected = after(&expected, &batch);
+        // Once with more batches in the same segment, and once with one in the next.
+        let others_follow = n == 3 || is_written(second);
+        let end = disk.bytes(first).iter().rposition(|byte| *byte != 0).unwrap();
+        let until = if is_written(second) { end.next_multiple_of(512) } else { (end - 400) / 512 * 512 };
+        for sector in (512..until).step_by(512).filter(|_| others_follow) {
+            for to in [sector + 512, until] {
+                let copy = disk.copy();
+                copy.change(first, |bytes| bytes[sector..to].fill(0));
+                assert!(
+                    is_refused(&copy, &expected, &format!("the loss of {sector} to {to}")),
+                    "{sector} to {to}"
+                );
+            }
+        }
+        if is_written(second) {
+            break;
+        }
+    }
+}
+
+#[test]
 fn bytes_that_are_all_changed_alike_are_an_error() {
     let (disk, expected) = filled();
     for name in disk.list() {
