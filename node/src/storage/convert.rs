@@ -30,15 +30,18 @@ pub(super) fn convert(disk: &dyn Disk, folder: &Path) -> Result<(), StorageError
         let why = "there is a log beside it, so an older program has made it after it was converted once";
         return Err(damaged(&place, why));
     }
-    // If there is a snapshot, it was converted, and then the machine stopped.
-    if files.snapshot.is_none() {
-        // Some kinds of damage make redb panic.
-        let read = catch_unwind(|| read(&path)).unwrap_or_else(|_| Err("reading it failed".into()));
-        let (opening, records) = read.map_err(|why| damaged(&place, &why))?;
-        snapshot::write_records(disk, Place { opening, index: 0 }, &records)?;
-        tracing::info!(store = place, records = records.len(), "the store has been converted to a log");
+    // Some kinds of damage make redb panic.
+    let read = catch_unwind(|| read(&path)).unwrap_or_else(|_| Err("reading it failed".into()));
+    let (opening, records) = read.map_err(|why| damaged(&place, &why))?;
+    let from = Place { opening, index: 0 };
+    // If there is a snapshot, it was converted, and then the machine stopped; or an older program has used it again.
+    if files.snapshot.is_some_and(|snapshot| snapshot > from) {
+        return Err(damaged(&place, "there is a later snapshot beside it"));
     }
-    disk.sync_names().and_then(|()| disk.remove(OLD)).map_err(|error| failed("remove", &place, &error))
+    snapshot::write_records(disk, from, &records)?;
+    tracing::info!(store = place, records = records.len(), "the store has been converted to a log");
+    let removed = disk.remove(OLD).and_then(|()| disk.sync_names());
+    removed.map_err(|error| failed("remove", &place, &error))
 }
 
 fn read(path: &Path) -> Result<(Opening, Vec<Record>), String> {

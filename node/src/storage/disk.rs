@@ -160,8 +160,15 @@ fn make_folder(path: &Path) -> io::Result<()> {
         builder.mode(0o700);
     }
     builder.create(path)?;
-    // The folders' own names have to survive a crash as well. The last one may be from a start that was stopped here.
-    path.ancestors().skip(1).take(made.max(1)).try_for_each(sync_folder)
+    // The folders' own names have to survive a crash as well. An earlier start may have made them, and been stopped here; but
+    // of folders that were there already, this one may not be allowed to read some.
+    for (n, parent) in path.ancestors().skip(1).enumerate() {
+        let synced = sync_folder(parent);
+        if n < made {
+            synced?;
+        }
+    }
+    Ok(())
 }
 
 /// Options for files that only their owner can look into.

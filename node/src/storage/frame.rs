@@ -253,6 +253,11 @@ impl Body {
         Self(number.to_le_bytes().to_vec())
     }
 
+    /// A body that was read.
+    pub(super) fn whole(body: Vec<u8>) -> Self {
+        Self(body)
+    }
+
     pub(super) fn of(number: u64, batch: &Batch) -> Self {
         let mut body = Self::new(number);
         batch.removes.iter().for_each(|key| body.add(&Change::Remove(key)));

@@ -8,7 +8,7 @@ use paxoskv_core::storage::{Batch, Loaded, StorageError};
 
 use super::disk::Disk;
 use super::frame::{Body, SECTOR, frame_len};
-use super::names::{Files, Place, UNFINISHED};
+use super::names::{Files, Name, Place, UNFINISHED};
 use super::read::{Extent, failed, make_durable, read_records};
 use super::segment::Segment;
 use super::snapshot;
@@ -77,16 +77,20 @@ impl Log {
     pub(super) fn open(disk: Arc<dyn Disk>, plan: Plan) -> Result<(Self, Loaded), StorageError> {
         let folder_failed = |error: std::io::Error| failed("read", &disk.place(""), &error);
         let names = disk.names().map_err(folder_failed)?;
-        for name in names.iter().filter(|name| name.starts_with("store-") && name.ends_with(UNFINISHED)) {
+        let is_unfinished = |name: &str| name.strip_suffix(UNFINISHED).and_then(Name::parse).is_some();
+        for name in names.iter().filter(|name| is_unfinished(name)) {
             disk.remove(name).map_err(folder_failed)?;
         }
         let files = Files::of(&names);
         let (records, extent) = read_records(&*disk, &files)?;
         make_durable(&*disk, &extent)?;
+        if !files.replaced.is_empty() {
+            // It must be durable that there is a snapshot in their place.
+            disk.sync_names().map_err(folder_failed)?;
+            snapshot::remove(&*disk, files.replaced.iter().copied());
+        }
         let opening = files.opening().next();
         let active = Segment::create(&*disk, Place::first(opening), plan.first_segment, extent.next)?;
-        // From here on it is durable that there is a snapshot in their place.
-        snapshot::remove(&*disk, files.replaced.iter().copied());
         let mut log = Self {
             disk,
             plan,
@@ -99,7 +103,6 @@ impl Log {
             rewrite_at: plan.rewrite_at.max(extent.snapshot),
             rewriting: None,
         };
-        log.make_spare();
         log.rewrite_if_old();
         Ok((log, Loaded { opening, records }))
     }
@@ -119,6 +122,9 @@ impl Log {
         }
         self.active.append(&body)?;
         self.next += 1;
+        if self.spare.is_none() {
+            self.make_spare();
+        }
         self.rewritten();
         Ok(())
     }
@@ -136,9 +142,6 @@ impl Log {
         self.closed.segments.push(self.active.place());
         self.extent.segments += self.active.used();
         self.active = fresh;
-        if self.active.length() >= room {
-            self.make_spare();
-        }
         self.rewrite_if_old();
         Ok(())
     }
@@ -161,8 +164,9 @@ impl Log {
             return;
         }
         let (files, stop) = (self.closed.clone(), Arc::new(AtomicBool::new(false)));
-        let (disk, its_files, its_stop) = (self.disk.clone(), files.clone(), stop.clone());
-        let task = Task::start(self.plan.inline, move || snapshot::rewrite(&*disk, &its_files, &its_stop));
+        let (disk, its_files, its_stop, next) = (self.disk.clone(), files.clone(), stop.clone(), self.next);
+        let task =
+            Task::start(self.plan.inline, move || snapshot::rewrite(&*disk, &its_files, next, &its_stop));
         self.rewriting = Some(Rewriting { task, stop, files, segments: self.extent.segments });
         self.rewritten();
     }

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read};
 use paxoskv_core::storage::{Record, StorageError};
 
 use super::disk::Disk;
-use super::frame::{Change, Header, SECTOR, frame_start, read_body, read_frame, tail};
+use super::frame::{Body, Change, Header, SECTOR, frame, frame_start, read_body, read_frame, tail};
 use super::names::{Files, Kind, Name, Place};
 
 /// The error for a store that cannot be used.
@@ -31,8 +31,8 @@ pub(super) struct Extent {
     pub(super) snapshot: u64,
     /// Bytes of the segments, as far as they are written.
     pub(super) segments: u64,
-    /// The segment with the last batch, and where that begins and ends.
-    pub(super) last: Option<(Place, u64, u64)>,
+    /// The segment with the last batch, and where that begins.
+    pub(super) last: Option<(Place, u64)>,
 }
 
 /// Reads all changes that these files hold, in order.
@@ -156,7 +156,7 @@ fn read_segment(
         }
         changes.into_iter().try_for_each(&mut *visit)?;
         end = frame_end;
-        (extent.next, extent.last) = (found + 1, Some((at, start, end)));
+        (extent.next, extent.last) = (found + 1, Some((at, start)));
     }
 }
 
@@ -165,14 +165,19 @@ fn read_segment(
 /// The process that wrote it may have been killed before it was durable, or its disk may have failed to make it so; then it is
 /// in this machine's memory alone, but later batches build on it.
 pub(super) fn make_durable(disk: &dyn Disk, extent: &Extent) -> Result<(), StorageError> {
-    let Some((at, start, end)) = extent.last else { return Ok(()) };
-    let (place, mut file) = open(disk, Name(Kind::Segment, at))?;
-    let mut bytes = Vec::new();
-    let read = std::io::copy(&mut file.by_ref().take(start), &mut std::io::sink());
-    read.and_then(|_| file.take(end - start).read_to_end(&mut bytes))
-        .map_err(|e| failed("read", &place, &e))?;
-    let written = disk.open(&Name(Kind::Segment, at).to_string()).and_then(|mut file| {
-        file.write_at(start, &bytes)?;
+    let Some((at, start)) = extent.last else { return Ok(()) };
+    let name = Name(Kind::Segment, at);
+    let (place, mut file) = open(disk, name)?;
+    let header = Header::read(&mut file, name).map_err(|why| damaged(&place, &why))?;
+    let read = std::io::copy(&mut file.by_ref().take(start - SECTOR as u64), &mut std::io::sink());
+    let read = read.and_then(|_| read_frame(&mut file, &header, start));
+    let found = read.map_err(|error| failed("read", &place, &error))?;
+    let is_last = |body: &[u8]| read_body(body).is_some_and(|(number, _)| number + 1 == extent.next);
+    let Some(body) = found.map(|(body, _)| body).filter(|body| is_last(body)) else {
+        return Err(StorageError::Failed(format!("the disk has lost what it had of {place} a moment ago")));
+    };
+    let written = disk.open(&name.to_string()).and_then(|mut file| {
+        file.write_at(start, &frame(&header, start, &Body::whole(body)))?;
         file.sync()
     });
     written.map_err(|error| failed("write", &place, &error))

@@ -58,6 +58,9 @@ impl<'a> Snapshot<'a> {
 
     fn end_frame(&mut self) -> Result<(), StorageError> {
         let body = std::mem::replace(&mut self.body, Body::new(0));
+        if !body.fits() {
+            return Err(StorageError::Failed("records are longer than 4 GiB".into()));
+        }
         let start = frame_start(self.written + self.pending.len() as u64);
         self.pending.resize((start - self.written) as usize, 0);
         self.pending.extend(frame(&self.header, start, &body));
@@ -100,10 +103,16 @@ fn write(
     })
 }
 
-/// Writes a snapshot of what these files hold, and removes them. Gives its length. Fails as soon as it is to stop.
+/// Writes a snapshot of what these files hold, up to the batch before `next`, and removes them. Gives its length. Fails as
+/// soon as it is to stop.
 ///
 /// The files are read twice: to find each record's last value only the keys need to be in memory.
-pub(super) fn rewrite(disk: &dyn Disk, files: &Files, stop: &AtomicBool) -> Result<u64, StorageError> {
+pub(super) fn rewrite(
+    disk: &dyn Disk,
+    files: &Files,
+    next: u64,
+    stop: &AtomicBool,
+) -> Result<u64, StorageError> {
     let go_on = || match stop.load(Ordering::Relaxed) {
         true => Err(StorageError::Failed("the store is being closed".into())),
         false => Ok(()),
@@ -127,17 +136,17 @@ pub(super) fn rewrite(disk: &dyn Disk, files: &Files, stop: &AtomicBool) -> Resu
     let last = last.ok_or_else(|| StorageError::Failed("an empty store cannot be rewritten".into()))?;
     let length = write(disk, last, |snapshot| {
         puts = 0;
-        let again = read_changes(disk, files, &mut |change| {
+        read_changes(disk, files, &mut |change| {
             go_on()?;
             let Change::Put(key, value) = change else { return Ok(()) };
             puts += 1;
             if newest.get(key) == Some(&puts) { snapshot.add(key, value) } else { Ok(()) }
         })?;
-        if again != extent || snapshot.records != newest.len() as u64 {
-            let why = "the store was not the same when it was read again: the disk forgets, or another program has changed it";
+        if extent.next != next || snapshot.records != newest.len() as u64 {
+            let why = "what was written is not what is read: the disk forgets, or another program has changed the store";
             return Err(StorageError::Failed(why.into()));
         }
-        Ok(extent.next)
+        Ok(next)
     })?;
     let old = files.snapshot.map(|place| Name(Kind::Snapshot, place));
     let segments = files.segments.iter().map(|place| Name(Kind::Segment, *place));

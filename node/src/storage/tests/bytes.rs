@@ -202,7 +202,7 @@ fn batches_that_are_lost_before_others_are_an_error() {
     let mut store = store(&disk);
     let opening = store.open().unwrap().opening;
     let [first, second] = ["store-000001-000001.log", "store-000001-000002.log"];
-    let is_written = |name: &str| disk.bytes(name)[512..].iter().any(|byte| *byte != 0);
+    let is_written = |name: &str| disk.bytes(name).iter().skip(512).any(|byte| *byte != 0);
     for n in 0.. {
         let batch = batch(opening, &[(&[n], &[n; 300])], &[]);
         store.apply(&batch).unwrap();

@@ -106,9 +106,10 @@ impl Faulty {
         self.state().names.keys().cloned().collect()
     }
 
+    /// What is in a file; nothing where there is none.
     pub(super) fn bytes(&self, name: &str) -> Vec<u8> {
         let state = self.state();
-        state.files[state.names[name]].now.clone()
+        state.names.get(name).map_or_else(Vec::new, |file| state.files[*file].now.clone())
     }
 
     /// Changes a file behind the store's back.

@@ -40,7 +40,7 @@ fn what_is_not_whole_is_removed() -> Result<(), StorageError> {
     open(&dir).open()?;
     let unfinished = dir.path().join("store-000001-000009.log.new");
     std::fs::write(&unfinished, "half a segm").expect("written");
-    let note = dir.path().join("notes.new");
+    let note = dir.path().join("store-notes.new");
     std::fs::write(&note, "another program's").expect("written");
     open(&dir).open()?;
     assert!(!unfinished.exists() && note.exists());

@@ -179,3 +179,37 @@ fn a_log_that_is_not_the_same_when_it_is_read_again_is_not_rewritten() {
     disk.change(second, |bytes| *bytes = whole);
     assert!(super::content(&disk).unwrap() == expected);
 }
+
+#[test]
+fn a_disk_that_loses_a_batch_between_two_readings_is_an_error() {
+    let disk = Faulty::default();
+    let mut first = store(&disk);
+    let opening = first.open().unwrap().opening;
+    let name = "store-000001-000001.log";
+    let before = disk.bytes(name);
+    first.apply(&batch(opening, &[(b"a", &[1; 300])], &[])).unwrap();
+    drop(first);
+    let copy = disk.copy();
+    copy.forget_after_reading(name, before.clone());
+    let error = super::content(&copy).unwrap_err().to_string();
+    assert!(error.contains("has lost what it had"), "{error}");
+}
+
+#[test]
+fn a_log_whose_end_is_lost_is_not_rewritten() {
+    let disk = Faulty::default();
+    let mut store = store(&disk);
+    let opening = store.open().unwrap().opening;
+    let second = "store-000001-000002.log";
+    let mut before = Vec::new();
+    // One fills the first segment, two the second one.
+    for n in 0..3 {
+        before = disk.bytes(second);
+        store.apply(&batch(opening, &[(&[n], &[n; 1400])], &[])).unwrap();
+    }
+    assert!(before != disk.bytes(second) && before[512..].iter().any(|byte| *byte != 0));
+    disk.change(second, |bytes| *bytes = before);
+    // With the next one both are closed, and would be rewritten.
+    store.apply(&batch(opening, &[(&[3], &[3; 1400])], &[])).unwrap();
+    assert!(disk.list().iter().all(|name| name.ends_with(".log")), "{:?}", disk.list());
+}
